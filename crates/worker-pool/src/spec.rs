@@ -1,0 +1,58 @@
+//! One function version, as the pool has to know it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// An immutable version of a function: what to load, and within which limits.
+#[derive(Debug, Clone)]
+pub struct VersionSpec {
+    /// Unique id of the function version; logs, port calls and statistics carry it.
+    pub key: Arc<str>,
+    /// The project that owns the function; port calls act for it.
+    pub project: Arc<str>,
+    /// Absolute path of the bundled module.
+    pub bundle_path: PathBuf,
+    /// The export to call. `default` also finds a default object with `fetch` and an export `handler`.
+    pub handler: String,
+    /// Variables of `process.env`; nothing of the server's own environment is visible.
+    pub env: Vec<(String, String)>,
+    /// Limits of this version.
+    pub settings: VersionSettings,
+}
+
+/// Limits of one function version.
+#[derive(Debug, Clone)]
+pub struct VersionSettings {
+    /// From the moment a call is given to a worker until its response head.
+    pub execution_timeout: Duration,
+    /// Anonymous memory of one worker. At 7/8 of it the worker is drained, above it killed.
+    pub memory_limit_bytes: u64,
+    /// Worker processes of this version at most.
+    pub max_workers: usize,
+    /// Calls in flight on one worker at most.
+    pub max_concurrency: usize,
+    /// Workers that stay when idle.
+    pub min_warm: usize,
+    /// A worker above `min_warm` without a call for so long is ended.
+    pub idle_timeout: Duration,
+    /// Calls waiting for a worker at most; one more is answered `overloaded`.
+    pub queue_max: usize,
+    /// How long a call waits for a worker at most.
+    pub queue_timeout: Duration,
+}
+
+impl Default for VersionSettings {
+    fn default() -> Self {
+        Self {
+            execution_timeout: Duration::from_secs(30),
+            memory_limit_bytes: 256 * 1024 * 1024,
+            max_workers: std::thread::available_parallelism().map_or(2, usize::from).max(2),
+            max_concurrency: 100,
+            min_warm: 0,
+            idle_timeout: Duration::from_secs(300),
+            queue_max: 1000,
+            queue_timeout: Duration::from_secs(10),
+        }
+    }
+}
