@@ -1,0 +1,70 @@
+/** The documents of a project: its collections, their rules, and batches across them. */
+import { BATCH_PATH, Collection, collectionPath, DATABASE_PATH } from "./collection.ts";
+import type { CallOptions, Transport } from "./transport.ts";
+import type { BatchResult, Operation, Rules } from "./types.ts";
+
+export class Database {
+  readonly #transport: Transport;
+
+  constructor(transport: Transport) {
+    this.#transport = transport;
+  }
+
+  /** `T` is what the documents look like, without `_id`; nothing is sent. */
+  collection<T extends object = Record<string, unknown>>(name: string): Collection<T> {
+    return new Collection<T>(this.#transport, name);
+  }
+
+  /** Names in order, those that start with `prefix` where one is given. */
+  async listCollections(prefix?: string, options: CallOptions = {}): Promise<string[]> {
+    const query = prefix === undefined ? "" : `?prefix=${encodeURIComponent(prefix)}`;
+    const answer = await this.#transport.json<{ collections: { name: string }[] }>({
+      ...options,
+      method: "GET",
+      path: `${DATABASE_PATH}/collections${query}`,
+    });
+    return answer.collections.map((collection) => collection.name);
+  }
+
+  /** Fails with `collection_exists` where the name is taken. */
+  async createCollection(
+    name: string,
+    options: CallOptions & { rules?: Rules } = {},
+  ): Promise<void> {
+    const { rules, ...call } = options;
+    const path = `${DATABASE_PATH}/collections`;
+    await this.#transport.call({ ...call, method: "POST", path, body: { name, rules } });
+  }
+
+  async deleteCollection(name: string, options: CallOptions = {}): Promise<void> {
+    await this.#transport.call({ ...options, method: "DELETE", path: collectionPath(name) });
+  }
+
+  async getRules(name: string, options: CallOptions = {}): Promise<Rules> {
+    const path = `${collectionPath(name)}/rules`;
+    const answer = await this.#transport.json<{ rules: Rules }>({
+      ...options,
+      method: "GET",
+      path,
+    });
+    return answer.rules;
+  }
+
+  /** Puts these rules in place of all of the collection's rules. */
+  async setRules(name: string, rules: Rules, options: CallOptions = {}): Promise<void> {
+    const path = `${collectionPath(name)}/rules`;
+    await this.#transport.call({
+      idempotent: true,
+      ...options,
+      method: "PUT",
+      path,
+      body: { rules },
+    });
+  }
+
+  /** All of the operations or none, across collections. */
+  batch(operations: readonly Operation[], options: CallOptions = {}): Promise<BatchResult> {
+    const body = { operations };
+    return this.#transport.json({ ...options, method: "POST", path: BATCH_PATH, body });
+  }
+}
