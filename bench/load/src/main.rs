@@ -1,0 +1,2 @@
+//! Load generators and peer servers of the benchmarks.
+fn main() {}

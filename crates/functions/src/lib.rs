@@ -1,0 +1,1 @@
+//! Deployments, versions, the route table and the executor of functions.

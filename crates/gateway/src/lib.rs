@@ -1,0 +1,1 @@
+//! One listener for everything: routing, CORS, limits, drain.

@@ -1,0 +1,7 @@
+//! The traits between services and their plain types. A service never imports another: it asks one of
+//! these, and the binary binds it. A trait is written here with its second user, not before.
+
+pub mod access;
+pub mod identity;
+pub mod lifecycle;
+pub mod project_api;

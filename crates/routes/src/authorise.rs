@@ -1,0 +1,126 @@
+//! The authorisation in front of every handler: one question, before any work. The answer reaches the
+//! handler as the request extension `Grant`.
+
+use crate::route::Need;
+use axum::extract::{RawPathParams, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, Method, header};
+use ports::access::{Access, AccessError, Ask, Caller, Credentials, Grant, Peer};
+use service_kit::error::{ApiError, ErrorCode};
+use std::sync::Arc;
+
+/// A grant decided before the request was made: a call from inside (`ports::project_api`). Requests from
+/// outside cannot carry extensions.
+#[derive(Debug, Clone)]
+pub struct Preset(pub Grant);
+
+/// What the layer of one route needs to know.
+#[derive(Clone)]
+pub(crate) struct Guard {
+    pub(crate) access: Arc<dyn Access>,
+    pub(crate) need: Need,
+}
+
+pub(crate) async fn authorise(
+    State(guard): State<Guard>,
+    params: RawPathParams,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let granted = match question(guard.need, &params, &request) {
+        Ok(Question::Answered(grant)) => Ok(grant),
+        Ok(Question::Open(credentials, ask)) => {
+            guard.access.authorize(&credentials, ask).await.map_err(ApiError::from)
+        }
+        Err(error) => Err(error),
+    };
+    match granted {
+        Ok(grant) => {
+            request.extensions_mut().insert(grant);
+            next.run(request).await
+        }
+        Err(error) => error.into_response(),
+    }
+}
+
+enum Question<'a> {
+    Answered(Grant),
+    Open(Credentials, Ask<'a>),
+}
+
+fn question<'a>(need: Need, params: &'a RawPathParams, request: &Request) -> Result<Question<'a>, ApiError> {
+    let ask = match need {
+        Need::Nobody | Need::Invocation => {
+            same_site(request.method(), request.headers())?;
+            return Ok(Question::Answered(Grant { caller: Caller::Nobody, project: None }));
+        }
+        Need::Developer => Ask::Developer,
+        Need::Key(action) => {
+            if let Some(Preset(grant)) = request.extensions().get() {
+                return Ok(Question::Answered(grant.clone()));
+            }
+            Ask::Key { action }
+        }
+        Need::Project(action) => Ask::Project { project: project_param(params)?, action },
+        Need::Operator => Ask::Operator,
+    };
+    let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
+    let credentials = Credentials::from_headers(request.headers(), peer);
+    if credentials.session.is_some() && credentials.key.is_none() {
+        same_site(request.method(), request.headers())?;
+    }
+    Ok(Question::Open(credentials, ask))
+}
+
+fn project_param(params: &RawPathParams) -> Result<&str, ApiError> {
+    let found = params.iter().find(|(name, _)| *name == "project");
+    found.map(|(_, value)| value).ok_or_else(|| ApiError::from(AccessError::ProjectNotFound))
+}
+
+/// Refuses a change that another site's page asks for with the visitor's cookie (CSRF): browsers send
+/// `Sec-Fetch-Site` or at least `Origin` with such requests, programs send neither.
+fn same_site(method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
+    if method.is_safe() {
+        return Ok(());
+    }
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let refused =
+        || ApiError::new(ErrorCode::OriginNotAllowed, "this site may not act for the signed-in account");
+    match text("sec-fetch-site") {
+        Some("same-origin" | "none") => return Ok(()),
+        Some(_) => return Err(refused()),
+        None => {}
+    }
+    let Some(origin) = text(header::ORIGIN.as_str()) else { return Ok(()) };
+    let host = text(header::HOST.as_str()).unwrap_or_default();
+    let origin_host = origin.split_once("://").map_or("", |(_, rest)| rest);
+    if !host.is_empty() && origin_host.eq_ignore_ascii_case(host) { Ok(()) } else { Err(refused()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| (header::HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect()
+    }
+
+    #[test]
+    fn another_site_cannot_act_with_the_visitors_cookie() {
+        let post = Method::POST;
+        assert!(same_site(&post, &headers(&[])).is_ok());
+        assert!(same_site(&post, &headers(&[("sec-fetch-site", "same-origin")])).is_ok());
+        assert!(same_site(&post, &headers(&[("sec-fetch-site", "cross-site")])).is_err());
+        assert!(same_site(&post, &headers(&[("sec-fetch-site", "same-site")])).is_err());
+        let own = [("origin", "http://localhost:3001"), ("host", "localhost:3001")];
+        assert!(same_site(&post, &headers(&own)).is_ok());
+        let foreign = [("origin", "http://evil.test"), ("host", "localhost:3001")];
+        assert!(same_site(&post, &headers(&foreign)).is_err());
+        assert!(same_site(&Method::GET, &headers(&foreign)).is_ok());
+    }
+}

@@ -1,0 +1,12 @@
+//! One declaration per route. From it come the router (with the authorisation in front of the handler),
+//! the OpenAPI operation, and the row of the authorisation table that the tests walk. A route cannot be
+//! added without saying whom it is for.
+
+mod authorise;
+pub mod openapi;
+mod route;
+mod routes;
+
+pub use authorise::Preset;
+pub use route::{Need, Route, RouteRow};
+pub use routes::{Routes, ServiceRoutes};

@@ -1,0 +1,1 @@
+//! What ran: log lines of invocations; bounded write buffer, retention, queries, live tail.

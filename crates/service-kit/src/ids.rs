@@ -1,0 +1,117 @@
+//! Typed ids: a prefix that says what it names, then a UUIDv7 in hex (RFC 9562), so that ids made later
+//! sort later.
+
+use serde::{Deserialize, Deserializer, Serialize, de};
+use std::fmt;
+use std::sync::Arc;
+
+/// The text is not an id of the wanted kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a valid {kind} id")]
+pub struct InvalidId {
+    /// The prefix that was wanted.
+    pub kind: &'static str,
+}
+
+fn valid(text: &str, prefix: &str) -> bool {
+    text.strip_prefix(prefix)
+        .and_then(|rest| rest.strip_prefix('_'))
+        .is_some_and(|hex| hex.len() == 32 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
+}
+
+macro_rules! id_type {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// The prefix of ids of this kind.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// A new id, later in order than those made before.
+            pub fn generate() -> Self {
+                Self(format!(concat!($prefix, "_{}"), uuid::Uuid::now_v7().simple()).into())
+            }
+
+            /// Takes `text` if it has the form of this id.
+            ///
+            /// # Errors
+            /// `InvalidId` where it has not.
+            pub fn parse(text: &str) -> Result<Self, InvalidId> {
+                if valid(text, $prefix) { Ok(Self(text.into())) } else { Err(InvalidId { kind: $prefix }) }
+            }
+
+            /// The id as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+                Self::parse(&text).map_err(de::Error::custom)
+            }
+        }
+    };
+}
+
+id_type!(
+    /// A project.
+    ProjectId, "prj");
+id_type!(
+    /// A developer's account.
+    UserId, "usr");
+id_type!(
+    /// A developer's session.
+    SessionId, "ses");
+id_type!(
+    /// A project's key.
+    KeyId, "key");
+id_type!(
+    /// A function, across its versions.
+    FunctionId, "fun");
+id_type!(
+    /// One execution of a handler.
+    InvocationId, "inv");
+id_type!(
+    /// One HTTP request.
+    RequestId, "req");
+id_type!(
+    /// An error that a person may look up in the logs.
+    ErrorId, "err");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_ids_of_the_same_kind_are_taken() {
+        let id = ProjectId::generate();
+        assert_eq!(ProjectId::parse(id.as_str()), Ok(id.clone()));
+        assert!(UserId::parse(id.as_str()).is_err());
+        for text in ["", "prj_", "prj_../../etc", "prj_0123456789abcdef0123456789abcdeg"] {
+            assert!(ProjectId::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn later_ids_sort_later() {
+        let ids: Vec<_> = (0..100).map(|_| InvocationId::generate()).collect();
+        assert!(ids.is_sorted());
+    }
+}

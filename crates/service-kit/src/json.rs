@@ -1,0 +1,162 @@
+//! Reading JSON bodies: a size limit, a depth limit before anything is built, and errors that say where.
+
+use crate::error::{ApiError, ErrorCode};
+use axum::body::Body;
+use axum::extract::{FromRequest, Request};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::{HeaderValue, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Levels of arrays and objects in a JSON body.
+pub const DEPTH_MAX: usize = 100;
+
+/// The largest body of a request; set by the gateway as a request extension.
+#[derive(Debug, Clone, Copy)]
+pub struct BodyLimit(pub usize);
+
+/// The limit for JSON where nothing else was set: 16 MiB.
+pub const JSON_BYTES_DEFAULT: usize = 16 << 20;
+
+/// Collects a whole body.
+///
+/// # Errors
+/// `body_too_large` over the limit, `invalid_request` where the client broke off.
+pub async fn read_body(body: Body, limit: usize) -> Result<Bytes, ApiError> {
+    match Limited::new(body, limit).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => Err(too_large(limit)),
+        Err(_) => Err(ApiError::new(ErrorCode::InvalidRequest, "the body ended early")),
+    }
+}
+
+/// The answer to a body over `limit` bytes.
+pub fn too_large(limit: usize) -> ApiError {
+    ApiError::new(ErrorCode::BodyTooLarge, format!("the body is larger than {limit} bytes"))
+        .with_details(serde_json::json!({ "limit_bytes": limit }))
+}
+
+/// Refuses text that nests deeper than `DEPTH_MAX`, without recursion.
+///
+/// # Errors
+/// `invalid_json` with the limit.
+pub fn check_depth(text: &[u8]) -> Result<(), ApiError> {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for &byte in text {
+        if in_string {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_string = true,
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEPTH_MAX {
+            let message = format!("the body nests deeper than {DEPTH_MAX} levels");
+            return Err(ApiError::new(ErrorCode::InvalidJson, message));
+        }
+    }
+    Ok(())
+}
+
+/// Parses JSON into `T`.
+///
+/// # Errors
+/// `invalid_json` where it is no JSON, `invalid_request` where the shape is another.
+pub fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, ApiError> {
+    check_depth(text)?;
+    serde_json::from_slice(text).map_err(|error| {
+        let code = match error.classify() {
+            serde_json::error::Category::Data => ErrorCode::InvalidRequest,
+            _ => ErrorCode::InvalidJson,
+        };
+        ApiError::new(code, format!("the body is not what is expected here: {error}"))
+    })
+}
+
+/// A JSON body in, a JSON body out.
+#[derive(Debug, Clone, Copy)]
+pub struct Json<T>(pub T);
+
+/// A whole body as bytes, within the request's limit, for JSON that is read by hand.
+#[derive(Debug, Clone)]
+pub struct JsonBytes(pub Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for JsonBytes {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
+        if !is_json(&request) {
+            let message = "send JSON with `Content-Type: application/json`";
+            return Err(ApiError::new(ErrorCode::UnsupportedMediaType, message));
+        }
+        let limit = request.extensions().get::<BodyLimit>().map_or(JSON_BYTES_DEFAULT, |limit| limit.0);
+        Ok(Self(read_body(request.into_body(), limit).await?))
+    }
+}
+
+fn is_json(request: &Request) -> bool {
+    let Some(value) = request.headers().get(header::CONTENT_TYPE) else { return false };
+    let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json") || essence.to_ascii_lowercase().ends_with("+json")
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let JsonBytes(text) = JsonBytes::from_request(request, state).await?;
+        Ok(Self(parse(&text)?))
+    }
+}
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        match serde_json::to_vec(&self.0) {
+            Ok(text) => raw(text),
+            Err(error) => ApiError::internal(&error).into_response(),
+        }
+    }
+}
+
+/// An answer whose body is JSON already.
+pub fn raw(text: Vec<u8>) -> Response {
+    let mut response = Response::new(Body::from(text));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn depth_counts_outside_strings_only() {
+        assert!(check_depth(&[b'['; 100]).is_ok());
+        assert_eq!(check_depth(&[b'['; 101]).unwrap_err().code, ErrorCode::InvalidJson);
+        let text = format!("\"{}\\\"[[\"", "[".repeat(1000));
+        assert!(check_depth(text.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn a_wrong_type_is_not_called_broken_json() {
+        assert_eq!(parse::<u32>(b"{").unwrap_err().code, ErrorCode::InvalidJson);
+        assert_eq!(parse::<u32>(b"\"x\"").unwrap_err().code, ErrorCode::InvalidRequest);
+        assert_eq!(parse::<String>(b"\"\xff\"").unwrap_err().code, ErrorCode::InvalidJson);
+    }
+
+    #[tokio::test]
+    async fn a_body_over_the_limit_is_refused() {
+        let error = read_body(Body::from(vec![0; 11]), 10).await.unwrap_err();
+        assert_eq!(error.code, ErrorCode::BodyTooLarge);
+    }
+}
