@@ -1,9 +1,8 @@
 //! Settings from a TOML file, environment variables and flags; the later wins. Each setting has one
-//! dotted name (`functions.execution_timeout_ms`); its variable is that name in upper case with `_` for
-//! `.`, after `BUNBASE_`.
+//! dotted name (`functions.queue_max`); its variable is that name in upper case after `BUNBASE_`, with `__`
+//! for the dot (`BUNBASE_FUNCTIONS__QUEUE_MAX`).
 
 use serde::de::DeserializeOwned;
-use std::collections::BTreeMap;
 use std::path::Path;
 use toml::{Table, Value};
 
@@ -55,14 +54,14 @@ impl Layers {
         Ok(self)
     }
 
-    /// Adds those of `variables` that name one of `settings` (dotted names).
+    /// Adds every variable of the form `BUNBASE_<SECTION>__<SETTING>`.
     #[must_use]
-    pub fn environment(mut self, variables: &BTreeMap<String, String>, settings: &[&str]) -> Self {
-        for setting in settings {
-            let variable = format!("BUNBASE_{}", setting.to_ascii_uppercase().replace('.', "_"));
-            if let Some(text) = variables.get(&variable) {
-                self = self.set(setting, scalar(text));
-            }
+    pub fn environment(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        for (variable, text) in variables {
+            let Some(name) = variable.strip_prefix("BUNBASE_").filter(|name| name.contains("__")) else {
+                continue;
+            };
+            self = self.set(&name.to_ascii_lowercase().replace("__", "."), scalar(&text));
         }
         self
     }
@@ -144,15 +143,15 @@ mod tests {
 
     #[test]
     fn the_later_layer_wins() {
-        let variables = BTreeMap::from([
-            ("BUNBASE_FUNCTIONS_TIMEOUT_MS".to_owned(), "250".to_owned()),
-            ("BUNBASE_FUNCTIONS_HOSTS".to_owned(), "[\"a\"]".to_owned()),
+        let variables = [
+            ("BUNBASE_FUNCTIONS__TIMEOUT_MS".to_owned(), "250".to_owned()),
+            ("BUNBASE_FUNCTIONS__HOSTS".to_owned(), "[\"a\"]".to_owned()),
             ("BUNBASE_OTHER".to_owned(), "1".to_owned()),
-        ]);
+        ];
         let settings: Settings = Layers::default()
             .set("listen", "127.0.0.1:1".into())
             .set("functions.timeout_ms", Value::Integer(1))
-            .environment(&variables, &["functions.timeout_ms", "functions.hosts"])
+            .environment(variables)
             .set_some("listen", Some("127.0.0.1:2"))
             .build()
             .unwrap();

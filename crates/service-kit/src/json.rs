@@ -4,11 +4,13 @@ use crate::error::{ApiError, ErrorCode};
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body::Body as _;
+use http_body_util::BodyExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::time::Duration;
 
 /// Levels of arrays and objects in a JSON body.
 pub const DEPTH_MAX: usize = 100;
@@ -20,16 +22,38 @@ pub struct BodyLimit(pub usize);
 /// The limit for JSON where nothing else was set: 16 MiB.
 pub const JSON_BYTES_DEFAULT: usize = 16 << 20;
 
-/// Collects a whole body.
+/// How long the next part of a body may take to arrive.
+const BODY_IDLE_MAX: Duration = Duration::from_secs(30);
+
+/// Collects a whole body. A body somewhat over the limit is read to its end before it is refused, since a
+/// client that is still sending would not see the answer.
 ///
 /// # Errors
-/// `body_too_large` over the limit, `invalid_request` where the client broke off.
-pub async fn read_body(body: Body, limit: usize) -> Result<Bytes, ApiError> {
-    match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => Err(too_large(limit)),
-        Err(_) => Err(ApiError::new(ErrorCode::InvalidRequest, "the body ended early")),
+/// `body_too_large` over the limit, `request_timeout` where nothing more came, `invalid_request` where the
+/// client broke off.
+pub async fn read_body(mut body: Body, limit: usize) -> Result<Bytes, ApiError> {
+    let (mut collected, mut seen) = (BytesMut::new(), 0_usize);
+    loop {
+        let Ok(next) = tokio::time::timeout(BODY_IDLE_MAX, body.frame()).await else {
+            return Err(ApiError::new(ErrorCode::RequestTimeout, "the body did not arrive in time"));
+        };
+        let data = match next {
+            None => break,
+            Some(Err(_)) => return Err(ApiError::new(ErrorCode::InvalidRequest, "the body ended early")),
+            Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+        };
+        if seen == 0 && body.is_end_stream() && data.len() <= limit {
+            return Ok(data);
+        }
+        seen += data.len();
+        if seen > 2 * limit {
+            break;
+        }
+        if seen <= limit {
+            collected.extend_from_slice(&data);
+        }
     }
+    if seen > limit { Err(too_large(limit)) } else { Ok(collected.freeze()) }
 }
 
 /// The answer to a body over `limit` bytes.

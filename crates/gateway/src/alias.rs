@@ -1,0 +1,69 @@
+//! Paths that mean another path: the prefixes of the separate services, as a reverse proxy in front of
+//! them would have them.
+
+use http::Uri;
+use std::borrow::Cow;
+
+/// Prefix and what stands in its place, first match first.
+const ALIASES: &[(&str, &str)] = &[
+    ("/api/", "/v1/"),
+    ("/functions/", "/v1/functions/"),
+    ("/bundoc/v1/", "/v1/"),
+    ("/bundoc/", "/v1/database/"),
+];
+
+/// The canonical path, or `None` where `path` is it already.
+pub(crate) fn canonical(path: &str) -> Option<String> {
+    if path.starts_with("/v1/") {
+        return databases(path);
+    }
+    let (prefix, target) = ALIASES.iter().find(|(prefix, _)| path.starts_with(prefix))?;
+    let replaced = format!("{target}{}", &path[prefix.len()..]);
+    Some(databases(&replaced).unwrap_or(replaced))
+}
+
+/// `/v1/projects/:id/databases/:name/…` is the project's one database.
+fn databases(path: &str) -> Option<String> {
+    let rest = path.strip_prefix("/v1/projects/")?;
+    let (project, rest) = rest.split_once('/')?;
+    let (_, rest) = rest.strip_prefix("databases/")?.split_once('/')?;
+    Some(format!("/v1/projects/{project}/database/{rest}"))
+}
+
+/// `uri` with another path.
+pub(crate) fn with_path(uri: &Uri, path: &str) -> Option<Uri> {
+    let target = uri.query().map_or(Cow::Borrowed(path), |query| Cow::Owned(format!("{path}?{query}")));
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(target.parse().ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_prefix_has_one_meaning() {
+        let cases = [
+            ("/api/projects", Some("/v1/projects")),
+            ("/functions/hello/x", Some("/v1/functions/hello/x")),
+            ("/bundoc/collections", Some("/v1/database/collections")),
+            (
+                "/bundoc/v1/projects/p/databases/default/collections",
+                Some("/v1/projects/p/database/collections"),
+            ),
+            ("/v1/projects/p/databases/(default)/documents/c", Some("/v1/projects/p/database/documents/c")),
+            ("/v1/projects", None),
+            ("/health", None),
+        ];
+        for (path, expected) in cases {
+            assert_eq!(canonical(path).as_deref(), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_query_stays() {
+        let uri: Uri = "/api/x?a=1".parse().unwrap();
+        assert_eq!(with_path(&uri, "/v1/x").unwrap(), "/v1/x?a=1");
+    }
+}

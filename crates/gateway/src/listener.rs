@@ -1,0 +1,139 @@
+//! The listener: connections in, bounded in number; HTTP/1.1 and HTTP/2 on the same port; ends when the
+//! drain begins and the last answer is out.
+
+use crate::dispatch::Gateway;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use service_kit::drain::DRAIN_TIMEOUT;
+use std::convert::Infallible;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+/// Streams of one HTTP/2 connection.
+const STREAMS_MAX: u32 = 256;
+/// Wait after a failed accept (out of file descriptors).
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
+
+/// The address cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Somebody else has the port.
+    #[error("{address} is in use by another process: stop it, or choose another address with --listen")]
+    InUse {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// Any other reason.
+    #[error("cannot listen on {address}")]
+    Failed {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// A bound listener that serves nothing yet.
+pub struct Listener {
+    socket: TcpListener,
+}
+
+impl Listener {
+    /// Binds `address`.
+    ///
+    /// # Errors
+    /// The address is taken or not to be had.
+    pub async fn bind(address: SocketAddr) -> Result<Self, BindError> {
+        match TcpListener::bind(address).await {
+            Ok(socket) => Ok(Self { socket }),
+            Err(error) if error.kind() == ErrorKind::AddrInUse => Err(BindError::InUse { address }),
+            Err(source) => Err(BindError::Failed { address, source }),
+        }
+    }
+
+    /// The address that was bound (the port where 0 was asked for).
+    ///
+    /// # Errors
+    /// The operating system does not say.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Serves until the gateway's drain begins, then until the last answer is out (`DRAIN_TIMEOUT` at most).
+    pub async fn serve(self, gateway: Arc<Gateway>) {
+        let server = Arc::new(builder(&gateway));
+        let places = Arc::new(Semaphore::new(gateway.config.connections_max));
+        let graceful = GracefulShutdown::new();
+        loop {
+            let Ok(place) = places.clone().acquire_owned().await else { break };
+            let accepted = tokio::select! {
+                biased;
+                () = gateway.drain.started() => break,
+                accepted = self.socket.accept() => accepted,
+            };
+            let (stream, peer) = match accepted {
+                Ok(connection) => connection,
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_BACKOFF).await;
+                    continue;
+                }
+            };
+            let (server, gateway, watcher) = (server.clone(), gateway.clone(), graceful.watcher());
+            tokio::spawn(async move {
+                connection(&server, gateway, watcher, (stream, peer)).await;
+                drop(place);
+            });
+        }
+        drop(self.socket);
+        if tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
+            tracing::warn!(in_flight = gateway.drain.in_flight(), "requests did not end in time and are cut");
+        }
+    }
+}
+
+fn builder(gateway: &Gateway) -> auto::Builder<TokioExecutor> {
+    let config = &gateway.config;
+    let header_timeout = Duration::from_millis(config.header_timeout_ms);
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(header_timeout)
+        .max_headers(config.headers_max)
+        .max_buf_size(config.header_bytes_max.max(8 << 10))
+        .pipeline_flush(true);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(header_timeout)
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(u32::try_from(config.header_bytes_max).unwrap_or(u32::MAX));
+    builder
+}
+
+async fn connection(
+    server: &auto::Builder<TokioExecutor>,
+    gateway: Arc<Gateway>,
+    watcher: hyper_util::server::graceful::Watcher,
+    (stream, peer): (TcpStream, SocketAddr),
+) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY could not be set");
+    }
+    let service = service_fn(move |request| {
+        let gateway = gateway.clone();
+        async move { Ok::<_, Infallible>(gateway.handle(request, peer.ip()).await) }
+    });
+    let connection = server.serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = watcher.watch(connection.into_owned()).await {
+        tracing::debug!(%error, "connection ended early");
+    }
+}
