@@ -1,0 +1,53 @@
+# BunBase. `make up` builds what is missing and runs it; `make test` passes every test.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help up build test check fmt bench soak clean-data npm web
+
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+DATA_DIR ?= .bunbase/data
+LISTEN ?= 127.0.0.1:3001
+BUNBASE := $(CARGO_TARGET_DIR)/release/bunbase
+BUN := tools/bun
+
+help: ## What there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+npm: node_modules/.package-lock.json
+
+# npm writes this file last, so it stands for a finished installation.
+node_modules/.package-lock.json: package.json package-lock.json
+	@echo "==> npm packages (Bun comes with them)"
+	npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+web: npm ## The SDK and the worker's code
+	@echo "==> SDK and worker"
+	npm run --silent build
+
+build: web ## The release binary with everything embedded
+	@echo "==> bunbase (release)"
+	cargo build --release -p bunbase
+	@ls -lh $(BUNBASE) | awk '{print "    " $$9 "  " $$5}'
+
+up: build ## Build what is missing, start everything, load the demo once
+	@BUNBASE_DATA_DIR=$(DATA_DIR) BUNBASE_LISTEN=$(LISTEN) exec $(BUN) tools/up.ts $(BUNBASE)
+
+test: web ## Every test
+	tools/test
+
+check: web ## Format, lints, types, dependencies
+	tools/check
+
+fmt: npm ## Format everything
+	cargo fmt --all
+	npx --no-install biome check --write .
+
+bench: build ## Benchmarks against their peers (bench/README.md)
+	bench/run all
+
+soak: web ## The long forms: 200 crash rounds
+	BUNBASE_CRASH_ROUNDS=200 tools/test crash
+
+clean-data: ## Remove the data of `make up`
+	rm -rf $(DATA_DIR)
