@@ -33,7 +33,7 @@ export interface IterateOptions extends Omit<QueryOptions, "cursor" | "limit"> {
 
 export interface WriteOptions extends CallOptions {
   /** Fails with `precondition_failed` unless the document is at this version. */
-  ifVersion?: string;
+  ifVersion?: string | number;
 }
 
 export interface Versioned<T> {
