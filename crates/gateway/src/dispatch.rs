@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header
 use hyper::body::Incoming;
 use metrics::{Counter, counter};
 use ports::access::{Access, Peer};
-use routes::{RouteRow, ServiceRoutes};
+use routes::ServiceRoutes;
 use service_kit::drain::Drain;
 use service_kit::error::{ApiError, ErrorCode};
 use service_kit::health::Health;
@@ -63,7 +63,6 @@ pub struct Gateway {
     router: Router,
     front: Option<Arc<dyn Front>>,
     cors: Cors,
-    rows: Vec<RouteRow>,
     answered: [Counter; 5],
 }
 
@@ -72,19 +71,13 @@ impl Gateway {
     pub fn new(parts: GatewayParts) -> Self {
         let GatewayParts { config, mut services, front, access, health, drain, metrics } = parts;
         services.push(system::routes(&services, access, system::State::new(health, drain.clone(), metrics)));
-        let rows = services.iter().flat_map(|service| service.rows.clone()).collect();
         let merged = services.into_iter().fold(Router::new(), |merged, service| merged.merge(service.router));
         let router =
             merged.fallback(system::not_found).method_not_allowed_fallback(system::method_not_allowed);
         let answered = ["1xx", "2xx", "3xx", "4xx", "5xx"]
             .map(|class| counter!("bunbase_http_requests_total", "status" => class));
         let cors = Cors::new(&config.cors_origins);
-        Self { config, drain, router, front, cors, rows, answered }
-    }
-
-    /// The authorisation table of everything behind the listener.
-    pub fn rows(&self) -> &[RouteRow] {
-        &self.rows
+        Self { config, drain, router, front, cors, answered }
     }
 
     /// The routers alone, for calls from inside the process.

@@ -14,7 +14,8 @@ pub const KEY_HEADER: &str = "x-bunbase-client-key";
 pub const SESSION_COOKIE: &str = "session_token";
 
 /// What a caller wants to do in a project.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Action {
     /// See the project.
     ProjectRead,

@@ -13,6 +13,9 @@ use std::sync::Arc;
 use utoipa::openapi::path::{HttpMethod, Paths};
 use utoipa::openapi::security::SecurityRequirement;
 
+/// The extension of an OpenAPI operation that says whom it is for: the row of the authorisation table.
+const ACCESS: &str = "x-bunbase-access";
+
 /// Collects the routes of a service.
 pub struct Routes<S> {
     service: &'static str,
@@ -67,7 +70,14 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self.schemas.append(&mut schemas);
         let shown = path.replace("{*", "{");
         let id = method.as_ref().map(|method| operation_id(method, &shown));
-        let mut operation = operation.tag(self.service).operation_id(id).securities(Some(security(need)));
+        let access = utoipa::openapi::extensions::ExtensionsBuilder::new()
+            .add(ACCESS, serde_json::json!(need))
+            .build();
+        let mut operation = operation
+            .tag(self.service)
+            .operation_id(id)
+            .securities(Some(security(need)))
+            .extensions(Some(access));
         if need != Need::Nobody {
             operation = operation.response("401", openapi::error_response("unauthenticated"));
         }
