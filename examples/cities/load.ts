@@ -19,7 +19,8 @@ const BATCH_SIZE = 1000;
 const BATCHES_IN_FLIGHT = 6;
 const INDEX_POLL_MS = 100;
 
-const PUBLIC_TO_READ: Rules = { read: "true", write: "false" };
+/** What has no rule is closed to public keys. */
+const PUBLIC_TO_READ: Rules = { read: "true" };
 
 interface Setup {
   rules: Rules;
@@ -44,7 +45,7 @@ const SETUP: Record<string, Setup> = {
   },
   // Anybody may note a visit; who was where is nobody else's business.
   [COLLECTIONS.visits]: {
-    rules: { create: "true", read: "false", update: "false", delete: "false" },
+    rules: { create: "true" },
     indexes: [{ field: "place" }],
   },
 };

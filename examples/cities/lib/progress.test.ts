@@ -19,7 +19,6 @@ test("lines come about every second where there is no terminal", () => {
   expect(run(false).split("\n")).toEqual([
     " 50 %  2,000 of 4,000 places, 2,000/s",
     "100 %  4,000 of 4,000 places, 2,000/s",
-    "100 %  4,000 of 4,000 places, 2,000/s",
     "",
   ]);
 });

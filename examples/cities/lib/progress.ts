@@ -17,6 +17,7 @@ export class Progress {
   #done = 0;
   #startedMs = 0;
   #shownMs = 0;
+  #shown = 0;
 
   constructor(
     what: string,
@@ -42,12 +43,13 @@ export class Progress {
   }
 
   finish(): void {
-    this.#show();
+    if (this.#shown !== this.#done || this.#done === 0) this.#show();
     if (this.#output.isTTY) this.#output.write("\n");
   }
 
   #show(): void {
     this.#shownMs = this.#nowMs();
+    this.#shown = this.#done;
     const seconds = Math.max(0.001, (this.#shownMs - this.#startedMs) / 1000);
     const rate = Math.round(this.#done / seconds);
     const share = this.#total === 0 ? 1 : this.#done / this.#total;

@@ -1,5 +1,6 @@
 /** One collection: its documents and its indexes. */
 import { BunbaseError } from "./errors.ts";
+import { BATCH_PATH, collectionPath, segment } from "./path.ts";
 import { type Answer, type CallOptions, parseAnswer, type Transport } from "./transport.ts";
 import type {
   BatchResult,
@@ -161,7 +162,7 @@ export class Collection<T extends object> {
   }
 
   async deleteIndex(name: string, options: CallOptions = {}): Promise<void> {
-    const path = `${this.#path}/indexes/${encodeURIComponent(name)}`;
+    const path = `${this.#path}/indexes/${segment(name)}`;
     await this.#transport.call({ ...options, method: "DELETE", path });
   }
 
@@ -170,22 +171,14 @@ export class Collection<T extends object> {
   }
 
   #document(id: string): string {
-    return `${this.#documents}/${encodeURIComponent(id)}`;
+    return `${this.#documents}/${segment(id)}`;
   }
 
-  #write<R>(method: string, id: string, options: WriteOptions, body: unknown): Promise<R> {
+  async #write<R>(method: string, id: string, options: WriteOptions, body: unknown): Promise<R> {
     const { ifVersion, ...call } = options;
     const headers = ifVersion === undefined ? undefined : { "if-match": `"${ifVersion}"` };
     return this.#transport.json({ ...call, method, path: this.#document(id), headers, body });
   }
-}
-
-export const DATABASE_PATH = "/v1/database";
-export const BATCH_PATH = `${DATABASE_PATH}/batch`;
-
-/** `/` inside a name (nested collections) travels as `%2F`. */
-export function collectionPath(name: string): string {
-  return `${DATABASE_PATH}/collections/${encodeURIComponent(name)}`;
 }
 
 function versioned<T>(answer: Answer): Versioned<T> {

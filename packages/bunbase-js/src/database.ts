@@ -1,5 +1,6 @@
 /** The documents of a project: its collections, their rules, and batches across them. */
-import { BATCH_PATH, Collection, collectionPath, DATABASE_PATH } from "./collection.ts";
+import { Collection } from "./collection.ts";
+import { BATCH_PATH, collectionPath, DATABASE_PATH } from "./path.ts";
 import type { CallOptions, Transport } from "./transport.ts";
 import type { BatchResult, Operation, Rules } from "./types.ts";
 

@@ -1,4 +1,5 @@
 /** Calls to the project's functions. */
+import { functionPath } from "./path.ts";
 import { type CallOptions, parseAnswer, type Transport } from "./transport.ts";
 
 export interface InvokeOptions extends CallOptions {
@@ -36,15 +37,10 @@ export class Functions {
   }
 
   /** The function's own answer, whatever its status: one attempt, no timeout. */
-  fetch(name: string, path = "", options: FetchOptions = {}): Promise<Response> {
+  async fetch(name: string, path = "", options: FetchOptions = {}): Promise<Response> {
     const { method = "GET", headers = {}, body, signal } = options;
     return this.#transport.raw({ method, path: functionPath(name, path), headers, body, signal });
   }
-}
-
-function functionPath(name: string, path = ""): string {
-  const base = `/v1/functions/${encodeURIComponent(name)}`;
-  return path === "" || path.startsWith("?") ? base + path : `${base}/${path.replace(/^\//, "")}`;
 }
 
 function queryString(query: InvokeOptions["query"]): string {

@@ -1,0 +1,30 @@
+/** Paths of the API. A name stays one segment, whatever is in it. */
+import { BunbaseError } from "./errors.ts";
+
+export const DATABASE_PATH = "/v1/database";
+export const BATCH_PATH = `${DATABASE_PATH}/batch`;
+
+/** `/` inside a name (nested collections) travels as `%2F`. */
+export function collectionPath(name: string): string {
+  return `${DATABASE_PATH}/collections/${segment(name)}`;
+}
+
+/** `path` is what stands behind the name, already percent-encoded, perhaps with a query. */
+export function functionPath(name: string, path = ""): string {
+  const base = `/v1/functions/${segment(name)}`;
+  if (path === "" || path.startsWith("?")) return base + path;
+  const full = `${base}/${path.replace(/^\//, "")}`;
+  if (!new URL(full, "http://server").pathname.startsWith(`${base}/`)) throw invalid(path);
+  return full;
+}
+
+/** `.` and `..` would be taken out of the path on the way, and name something else. */
+export function segment(name: string): string {
+  if (name === "" || name === "." || name === "..") throw invalid(name);
+  return encodeURIComponent(name);
+}
+
+function invalid(name: string): BunbaseError {
+  const message = `${JSON.stringify(name)} cannot stand in a path`;
+  return new BunbaseError({ code: "invalid_name", status: 0, message });
+}
