@@ -12,8 +12,8 @@ pub struct PoolConfig {
     pub bun: BunBinary,
     /// Generic workers that stand ready to load a bundle.
     pub spare_workers: usize,
-    /// Private directories of the workers are made in here; the pool empties it at start.
-    /// It must be short enough for a Unix socket path (about 90 bytes).
+    /// Private directories of the workers are made in here; what an earlier run left is removed at start.
+    /// Its absolute path has at most 72 bytes, because sockets are made in it.
     pub work_dir: PathBuf,
     /// From spawn to hello, and from load to loaded.
     pub startup_timeout: Duration,

@@ -41,14 +41,27 @@
 
 mod bun;
 mod call;
+mod calls;
 mod config;
 mod error;
+mod frame;
+mod health;
 mod host;
+mod logs;
+mod metrics;
+mod outbox;
 mod pool;
+mod process;
+mod protocol;
+mod queue;
+mod session;
 mod spec;
 mod stats;
 mod stream;
+mod supervisor;
+mod upload;
 mod version;
+mod worker;
 
 pub use bun::{BunBinary, BunError};
 pub use call::{BodyError, BoxError, InvokeRequest, InvokeResponse, RequestBody, ResponseBody};

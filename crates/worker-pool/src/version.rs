@@ -1,17 +1,383 @@
-//! One version.
-use crate::{InvokeError, InvokeRequest, InvokeResponse, VersionStats};
-/// The workers of one function version.
-#[derive(Debug)]
-pub struct VersionPool {}
+//! The workers of one function version: picks one for a call, starts and ends them as they are needed.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use futures_util::stream;
+
+use crate::call::{InvokeRequest, InvokeResponse, RequestBody};
+use crate::calls::Outcome;
+use crate::error::{InvokeError, LoadError};
+use crate::frame::request_head_bytes;
+use crate::metrics::Metrics;
+use crate::pool::Shared;
+use crate::protocol::HEAD_BYTES_MAX;
+use crate::queue::Queue;
+use crate::spec::VersionSpec;
+use crate::stats::VersionStats;
+use crate::worker::{Due, EndReason, Loaded, Slot, Ticket, Worker};
+
+/// Workers that may end under a call before its handler has seen it.
+const ATTEMPTS_MAX: usize = 4;
+
+/// The workers of one function version. Dropping it ends them without waiting for calls in flight.
+pub struct VersionPool {
+    version: Arc<Version>,
+}
+
 impl VersionPool {
-    /// Calls the function.
-    pub async fn invoke(&self, _call: InvokeRequest) -> Result<InvokeResponse, InvokeError> {
-        Err(InvokeError::Retired)
+    pub(crate) fn new(version: Arc<Version>) -> Self {
+        Self { version }
     }
-    /// Takes no more calls, waits for those in flight, ends the workers.
-    pub async fn retire(&self) {}
+
+    /// What was registered.
+    pub fn spec(&self) -> &VersionSpec {
+        &self.version.spec
+    }
+
+    /// Calls the function. Dropping the future aborts `req.signal` in the handler.
+    ///
+    /// The deadline runs from the moment the call is given to a worker until the response head; a streamed
+    /// body may take longer.
+    pub async fn invoke(&self, call: InvokeRequest) -> Result<InvokeResponse, InvokeError> {
+        let answer = self.version.invoke(call).await;
+        if let Err(error) = &answer {
+            Metrics::failed(error);
+        }
+        answer
+    }
+
+    /// Takes no more calls, waits for those in flight (at most the drain timeout), ends the workers.
+    pub async fn retire(&self) {
+        self.version.retire().await;
+    }
+
     /// What the version is doing.
     pub fn stats(&self) -> VersionStats {
-        VersionStats::default()
+        self.version.stats()
+    }
+}
+
+impl std::fmt::Debug for VersionPool {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("VersionPool").field(&self.version.spec.key).field(&self.stats()).finish()
+    }
+}
+
+impl Drop for VersionPool {
+    fn drop(&mut self) {
+        self.version.close();
+        for worker in self.version.all_workers() {
+            worker.end(EndReason::Retired);
+        }
+    }
+}
+
+pub(crate) struct Version {
+    pub(crate) spec: VersionSpec,
+    shared: Arc<Shared>,
+    workers: RwLock<Vec<Arc<Worker>>>,
+    starting: AtomicUsize,
+    queue: Queue,
+    retired: AtomicBool,
+}
+
+impl Version {
+    pub(crate) fn new(spec: VersionSpec, shared: Arc<Shared>) -> Self {
+        let queue = Queue::new(spec.settings.queue_max);
+        Self {
+            spec,
+            shared,
+            workers: RwLock::default(),
+            starting: AtomicUsize::new(0),
+            queue,
+            retired: AtomicBool::new(false),
+        }
+    }
+
+    async fn invoke(self: &Arc<Self>, mut call: InvokeRequest) -> Result<InvokeResponse, InvokeError> {
+        self.shared.metrics.calls.increment(1);
+        if request_head_bytes(&call) > HEAD_BYTES_MAX {
+            return Err(InvokeError::HeadTooLarge { bytes_max: HEAD_BYTES_MAX });
+        }
+        stream_if_large(&mut call.body);
+        for _ in 0..ATTEMPTS_MAX {
+            let slot = self.slot().await?;
+            let due = self.due(&call)?;
+            let Some(ticket) = slot.submit(&call, due) else { continue };
+            match outcome(ticket, &mut call).await {
+                Outcome::Response(response) => return Ok(response),
+                Outcome::Failed(error) => return Err(error),
+                Outcome::NotBegun => self.shared.metrics.calls_moved.increment(1),
+            }
+        }
+        Err(InvokeError::WorkerCrashed)
+    }
+
+    fn due(&self, call: &InvokeRequest) -> Result<Due, InvokeError> {
+        let now = Instant::now();
+        let timeout = self.spec.settings.execution_timeout;
+        let Some(deadline) = call.deadline.filter(|deadline| *deadline < now + timeout) else {
+            return Ok(Due { at: now + timeout, timeout });
+        };
+        match deadline.checked_duration_since(now) {
+            Some(timeout) => Ok(Due { at: deadline, timeout }),
+            None => Err(InvokeError::Timeout(Duration::ZERO)),
+        }
+    }
+
+    /// A slot on the worker with the fewest calls, or a place in the queue.
+    async fn slot(self: &Arc<Self>) -> Result<Slot, InvokeError> {
+        if self.is_retired() {
+            return Err(InvokeError::Retired);
+        }
+        if self.queue.is_empty()
+            && let Some(slot) = self.free_slot()
+        {
+            return Ok(slot);
+        }
+        self.shared.metrics.calls_queued.increment(1);
+        let since = Instant::now();
+        let timeout = self.spec.settings.queue_timeout;
+        let place = self.queue.join().ok_or(InvokeError::Overloaded { retry_after: timeout })?;
+        self.grow_for_queue();
+        self.slot_freed();
+        let slot = tokio::time::timeout(timeout, place).await;
+        self.shared.metrics.queue_seconds.record(since.elapsed().as_secs_f64());
+        match slot {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(InvokeError::Retired),
+            Err(_) => Err(InvokeError::QueueTimeout { retry_after: timeout }),
+        }
+    }
+
+    fn free_slot(&self) -> Option<Slot> {
+        let slots_max = self.spec.settings.max_concurrency;
+        let workers = self.workers.read().unwrap_or_else(PoisonError::into_inner);
+        let (mut best, mut fewest) = (None, usize::MAX);
+        for worker in workers.iter().filter(|worker| !worker.draining.load(Ordering::Acquire)) {
+            let taken = worker.slots.load(Ordering::Relaxed);
+            if taken < fewest {
+                (best, fewest) = (Some(worker), taken);
+            }
+        }
+        best?.take_slot(slots_max)
+    }
+
+    /// Gives free slots to those who wait.
+    pub(crate) fn slot_freed(&self) {
+        while !self.queue.is_empty() {
+            let Some(slot) = self.free_slot() else { return };
+            if self.queue.serve(slot).is_none() {
+                return;
+            }
+        }
+    }
+
+    fn grow_for_queue(self: &Arc<Self>) {
+        let coming = self.starting.load(Ordering::Acquire) * self.spec.settings.max_concurrency;
+        if self.queue.len() > coming {
+            self.grow();
+        }
+    }
+
+    /// Starts one more worker in the background, if there may be one more.
+    pub(crate) fn grow(self: &Arc<Self>) {
+        if self.is_retired() {
+            return;
+        }
+        {
+            let workers = self.workers.write().unwrap_or_else(PoisonError::into_inner);
+            if workers.len() + self.starting.load(Ordering::Acquire) >= self.spec.settings.max_workers {
+                return;
+            }
+            self.starting.fetch_add(1, Ordering::AcqRel);
+        }
+        let version = Arc::clone(self);
+        tokio::spawn(async move {
+            let added = version.add_worker().await;
+            version.starting.fetch_sub(1, Ordering::AcqRel);
+            if let Err(error) = added {
+                version.start_failed(&error);
+            }
+        });
+    }
+
+    /// Calls that wait are told, unless other workers can still take them.
+    fn start_failed(self: &Arc<Self>, error: &LoadError) {
+        tracing::warn!(version = %self.spec.key, error = error as &dyn std::error::Error, "worker could not be started");
+        if self.all_workers().is_empty() && self.starting.load(Ordering::Acquire) == 0 {
+            self.queue.fail_all(|| InvokeError::StartFailed { message: error.to_string() });
+        }
+    }
+
+    /// Takes a spare, imports the bundle in it, and gives it calls.
+    pub(crate) async fn add_worker(self: &Arc<Self>) -> Result<(), LoadError> {
+        let started = Instant::now();
+        let worker = self.shared.take_spare().await?;
+        let loaded = self.load_into(&worker).await;
+        if loaded.is_err() || self.is_retired() {
+            worker.end(EndReason::Retired);
+            return loaded;
+        }
+        self.shared.metrics.cold_start_seconds.record(started.elapsed().as_secs_f64());
+        self.workers.write().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&worker));
+        if worker.calls().is_closed() {
+            // It ended between its answer and here, and had nothing to be forgotten from.
+            self.forget(&worker);
+        }
+        self.slot_freed();
+        Ok(())
+    }
+
+    async fn load_into(self: &Arc<Self>, worker: &Worker) -> Result<(), LoadError> {
+        let env: std::collections::BTreeMap<_, _> =
+            self.spec.env.iter().map(|(name, value)| (name, value)).collect();
+        let order =
+            serde_json::json!({ "bundle": self.spec.bundle_path, "handler": self.spec.handler, "env": env });
+        let timeout = self.shared.launcher.startup_timeout;
+        let answer = worker.load(self, order.to_string().as_bytes());
+        match tokio::time::timeout(timeout, answer).await {
+            Ok(Ok(Loaded::Ready)) => Ok(()),
+            Ok(Ok(Loaded::Failed(report))) => Err(LoadReport::parse(&report)),
+            Ok(Err(_)) => Err(LoadError::Crashed { message: format!("process {}", worker.pid) }),
+            Err(_) => Err(LoadError::Timeout(timeout)),
+        }
+    }
+
+    /// Starts the workers that `min_warm` asks for and that are not there.
+    pub(crate) fn keep_warm(self: &Arc<Self>) {
+        let settings = &self.spec.settings;
+        let there = self.all_workers().len() + self.starting.load(Ordering::Acquire);
+        for _ in there..settings.min_warm.min(settings.max_workers) {
+            self.grow();
+        }
+    }
+
+    /// The worker has ended.
+    pub(crate) fn forget(self: &Arc<Self>, worker: &Worker) {
+        self.remove(worker);
+        if !self.is_retired() && !self.shared.is_stopping() {
+            self.keep_warm();
+            self.grow_for_queue();
+        }
+    }
+
+    /// Gives the worker no more calls; it ends when those on it are over, and another one may take its place.
+    pub(crate) fn drain(self: &Arc<Self>, worker: &Worker) {
+        if !worker.draining.swap(true, Ordering::AcqRel) {
+            self.forget(worker);
+        }
+    }
+
+    /// Ends a worker that nobody has called for long, unless it is one of those that stay warm.
+    pub(crate) fn end_idle(&self, worker: &Worker) {
+        {
+            let mut workers = self.workers.write().unwrap_or_else(PoisonError::into_inner);
+            if workers.len() <= self.spec.settings.min_warm || worker.slots.load(Ordering::Acquire) > 0 {
+                return;
+            }
+            // Slots are only taken under the read lock, so none is taken from here on.
+            workers.retain(|known| known.number != worker.number);
+        }
+        worker.end(EndReason::Retired);
+    }
+
+    fn remove(&self, worker: &Worker) {
+        let mut workers = self.workers.write().unwrap_or_else(PoisonError::into_inner);
+        workers.retain(|known| known.number != worker.number);
+    }
+
+    fn all_workers(&self) -> Vec<Arc<Worker>> {
+        self.workers.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Acquire)
+    }
+
+    fn close(&self) {
+        self.retired.store(true, Ordering::Release);
+        self.queue.fail_all(|| InvokeError::Retired);
+    }
+
+    pub(crate) async fn retire(self: &Arc<Self>) {
+        self.close();
+        let workers = self.all_workers();
+        join_all(workers.iter().map(|worker| self.end_drained(worker))).await;
+    }
+
+    async fn end_drained(&self, worker: &Arc<Worker>) {
+        let ended = worker.ended.notified();
+        tokio::pin!(ended);
+        ended.as_mut().enable();
+        // From here on the supervisor ends it as soon as its last call is over.
+        worker.draining.store(true, Ordering::Release);
+        if worker.calls().is_closed() {
+            return;
+        }
+        if tokio::time::timeout(self.shared.drain_timeout, ended.as_mut()).await.is_err() {
+            worker.end(EndReason::Retired);
+            ended.await;
+        }
+    }
+
+    fn stats(&self) -> VersionStats {
+        let workers = self.all_workers();
+        VersionStats {
+            workers: workers.len(),
+            in_flight: workers.iter().map(|worker| worker.slots.load(Ordering::Relaxed)).sum(),
+            queued: self.queue.len(),
+            pids: workers.iter().map(|worker| worker.pid).collect(),
+        }
+    }
+}
+
+/// Waits for the answer; a streamed body is given away only once the handler was entered.
+async fn outcome(ticket: Ticket, call: &mut InvokeRequest) -> Outcome {
+    let Ticket { call: mut given, outcome: mut answer, upload } = ticket;
+    let answered = match upload {
+        None => (&mut answer).await,
+        Some(upload) => tokio::select! {
+            biased;
+            answered = &mut answer => answered,
+            true = upload.begun() => {
+                if let RequestBody::Stream(source) = std::mem::replace(&mut call.body, RequestBody::Empty) {
+                    upload.start(Arc::clone(&given.worker), given.id, source);
+                }
+                (&mut answer).await
+            }
+        },
+    };
+    given.answered = true;
+    answered.unwrap_or(Outcome::Failed(InvokeError::WorkerCrashed))
+}
+
+/// A body that does not fit into a frame goes in pieces.
+fn stream_if_large(body: &mut RequestBody) {
+    if let RequestBody::Full(bytes) = body
+        && bytes.len() > crate::FULL_BODY_BYTES_MAX
+    {
+        let bytes = std::mem::take(bytes);
+        *body = RequestBody::Stream(Box::pin(stream::once(async { Ok(bytes) })));
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct LoadReport {
+    kind: String,
+    message: String,
+    stack: String,
+}
+
+impl LoadReport {
+    fn parse(report: &[u8]) -> LoadError {
+        match serde_json::from_slice(report) {
+            Ok(Self { kind, message, .. }) if kind == "handler" => LoadError::MissingHandler { message },
+            Ok(Self { message, stack, .. }) => LoadError::Import { message, stack },
+            Err(error) => LoadError::Crashed { message: error.to_string() },
+        }
     }
 }

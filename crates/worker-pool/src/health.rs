@@ -1,0 +1,88 @@
+//! What the supervisor knows of one worker: its ping, its memory, how long it has been idle.
+
+use std::time::{Duration, Instant};
+
+/// Between the answer to a ping and the next ping of a busy worker.
+const PING_INTERVAL: Duration = Duration::from_millis(100);
+
+#[derive(Debug, Default)]
+pub(crate) struct Health {
+    ping_sent: Option<Instant>,
+    ping_answered: Option<Instant>,
+    idle_since: Option<Instant>,
+    calls_seen: u32,
+}
+
+impl Health {
+    /// Whether a ping is to be sent now.
+    pub(crate) fn ping_due(&mut self, now: Instant) -> bool {
+        let rested = self.ping_answered.is_none_or(|answered| now.duration_since(answered) >= PING_INTERVAL);
+        let due = self.ping_sent.is_none() && rested;
+        if due {
+            self.ping_sent = Some(now);
+        }
+        due
+    }
+
+    pub(crate) fn pong(&mut self) {
+        self.ping_sent = None;
+        self.ping_answered = Some(Instant::now());
+    }
+
+    /// How long a ping has been waiting for its answer.
+    pub(crate) fn silent_for(&self, now: Instant) -> Duration {
+        self.ping_sent.map_or(Duration::ZERO, |sent| now.saturating_duration_since(sent))
+    }
+
+    /// How long the worker has had no call, judged at each look at it.
+    pub(crate) fn idle_for(&mut self, now: Instant, calls_given: u32) -> Duration {
+        if self.calls_seen != calls_given {
+            self.calls_seen = calls_given;
+            self.idle_since = None;
+        }
+        now.saturating_duration_since(*self.idle_since.get_or_insert(now))
+    }
+
+    pub(crate) fn busy(&mut self) {
+        self.idle_since = None;
+    }
+}
+
+/// Anonymous memory of a process in bytes, from `/proc/<pid>/statm` (resident less shared pages).
+pub(crate) fn anonymous_bytes(pid: u32) -> Option<u64> {
+    let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
+    let mut pages = statm.split_ascii_whitespace().skip(1).map(|field| field.parse::<u64>().ok());
+    let (resident, shared) = (pages.next()??, pages.next()??);
+    Some(resident.saturating_sub(shared) * rustix::param::page_size() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_ping_waits_for_the_answer_to_the_first() {
+        let mut health = Health::default();
+        let start = Instant::now();
+        assert!(health.ping_due(start));
+        assert!(!health.ping_due(start + Duration::from_secs(1)));
+        assert_eq!(health.silent_for(start + Duration::from_secs(1)), Duration::from_secs(1));
+        health.pong();
+        assert!(!health.ping_due(Instant::now()));
+        assert!(health.ping_due(Instant::now() + PING_INTERVAL));
+    }
+
+    #[test]
+    fn a_call_between_two_looks_ends_the_idle_time() {
+        let mut health = Health::default();
+        let start = Instant::now();
+        assert_eq!(health.idle_for(start, 1), Duration::ZERO);
+        assert_eq!(health.idle_for(start + Duration::from_secs(2), 1), Duration::from_secs(2));
+        assert_eq!(health.idle_for(start + Duration::from_secs(3), 2), Duration::ZERO);
+    }
+
+    #[test]
+    fn anonymous_memory_of_this_process_is_seen() {
+        assert!(anonymous_bytes(std::process::id()).is_some_and(|bytes| bytes > 0));
+    }
+}

@@ -1,0 +1,92 @@
+//! Looks at every busy worker a few times a second: deadlines, pings, memory, idle time.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::frame::put_frame;
+use crate::health::anonymous_bytes;
+use crate::pool::Shared;
+use crate::protocol;
+use crate::version::Version;
+use crate::worker::{EndReason, Worker};
+
+/// Between two looks at a worker: how exact deadlines are.
+const TICK: Duration = Duration::from_millis(25);
+/// Memory is read every so many looks.
+const MEMORY_TICKS: u64 = 2;
+/// A worker with an overdue call that leaves a ping unanswered for so long is ended.
+const PING_TIMEOUT: Duration = Duration::from_millis(250);
+/// A worker that leaves a ping unanswered for so long is busy with computing: another one is started beside it.
+const SLOW_PING: Duration = Duration::from_millis(100);
+
+pub(crate) async fn run(shared: Arc<Shared>) {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut count = 0_u64;
+    loop {
+        ticks.tick().await;
+        count += 1;
+        let now = Instant::now();
+        for worker in shared.busy_workers() {
+            if let Some(version) = worker.version() {
+                let look = Look { worker: &worker, version, now };
+                look.at_calls();
+                if count.is_multiple_of(MEMORY_TICKS) {
+                    look.at_memory();
+                }
+            }
+        }
+    }
+}
+
+struct Look<'a> {
+    worker: &'a Arc<Worker>,
+    version: &'a Arc<Version>,
+    now: Instant,
+}
+
+impl Look<'_> {
+    fn at_calls(&self) {
+        let overdue = self.worker.expire(self.now);
+        let (is_idle, only_abandoned, given) = {
+            let calls = self.worker.calls();
+            (calls.is_empty(), calls.only_abandoned(), calls.given())
+        };
+        if Worker::is_stuck(overdue) {
+            self.version.drain(self.worker);
+        }
+        if only_abandoned && self.worker.draining.load(Ordering::Acquire) {
+            return self.worker.end(EndReason::Retired);
+        }
+        let mut health = self.worker.health.lock().unwrap_or_else(PoisonError::into_inner);
+        let silent = health.silent_for(self.now);
+        if is_idle {
+            if health.idle_for(self.now, given) >= self.version.spec.settings.idle_timeout {
+                drop(health);
+                self.version.end_idle(self.worker);
+            }
+            return;
+        }
+        health.busy();
+        if health.ping_due(self.now) {
+            self.worker.outbox.push(|out| put_frame(out, protocol::PING, 0, &[]));
+        }
+        drop(health);
+        if overdue.is_some() && silent >= PING_TIMEOUT {
+            self.worker.end(EndReason::Unresponsive);
+        } else if silent >= SLOW_PING {
+            self.version.grow();
+        }
+    }
+
+    fn at_memory(&self) {
+        let limit = self.version.spec.settings.memory_limit_bytes;
+        let Some(used) = anonymous_bytes(self.worker.pid) else { return };
+        if used > limit {
+            self.worker.end(EndReason::Memory);
+        } else if used > limit / 8 * 7 {
+            self.version.drain(self.worker);
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! One worker process as the rest of the pool sees it: slots, calls, and its end.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use crate::call::{BodyError, InvokeRequest, InvokeResponse, RequestBody, ResponseBody};
+use crate::calls::{CallTable, Entry, Outcome, Phase};
+use crate::frame::{ResponseHead, put_frame, put_request};
+use crate::health::Health;
+use crate::protocol::{self, ProtocolError};
+use crate::stream::ResponseStream;
+use crate::upload::Upload;
+use crate::version::Version;
+
+/// How long a worker may keep a call after its deadline, while it still answers pings.
+const ABANDON_GRACE: Duration = Duration::from_secs(5);
+
+/// Why a worker was ended by the pool. Without a reason it ended by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EndReason {
+    /// No longer needed.
+    Retired,
+    /// It did not answer pings while a call was over its deadline.
+    Unresponsive,
+    /// It went over the memory limit.
+    Memory,
+    /// It broke the protocol.
+    Protocol,
+}
+
+/// Answer to a `LOAD` frame.
+pub(crate) enum Loaded {
+    Ready,
+    Failed(Bytes),
+}
+
+pub(crate) struct Worker {
+    pub(crate) number: u64,
+    pub(crate) pid: u32,
+    pub(crate) directory: PathBuf,
+    pub(crate) outbox: crate::outbox::Outbox,
+    pub(crate) health: Mutex<Health>,
+    /// Slots that are taken. A slot is taken before the call is given, so it never goes over the limit.
+    pub(crate) slots: AtomicUsize,
+    pub(crate) port_calls: AtomicUsize,
+    pub(crate) draining: AtomicBool,
+    pub(crate) kill: Notify,
+    pub(crate) ended: Notify,
+    end: OnceLock<EndReason>,
+    version: OnceLock<Arc<Version>>,
+    load: Mutex<Option<oneshot::Sender<Loaded>>>,
+    calls: Mutex<CallTable>,
+}
+
+impl Worker {
+    pub(crate) fn new(number: u64, pid: u32, directory: PathBuf) -> Self {
+        Self {
+            number,
+            pid,
+            directory,
+            outbox: crate::outbox::Outbox::default(),
+            health: Mutex::default(),
+            slots: AtomicUsize::new(0),
+            port_calls: AtomicUsize::new(0),
+            draining: AtomicBool::new(false),
+            kill: Notify::new(),
+            ended: Notify::new(),
+            end: OnceLock::new(),
+            version: OnceLock::new(),
+            load: Mutex::new(None),
+            calls: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn version(&self) -> Option<&Arc<Version>> {
+        self.version.get()
+    }
+
+    pub(crate) fn end_reason(&self) -> Option<EndReason> {
+        self.end.get().copied()
+    }
+
+    /// Ends the process now. The first reason counts.
+    pub(crate) fn end(&self, reason: EndReason) {
+        self.draining.store(true, Ordering::Release);
+        if self.end.set(reason).is_ok() {
+            self.kill.notify_one();
+        }
+    }
+
+    /// Gives a spare to a version; the receiver gets the answer of the import, or is dropped with the worker.
+    pub(crate) fn load(&self, version: &Arc<Version>, order: &[u8]) -> oneshot::Receiver<Loaded> {
+        let (answer, answered) = oneshot::channel();
+        if self.version.set(Arc::clone(version)).is_ok() {
+            *self.load.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+            self.outbox.push(|out| put_frame(out, protocol::LOAD, 0, order));
+        }
+        answered
+    }
+
+    pub(crate) fn loaded(&self, answer: Loaded) {
+        if let Some(waiting) = self.load.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = waiting.send(answer);
+        }
+    }
+
+    pub(crate) fn calls(&self) -> MutexGuard<'_, CallTable> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a slot if fewer than `slots_max` are taken.
+    pub(crate) fn take_slot(self: &Arc<Self>, slots_max: usize) -> Option<Slot> {
+        if self.draining.load(Ordering::Acquire) {
+            return None;
+        }
+        let take = |taken| (taken < slots_max).then_some(taken + 1);
+        self.slots.fetch_update(Ordering::AcqRel, Ordering::Relaxed, take).ok()?;
+        Some(Slot(Some(Arc::clone(self))))
+    }
+
+    fn free_slot(&self) {
+        self.slots.fetch_sub(1, Ordering::AcqRel);
+        if let Some(version) = self.version() {
+            version.slot_freed();
+        }
+    }
+
+    /// Nobody waits for this call any more: the handler's signal is aborted, its slot stays taken until it ends.
+    pub(crate) fn abandon(&self, id: u32) {
+        {
+            let mut calls = self.calls();
+            let Some(entry) = calls.get_mut(id) else { return };
+            entry.phase = Phase::Abandoned;
+            entry.deadline.get_or_insert_with(|| Instant::now() + ABANDON_GRACE);
+        }
+        self.cancel(id, protocol::CANCEL_CALLER_GONE);
+    }
+
+    fn cancel(&self, id: u32, reason: u8) {
+        self.outbox.push(|out| put_frame(out, protocol::CANCEL, id, &[reason]));
+    }
+
+    /// The worker says that a call is over.
+    pub(crate) fn finish(&self, id: u32) -> Option<Entry> {
+        let entry = self.calls().remove(id)?;
+        self.free_slot();
+        Some(entry)
+    }
+
+    /// A response whose body follows in chunks.
+    pub(crate) fn start_stream(self: &Arc<Self>, id: u32, head: ResponseHead) {
+        let (sender, chunks) = mpsc::unbounded_channel();
+        let waiting = {
+            let mut calls = self.calls();
+            let Some(entry) = calls.get_mut(id) else { return };
+            if !matches!(entry.phase, Phase::Waiting(_)) {
+                return;
+            }
+            entry.deadline = None;
+            std::mem::replace(&mut entry.phase, Phase::Streaming(sender))
+        };
+        let body = ResponseBody::Stream(ResponseStream::new(Arc::clone(self), id, chunks));
+        let response = InvokeResponse { status: head.status, headers: head.headers, body };
+        if let Phase::Waiting(caller) = waiting {
+            // A caller that has gone away drops the stream here, which abandons the call.
+            let _ = caller.send(Outcome::Response(response));
+        }
+    }
+
+    pub(crate) fn chunk(&self, id: u32, chunk: Bytes) {
+        if let Some(Entry { phase: Phase::Streaming(chunks), .. }) = self.calls().get_mut(id) {
+            let _ = chunks.send(Ok(chunk));
+        }
+    }
+
+    /// The worker takes more of a request body.
+    pub(crate) fn granted(&self, id: u32, bytes: u32) -> Result<(), ProtocolError> {
+        match self.calls().get_mut(id) {
+            Some(Entry { upload: Some(upload), .. }) => upload.grant(bytes),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Answers the calls whose deadline has passed. Returns since when the oldest of them is overdue.
+    pub(crate) fn expire(&self, now: Instant) -> Option<Duration> {
+        let mut overdue = Vec::new();
+        let mut longest = None;
+        for (id, entry) in self.calls().iter_mut() {
+            let Some(late) = entry.deadline.and_then(|deadline| now.checked_duration_since(deadline)) else {
+                continue;
+            };
+            longest = longest.max(Some(late));
+            if matches!(entry.phase, Phase::Waiting(_)) {
+                overdue.push((id, entry.timeout, std::mem::replace(&mut entry.phase, Phase::Abandoned)));
+            }
+        }
+        for (id, timeout, phase) in overdue {
+            self.cancel(id, protocol::CANCEL_DEADLINE);
+            if let Phase::Waiting(caller) = phase {
+                let _ = caller.send(Outcome::Failed(crate::InvokeError::Timeout(timeout)));
+            }
+        }
+        longest
+    }
+
+    /// Whether a call is so long overdue that the worker should not be kept.
+    pub(crate) fn is_stuck(overdue: Option<Duration>) -> bool {
+        overdue.is_some_and(|late| late > ABANDON_GRACE)
+    }
+
+    /// Takes no more calls; answers those that are left, by whether the handler had seen them.
+    pub(crate) fn close(&self, begun: u32, failure: impl Fn() -> crate::InvokeError) {
+        self.draining.store(true, Ordering::Release);
+        let left = self.calls().close();
+        self.load.lock().unwrap_or_else(PoisonError::into_inner).take();
+        for (id, mut entry) in left {
+            let phase = std::mem::replace(&mut entry.phase, Phase::Abandoned);
+            drop(entry);
+            self.free_slot();
+            match phase {
+                Phase::Waiting(caller) if id > begun => drop(caller.send(Outcome::NotBegun)),
+                Phase::Waiting(caller) => drop(caller.send(Outcome::Failed(failure()))),
+                Phase::Streaming(chunks) => {
+                    drop(chunks.send(Err(BodyError { reason: failure().to_string() })))
+                }
+                Phase::Abandoned => {}
+            }
+        }
+        self.ended.notify_waiters();
+    }
+}
+
+/// A taken slot of a worker: passes to the call's entry, or is given back when dropped.
+pub(crate) struct Slot(Option<Arc<Worker>>);
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if let Some(worker) = self.0.take() {
+            worker.free_slot();
+        }
+    }
+}
+
+/// When a call is due, and what the caller is told when it is not met.
+#[derive(Clone, Copy)]
+pub(crate) struct Due {
+    pub(crate) at: Instant,
+    pub(crate) timeout: Duration,
+}
+
+impl Slot {
+    /// Gives the call to the worker. `None` where the worker has ended meanwhile.
+    pub(crate) fn submit(mut self, call: &InvokeRequest, due: Due) -> Option<Ticket> {
+        let (sender, outcome) = oneshot::channel();
+        let upload = matches!(call.body, RequestBody::Stream(_)).then(Upload::new);
+        let entry = Entry {
+            phase: Phase::Waiting(sender),
+            invocation_id: Arc::clone(&call.invocation_id),
+            deadline: Some(due.at),
+            timeout: due.timeout,
+            upload: upload.clone(),
+        };
+        let worker = self.0.take()?;
+        let id = {
+            // Numbers must reach the worker in their order, so the frame is put under the same lock.
+            let mut calls = worker.calls();
+            let Ok(id) = calls.insert(entry) else {
+                drop(calls);
+                worker.free_slot();
+                return None;
+            };
+            worker.outbox.push(|out| put_request(out, id, call));
+            id
+        };
+        Some(Ticket { call: Given { worker, id, answered: false }, outcome, upload })
+    }
+}
+
+/// A call that is on a worker.
+pub(crate) struct Ticket {
+    pub(crate) call: Given,
+    pub(crate) outcome: oneshot::Receiver<Outcome>,
+    pub(crate) upload: Option<Arc<Upload>>,
+}
+
+/// Abandons the call when it is dropped without an answer.
+pub(crate) struct Given {
+    pub(crate) worker: Arc<Worker>,
+    pub(crate) id: u32,
+    pub(crate) answered: bool,
+}
+
+impl Drop for Given {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.worker.abandon(self.id);
+        }
+    }
+}
