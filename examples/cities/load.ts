@@ -11,7 +11,7 @@ import {
   type Operation,
   type Rules,
 } from "bunbase-js";
-import { countryStats, placeDocuments } from "./lib/cities.ts";
+import { countryStats, type PlaceDocument, placeDocuments } from "./lib/cities.ts";
 import { COLLECTIONS } from "./lib/places.ts";
 import { Progress } from "./lib/progress.ts";
 
@@ -57,10 +57,13 @@ export interface Loaded {
 }
 
 /** Collections, rules, indexes, documents; returns when every index is ready. */
-export async function loadCities(client: BunbaseClient, progress: Progress): Promise<Loaded> {
+export async function loadCities(
+  client: BunbaseClient,
+  progress: Progress,
+  places: readonly PlaceDocument[] = placeDocuments(),
+): Promise<Loaded> {
   const startedMs = performance.now();
   for (const [name, setup] of Object.entries(SETUP)) await prepare(client, name, setup);
-  const places = placeDocuments();
   const countries = countryStats(places).map((each) => ({ ...each, _id: each.country }));
   await writeAll(client, replacements(COLLECTIONS.places, places), progress);
   await client.db.batch(replacements(COLLECTIONS.countryStats, countries), { idempotent: true });

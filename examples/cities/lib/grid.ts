@@ -15,13 +15,18 @@ const WORLD: Box = { south: -90, north: 90, west: -180, east: 180 };
 
 /** Key of the smallest cell that holds the point. */
 export function cellKey(point: Point): string {
+  let { south, north, west, east } = WORLD;
   let key = "";
-  let box = WORLD;
   while (key.length < LEVEL_MAX) {
-    const { lat, lon } = center(box);
-    const digit = (point.lat >= lat ? 2 : 0) + (point.lon >= lon ? 1 : 0);
-    key += digit;
-    box = quarter(box, digit);
+    const lat = (south + north) / 2;
+    const lon = (west + east) / 2;
+    const upper = point.lat >= lat;
+    const right = point.lon >= lon;
+    key += (upper ? 2 : 0) + (right ? 1 : 0);
+    if (upper) south = lat;
+    else north = lat;
+    if (right) west = lon;
+    else east = lon;
   }
   return key;
 }

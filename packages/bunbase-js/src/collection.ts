@@ -34,13 +34,13 @@ export interface IterateOptions extends Omit<QueryOptions, "cursor" | "limit"> {
 
 export interface WriteOptions extends CallOptions {
   /** Fails with `precondition_failed` unless the document is at this version. */
-  ifVersion?: string | number;
+  ifVersion?: number;
 }
 
 export interface Versioned<T> {
   document: WithId<T>;
-  /** To be handed in as `ifVersion`. */
-  version: string;
+  /** Number of the commit that wrote it last: what `ifVersion` and `if_version` compare with. */
+  version: number;
 }
 
 export class Collection<T extends object> {
@@ -182,8 +182,8 @@ export class Collection<T extends object> {
 }
 
 function versioned<T>(answer: Answer): Versioned<T> {
-  const etag = answer.headers.get("etag") ?? "";
-  return { document: parseAnswer(answer), version: etag.replace(/^W\//, "").replaceAll('"', "") };
+  const version = /^(?:W\/)?"(\d+)"$/.exec(answer.headers.get("etag") ?? "")?.[1];
+  return { document: parseAnswer(answer), version: Number(version) };
 }
 
 function isMissing(error: unknown): boolean {

@@ -4,6 +4,11 @@ import { BATCH_PATH, collectionPath, DATABASE_PATH } from "./path.ts";
 import type { CallOptions, Transport } from "./transport.ts";
 import type { BatchResult, Operation, Rules } from "./types.ts";
 
+interface CollectionPage {
+  collections: { name: string }[];
+  next_cursor: string | null;
+}
+
 export class Database {
   readonly #transport: Transport;
 
@@ -16,15 +21,21 @@ export class Database {
     return new Collection<T>(this.#transport, name);
   }
 
-  /** Names in order, those that start with `prefix` where one is given. */
-  async listCollections(prefix?: string, options: CallOptions = {}): Promise<string[]> {
-    const query = prefix === undefined ? "" : `?prefix=${encodeURIComponent(prefix)}`;
-    const answer = await this.#transport.json<{ collections: { name: string }[] }>({
-      ...options,
-      method: "GET",
-      path: `${DATABASE_PATH}/collections${query}`,
-    });
-    return answer.collections.map((collection) => collection.name);
+  /** All names in order, those that start with `prefix` where one is given. */
+  async listCollections(prefix = "", options: CallOptions = {}): Promise<string[]> {
+    const names: string[] = [];
+    let cursor: string | null = null;
+    do {
+      const query = new URLSearchParams({ prefix, ...(cursor !== null && { cursor }) });
+      const page: CollectionPage = await this.#transport.json({
+        ...options,
+        method: "GET",
+        path: `${DATABASE_PATH}/collections?${query}`,
+      });
+      names.push(...page.collections.map((collection) => collection.name));
+      cursor = page.next_cursor;
+    } while (cursor !== null);
+    return names;
   }
 
   /** Fails with `collection_exists` where the name is taken. */

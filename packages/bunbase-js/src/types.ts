@@ -69,19 +69,17 @@ export interface IndexInfo {
   reason?: string;
 }
 
-interface Conditions {
-  /** The document has to be at this version. */
-  if_version?: number | string;
-  /** There must be no such document. */
-  if_absent?: boolean;
+/** The document has to be at this version. */
+interface IfVersion {
+  if_version?: number;
 }
 
-/** One step of a batch inside one collection. */
+/** One step of a batch inside one collection. `if_absent` asks that there is no such document. */
 export type CollectionOperation<T = object> =
-  | ({ op: "insert"; id?: string; document: NewDocument<T> } & Conditions)
-  | ({ op: "replace"; id: string; document: NewDocument<T> } & Conditions)
-  | ({ op: "update"; id: string; update: Update<T> } & Conditions)
-  | ({ op: "delete"; id: string } & Conditions);
+  | { op: "insert"; id?: string; document: NewDocument<T>; if_absent?: boolean }
+  | ({ op: "replace"; id: string; document: NewDocument<T>; if_absent?: boolean } & IfVersion)
+  | ({ op: "update"; id: string; update: Update<T> } & IfVersion)
+  | ({ op: "delete"; id: string } & IfVersion);
 
 export type Operation = CollectionOperation<object> & { collection: string };
 

@@ -57,7 +57,7 @@ test("replace is made again without a condition, once with one", async () => {
   await places.replace("1", { name: "x" });
   expect(server.asked).toHaveLength(2);
   server.answer(fail(502, "bad"), ok({ _id: "1", name: "x" }));
-  const conditional = places.replace("1", { name: "x" }, { ifVersion: "3" });
+  const conditional = places.replace("1", { name: "x" }, { ifVersion: 3 });
   await expect(conditional).rejects.toBeInstanceOf(BunbaseError);
   expect(server.asked).toHaveLength(1);
 });

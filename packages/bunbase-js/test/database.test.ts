@@ -50,9 +50,9 @@ test("a 404 that is not about the document is not taken for a missing document",
 test("the version of the ETag goes back as If-Match", async () => {
   server.answer(ok(paris, { headers: { etag: '"12"' } }));
   const found = await places.getVersioned("1");
-  expect(found).toEqual({ document: paris, version: "12" });
+  expect(found).toEqual({ document: paris, version: 12 });
   server.answer(fail(409, "precondition_failed"));
-  const update = places.update("1", { $inc: { population: 1 } }, { ifVersion: "12" });
+  const update = places.update("1", { $inc: { population: 1 } }, { ifVersion: 12 });
   await expect(update).rejects.toMatchObject({ code: "precondition_failed", requestId: "req_1" });
   expect(lastAsked()).toMatchObject({ method: "PATCH", body: { $inc: { population: 1 } } });
   expect(lastAsked().headers.get("if-match")).toBe('"12"');
@@ -106,9 +106,12 @@ test("batch names the collection in each operation", async () => {
 });
 
 test("collections and rules", async () => {
-  server.answer(ok({ collections: [{ name: "maps/places" }] }));
-  expect(await db.listCollections("maps/")).toEqual(["maps/places"]);
-  expect(lastAsked().query).toEqual({ prefix: "maps/" });
+  server.answer(
+    ok({ collections: [{ name: "maps/a" }], next_cursor: "maps/a" }),
+    ok({ collections: [{ name: "maps/b" }], next_cursor: null }),
+  );
+  expect(await db.listCollections("maps/")).toEqual(["maps/a", "maps/b"]);
+  expect(lastAsked().query).toEqual({ prefix: "maps/", cursor: "maps/a" });
   server.answer(ok({ name: "visits" }, { status: 201 }));
   await db.createCollection("visits", { rules: { create: "true" } });
   expect(lastAsked().body).toEqual({ name: "visits", rules: { create: "true" } });
