@@ -4,19 +4,16 @@ import type { UpOptions } from "./options.ts";
 import type { Keyed } from "./state.ts";
 
 const EXAMPLE = resolve(import.meta.dir, "../../examples/cities");
-const FUNCTIONS = ["nearest", "search", "stats", "visit"];
 
 /** Through the command line, as a person would. */
 export async function deployFunctions(options: UpOptions, state: Keyed): Promise<void> {
-  for (const name of FUNCTIONS) {
-    const source = join(EXAMPLE, "functions", `${name}.ts`);
-    await run([options.binary, "functions", "deploy", source, "--name", name], {
-      BUNBASE_URL: options.url,
-      BUNBASE_KEY: state.secret_key,
-      BUNBASE_CONFIG_DIR: join(options.dataDir, "demo-cli"),
-      BUNBASE_BUN_PATH: process.env.BUNBASE_BUN_PATH ?? process.execPath,
-    });
-  }
+  await run([options.binary, "functions", "deploy", EXAMPLE], {
+    BUNBASE_URL: options.url,
+    BUNBASE_KEY: state.secret_key,
+    // Nobody's own login or project takes part.
+    BUNBASE_CONFIG_DIR: join(options.dataDir, "demo-cli"),
+    BUNBASE_BUN_PATH: process.env.BUNBASE_BUN_PATH ?? process.execPath,
+  });
 }
 
 /** Through the public SDK. It is imported only here: later starts have no use for it. */
