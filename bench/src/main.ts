@@ -1,0 +1,33 @@
+// Runs the parts that were asked for, one after the other. Started by bench/run.
+
+import { type Bench, closeBench, type Length, openBench } from "./bench.ts";
+import { coldStart } from "./cold-start.ts";
+import { documents } from "./documents.ts";
+import { footprint } from "./footprint.ts";
+import { functions } from "./functions.ts";
+import { machine } from "./machine.ts";
+import { stopAll } from "./process.ts";
+import { publish, type Report } from "./report.ts";
+
+const PARTS: Record<string, (bench: Bench) => Promise<Report>> = {
+  a: functions,
+  b: coldStart,
+  c: documents,
+  d: footprint,
+};
+
+const [asked = "all", length = "full"] = process.argv.slice(2);
+const bench = openBench(length as Length);
+process.on("exit", () => closeBench(bench));
+try {
+  const where = await machine(bench);
+  console.log(JSON.stringify(where, null, 2));
+  for (const part of asked === "all" ? Object.keys(PARTS) : [asked]) {
+    const measure = PARTS[part];
+    if (measure === undefined) throw new Error(`there is no part ${part}`);
+    console.log(`==> part ${part}`);
+    publish(await measure(bench), where, length);
+  }
+} finally {
+  await stopAll();
+}

@@ -1,0 +1,87 @@
+// PostgreSQL 15 from Debian with a data directory of its own, reached over a Unix socket in it, and the small
+// axum server in front.
+
+import { chownSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Bench } from "./bench.ts";
+import { freePort, run, type Started, start, untilReady } from "./process.ts";
+
+const BIN = "/usr/lib/postgresql/15/bin";
+const SETTINGS = {
+  listen_addresses: "",
+  fsync: "on",
+  synchronous_commit: "on",
+  full_page_writes: "on",
+  shared_buffers: "256MB",
+  max_connections: "200",
+};
+const START_MS_MAX = 30_000;
+
+export interface PostgresPeer {
+  database: Started;
+  server: Started;
+  address: string;
+  /** Updates the statistics, as a database that has run for a while has them. */
+  analyze(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export const postgresSettings = Object.entries(SETTINGS)
+  .filter(([name]) => name !== "listen_addresses")
+  .map(([name, value]) => `${name}=${value}`)
+  .join(", ");
+
+export async function startPostgres(bench: Bench): Promise<PostgresPeer> {
+  const directory = join(bench.directory, "postgres");
+  const asOwner = await owner(directory);
+  await run([...asOwner, `${BIN}/initdb`, "-D", directory, "-U", "postgres", "-A", "trust", "-E", "UTF8"]);
+  const settings = { ...SETTINGS, unix_socket_directories: directory };
+  const options = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
+  const database = start("postgres", [...asOwner, `${BIN}/postgres`, "-D", directory, ...options], {
+    log: join(bench.directory, "postgres.log"),
+    stopSignal: "SIGINT",
+  });
+  const client = ["-h", directory, "-U", "postgres"];
+  await untilAccepts(database, [...asOwner, `${BIN}/pg_isready`, ...client]);
+
+  const address = `127.0.0.1:${freePort()}`;
+  const connection = `host=${directory} user=postgres dbname=postgres`;
+  const server = start("pg-server", [bench.load, "pg-server", "--listen", address, "--postgres", connection], {
+    log: join(bench.directory, "pg-server.log"),
+  });
+  await untilReady(server, `http://${address}/ready`);
+  return {
+    database,
+    server,
+    address,
+    analyze: async () => {
+      await run([...asOwner, `${BIN}/psql`, ...client, "-qc", "VACUUM ANALYZE docs"]);
+    },
+    stop: async () => {
+      await server.stop();
+      await database.stop();
+    },
+  };
+}
+
+/** PostgreSQL refuses to run as root; then it runs as the user of its package. `setpriv` keeps the id. */
+async function owner(directory: string): Promise<string[]> {
+  mkdirSync(directory, { mode: 0o700 });
+  if (process.getuid?.() !== 0) return [];
+  const [uid, gid] = await Promise.all([run(["id", "-u", "postgres"]), run(["id", "-g", "postgres"])]);
+  chownSync(directory, Number(uid), Number(gid));
+  return ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--"];
+}
+
+async function untilAccepts(database: Started, isReady: string[]): Promise<void> {
+  const since = performance.now();
+  while (performance.now() - since < START_MS_MAX && !database.hasEnded()) {
+    const accepts = await run(isReady).then(
+      () => true,
+      () => false,
+    );
+    if (accepts) return;
+    await Bun.sleep(50);
+  }
+  throw new Error(`PostgreSQL did not start; see ${database.log}:\n${await Bun.file(database.log).text()}`);
+}
