@@ -46,7 +46,12 @@ export class Installation {
   }
 
   /** Deploys a file or a directory as a person would. */
-  async deploy(server: BunbaseServer, keys: ProjectKeys, name: string, path: string): Promise<void> {
+  async deploy(
+    server: BunbaseServer,
+    keys: ProjectKeys,
+    name: string,
+    path: string,
+  ): Promise<void> {
     await run([this.#bench.binary, "functions", "deploy", path, "--name", name], {
       ...withBun(),
       BUNBASE_URL: server.url,

@@ -82,7 +82,9 @@ async function firstCalls(
 }
 
 function row(rounds: Round[], kind: Kind, text: string, at: number, most?: number): Row {
-  const values = rounds.filter((round) => round.kind === kind).map((round) => quantile(round.samplesMs, at));
+  const values = rounds
+    .filter((round) => round.kind === kind)
+    .map((round) => quantile(round.samplesMs, at));
   const goals = most === undefined ? [] : [{ of: "bunbase" as const, most }];
   return {
     measurement: `${kind === "tiny" ? "tiny" : "1 MB bundle"}, ${text}`,

@@ -83,7 +83,8 @@ export async function documents(bench: Bench): Promise<Report> {
   ];
   for (let round = 1; round <= ROUNDS; round++) {
     for (const [operation, sides] of plan) {
-      for (const side of sides) measured.push(await once(bench, side, operation, seconds[operation]));
+      for (const side of sides)
+        measured.push(await once(bench, side, operation, seconds[operation]));
     }
     console.log(`    round ${round} of ${ROUNDS}`);
   }
@@ -137,8 +138,22 @@ async function once(bench: Bench, side: Side, operation: Operation, seconds: num
   );
   const inFlight = operation === "scan" ? SCANS_IN_FLIGHT : IN_FLIGHT;
   const collection = operation === "insert" ? side.inserts : "docs";
-  const load = ["--operation", operation, "--collection", collection, "--in-flight", String(inFlight)];
-  const output = await run([bench.load, "http", ...target(side), ...load, "--seconds", String(seconds)]);
+  const load = [
+    "--operation",
+    operation,
+    "--collection",
+    collection,
+    "--in-flight",
+    String(inFlight),
+  ];
+  const output = await run([
+    bench.load,
+    "http",
+    ...target(side),
+    ...load,
+    "--seconds",
+    String(seconds),
+  ]);
   const report = JSON.parse(output) as LoadReport;
   const each = (meter: CpuMeter) => meter.read().total / report.requests_with_warmup;
   const cpuUs = Object.fromEntries(meters.map(([name, meter]) => [name, each(meter)]));
@@ -155,9 +170,17 @@ type Figure = "rate" | "p50_us" | "p99_us";
 function rows(measured: Run[], inserting: Side[]): Row[] {
   const of = (side: string, operation: Operation, figure: Figure) =>
     median(
-      measured.filter((run) => run.side === side && run.operation === operation).map((run) => run[figure]),
+      measured
+        .filter((run) => run.side === side && run.operation === operation)
+        .map((run) => run[figure]),
     );
-  const row = (side: string, operation: Operation, figure: Figure, text: string, ...goals: Goal[]): Row => {
+  const row = (
+    side: string,
+    operation: Operation,
+    figure: Figure,
+    text: string,
+    ...goals: Goal[]
+  ): Row => {
     const scale = figure === "rate" ? 1 : 1_000;
     return {
       measurement: text,
@@ -192,7 +215,9 @@ function cpuSplit(measured: Run[]): string[] {
   const groups = Map.groupBy(measured, (run) => `${run.operation}, ${run.side}`);
   return [...groups].map(([group, runs]) => {
     const names = Object.keys(runs[0]?.cpuUs ?? {});
-    const parts = names.map((name) => `${name} ${median(runs.map((run) => run.cpuUs[name] ?? 0)).toFixed(1)}`);
+    const parts = names.map(
+      (name) => `${name} ${median(runs.map((run) => run.cpuUs[name] ?? 0)).toFixed(1)}`,
+    );
     return `CPU µs per request, ${group}: ${parts.join(" + ")}`;
   });
 }

@@ -57,7 +57,9 @@ export async function footprint(bench: Bench): Promise<Report> {
       row("server and workers with one warm worker", "MiB", warm, 110),
       row("binary", "MiB", statSync(bench.binary).size / MEBIBYTE, 60),
     ],
-    notes: ["`make up` is measured without make: the program that it runs when everything is built."],
+    notes: [
+      "`make up` is measured without make: the program that it runs when everything is built.",
+    ],
     runs,
   };
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { type Bench, pick, ROUNDS } from "./bench.ts";
 import { Installation, keyHeader } from "./bunbase.ts";
 import { median } from "./numbers.ts";
-import { offFirstCore, ON_FIRST_CORE, onAllCores } from "./pin.ts";
+import { ON_FIRST_CORE, offFirstCore, onAllCores } from "./pin.ts";
 import { CpuMeter } from "./proc.ts";
 import { freePort, start, untilReady } from "./process.ts";
 import type { Goal, Report, Row } from "./report.ts";
@@ -35,14 +35,23 @@ export async function functions(bench: Bench): Promise<Report> {
   const keys = await installation.setUp(server);
   await installation.deployHello(server, keys);
   const port = freePort();
-  const peer = start("Bun.serve", [process.execPath, join(import.meta.dir, "../peers/bun-serve.ts"), `${port}`], {
-    log: join(bench.directory, "bun-serve.log"),
-  });
+  const peer = start(
+    "Bun.serve",
+    [process.execPath, join(import.meta.dir, "../peers/bun-serve.ts"), `${port}`],
+    {
+      log: join(bench.directory, "bun-serve.log"),
+    },
+  );
   await untilReady(peer, `http://127.0.0.1:${port}/`);
 
   const sides: Side[] = [
     { name: "peer", url: `http://127.0.0.1:${port}/`, pid: peer.pid, runs: "js" },
-    { name: "bunbase", url: `${server.url}/v1/functions/hello`, pid: server.process.pid, runs: "native" },
+    {
+      name: "bunbase",
+      url: `${server.url}/v1/functions/hello`,
+      pid: server.process.pid,
+      runs: "native",
+    },
   ];
   const measured = await measure(bench, sides, keyHeader(keys.public_key));
   const log = await logCounters(server.url);
@@ -63,7 +72,11 @@ export async function functions(bench: Bench): Promise<Report> {
   };
 }
 
-async function measure(bench: Bench, sides: Side[], headers: Record<string, string>): Promise<Run[]> {
+async function measure(
+  bench: Bench,
+  sides: Side[],
+  headers: Record<string, string>,
+): Promise<Run[]> {
   const seconds = pick(bench, 10, 2);
   const measured: Run[] = [];
   for (const side of sides) await once(side, { headers, connections: 128, seconds: 2 });
@@ -114,7 +127,13 @@ function rows(measured: Run[]): Row[] {
         .filter((run) => run.side === side && run.connections === connections)
         .map((run) => run[figure]),
     );
-  const row = (connections: number, figure: Figure, text: string, unit: string, ...goals: Goal[]): Row => ({
+  const row = (
+    connections: number,
+    figure: Figure,
+    text: string,
+    unit: string,
+    ...goals: Goal[]
+  ): Row => ({
     measurement: `${text}, ${connections} conn.`,
     unit,
     bunbase: of("bunbase", connections, figure),

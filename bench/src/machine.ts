@@ -20,8 +20,8 @@ export async function machine(bench: Bench): Promise<Record<string, unknown>> {
     versions: {
       bunbase: await first([bench.binary, "--version"]),
       bun: Bun.version,
-      wrk: await first(["dpkg-query", "-Wf", "${Version}", "wrk"]),
-      postgresql: await first(["dpkg-query", "-Wf", "${Version}", "postgresql-15"]),
+      wrk: await first(["dpkg-query", "-W", "wrk"]),
+      postgresql: await first(["dpkg-query", "-W", "postgresql-15"]),
     },
   };
 }

@@ -13,5 +13,10 @@ test("a quantile is a value that was measured", () => {
 });
 
 test("numbers keep three digits", () => {
-  expect([0.12345, 5.6789, 99.96, 151_234.6].map(show)).toEqual(["0.123", "5.68", "100", "151,235"]);
+  expect([0.12345, 5.6789, 99.96, 151_234.6].map(show)).toEqual([
+    "0.123",
+    "5.68",
+    "100",
+    "151,235",
+  ]);
 });

@@ -2,8 +2,8 @@
 // first core to itself, and the servers have the others.
 
 import { availableParallelism } from "node:os";
-import { run } from "./process.ts";
 import { processTree } from "./proc.ts";
+import { run } from "./process.ts";
 
 const CORES = availableParallelism();
 

@@ -34,7 +34,18 @@ export const postgresSettings = Object.entries(SETTINGS)
 export async function startPostgres(bench: Bench): Promise<PostgresPeer> {
   const directory = join(bench.directory, "postgres");
   const asOwner = await owner(directory);
-  await run([...asOwner, `${BIN}/initdb`, "-D", directory, "-U", "postgres", "-A", "trust", "-E", "UTF8"]);
+  await run([
+    ...asOwner,
+    `${BIN}/initdb`,
+    "-D",
+    directory,
+    "-U",
+    "postgres",
+    "-A",
+    "trust",
+    "-E",
+    "UTF8",
+  ]);
   const settings = { ...SETTINGS, unix_socket_directories: directory };
   const options = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
   const database = start("postgres", [...asOwner, `${BIN}/postgres`, "-D", directory, ...options], {
@@ -46,9 +57,13 @@ export async function startPostgres(bench: Bench): Promise<PostgresPeer> {
 
   const address = `127.0.0.1:${freePort()}`;
   const connection = `host=${directory} user=postgres dbname=postgres`;
-  const server = start("pg-server", [bench.load, "pg-server", "--listen", address, "--postgres", connection], {
-    log: join(bench.directory, "pg-server.log"),
-  });
+  const server = start(
+    "pg-server",
+    [bench.load, "pg-server", "--listen", address, "--postgres", connection],
+    {
+      log: join(bench.directory, "pg-server.log"),
+    },
+  );
   await untilReady(server, `http://${address}/ready`);
   return {
     database,
@@ -68,7 +83,10 @@ export async function startPostgres(bench: Bench): Promise<PostgresPeer> {
 async function owner(directory: string): Promise<string[]> {
   mkdirSync(directory, { mode: 0o700 });
   if (process.getuid?.() !== 0) return [];
-  const [uid, gid] = await Promise.all([run(["id", "-u", "postgres"]), run(["id", "-g", "postgres"])]);
+  const [uid, gid] = await Promise.all([
+    run(["id", "-u", "postgres"]),
+    run(["id", "-g", "postgres"]),
+  ]);
   chownSync(directory, Number(uid), Number(gid));
   return ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--"];
 }
@@ -83,5 +101,7 @@ async function untilAccepts(database: Started, isReady: string[]): Promise<void>
     if (accepts) return;
     await Bun.sleep(50);
   }
-  throw new Error(`PostgreSQL did not start; see ${database.log}:\n${await Bun.file(database.log).text()}`);
+  throw new Error(
+    `PostgreSQL did not start; see ${database.log}:\n${await Bun.file(database.log).text()}`,
+  );
 }

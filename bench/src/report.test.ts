@@ -14,7 +14,7 @@ test("goals are judged on the value, the ratio and the difference", () => {
 });
 
 test("a goal against a peer that was not measured is not reached", () => {
-  expect(reached({ measurement: "x", unit: "s", bunbase: 1, goals: [{ of: "ratio", most: 9 }] })).toEqual([
-    false,
-  ]);
+  expect(
+    reached({ measurement: "x", unit: "s", bunbase: 1, goals: [{ of: "ratio", most: 9 }] }),
+  ).toEqual([false]);
 });
