@@ -1,1 +1,16 @@
-//! Documents of every project over HTTP.
+//! Documents of every project over HTTP. Owns the routes under `/v1/database` (with a project key) and
+//! `/v1/projects/{project}/database` (for developers), the fair share of query threads, and the one
+//! mapping of engine errors to answers. A project is one database of the engine, named by its id.
+//! Never stores anything itself and never decides who a caller is.
+
+mod config;
+mod error;
+mod gate;
+mod http;
+mod json;
+mod metrics;
+mod scope;
+mod service;
+
+pub use config::DocumentsConfig;
+pub use service::BundocServer;

@@ -1,0 +1,31 @@
+//! Settings of the document service (`documents.*`).
+
+use serde::Deserialize;
+use std::num::{NonZeroU64, NonZeroUsize};
+
+/// Each running query may hold a page and a sort buffer of the engine in memory.
+const QUERIES_MAX: usize = 16;
+const QUERIES_WAITING_MAX: usize = 1_024;
+const QUERY_WAIT_MS_MAX: u64 = 5_000;
+
+/// What the service allows at once. Limits of documents, pages and batches are the engine's.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DocumentsConfig {
+    /// Queries, lists and looks at collections that run at the same time. One project has at most half.
+    pub queries_max: NonZeroUsize,
+    /// Those that may wait beyond that. One project has at most half.
+    pub queries_waiting_max: usize,
+    /// How long one waits at the most before it is answered with 503.
+    pub query_wait_ms_max: NonZeroU64,
+}
+
+impl Default for DocumentsConfig {
+    fn default() -> Self {
+        Self {
+            queries_max: NonZeroUsize::new(QUERIES_MAX).unwrap_or(NonZeroUsize::MIN),
+            queries_waiting_max: QUERIES_WAITING_MAX,
+            query_wait_ms_max: NonZeroU64::new(QUERY_WAIT_MS_MAX).unwrap_or(NonZeroU64::MIN),
+        }
+    }
+}

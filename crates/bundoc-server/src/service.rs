@@ -1,0 +1,120 @@
+//! The service: what its handlers share, and what the rest of the system calls.
+
+use crate::config::DocumentsConfig;
+use crate::error;
+use crate::gate::Gate;
+use crate::http;
+use crate::json;
+use crate::metrics::Metrics;
+use crate::scope::{Scope, database_of, visible_to};
+use async_trait::async_trait;
+use axum::response::Response;
+use bundoc::engine::{
+    Actor, CollectionInfo, CollectionName, DatabaseName, Engine, FindRequest, WriteOp, Written,
+};
+use bundoc::error::EngineError;
+use ports::access::Access;
+use ports::lifecycle::{ProjectLifecycle, PurgeError};
+use routes::ServiceRoutes;
+use service_kit::error::{ApiError, ErrorCode};
+use service_kit::ids::ProjectId;
+use service_kit::json::raw;
+use std::sync::Arc;
+
+/// The name under which the store stands in a project's tombstone.
+const STORE: &str = "bundoc";
+
+/// Serves the documents of every project from one engine.
+pub struct BundocServer {
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) metrics: Arc<Metrics>,
+    gate: Gate,
+}
+
+impl BundocServer {
+    /// Starts the service over `engine`. Metrics are registered here, so the recorder is installed before.
+    pub fn start(config: &DocumentsConfig, engine: Arc<dyn Engine>) -> Arc<Self> {
+        let metrics = Arc::new(Metrics::register());
+        Arc::new(Self { engine, metrics, gate: Gate::new(config) })
+    }
+
+    /// The routes, each under `/v1/database` and `/v1/projects/{project}/database`.
+    pub fn routes(self: &Arc<Self>, access: Arc<dyn Access>) -> ServiceRoutes {
+        http::routes(self, access)
+    }
+
+    /// Flushes and stops the engine; calls that come later are answered with 503.
+    pub async fn shutdown(&self) {
+        self.engine.shutdown().await;
+    }
+
+    /// Commits one write.
+    pub(crate) async fn write_one(&self, scope: &Scope, operation: WriteOp) -> Result<Written, ApiError> {
+        let commit = self.engine.write(&scope.database, vec![operation], &scope.actor).await;
+        let mut commit = commit.map_err(|failed| error::single(scope.visible(failed)))?;
+        let missing = || ApiError::new(ErrorCode::Internal, "the store did not say what it wrote");
+        commit.written.pop().ok_or_else(missing)
+    }
+
+    /// One collection that has to be there.
+    pub(crate) async fn collection(
+        &self,
+        scope: Scope,
+        name: CollectionName,
+    ) -> Result<CollectionInfo, ApiError> {
+        let Scope { project, database, .. } = scope;
+        self.blocking(&project, move |engine| existing(engine, &database, &name)).await
+    }
+
+    /// One page of documents, written out on the thread that found them.
+    pub(crate) async fn find(
+        &self,
+        scope: Scope,
+        collection: CollectionName,
+        request: FindRequest,
+    ) -> Result<Response, ApiError> {
+        let Scope { project, database, actor } = scope;
+        let find = move |engine: &dyn Engine| {
+            let page = engine.find(&database, &collection, &request, &actor);
+            let page = page.map_err(|failed| error::engine(visible_to(&actor, failed)))?;
+            if page.documents.is_empty() && page.next_cursor.is_none() && matches!(actor, Actor::Trusted) {
+                existing(engine, &database, &collection)?;
+            }
+            json::write_page(&page)
+        };
+        Ok(raw(self.blocking(&project, find).await?))
+    }
+
+    /// Runs blocking engine work when it is the project's turn.
+    pub(crate) async fn blocking<T, F>(&self, project: &ProjectId, work: F) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&dyn Engine) -> Result<T, ApiError> + Send + 'static,
+    {
+        let engine = self.engine.clone();
+        let done = self.gate.run(project, move || work(&*engine)).await;
+        done.map_err(|refused| refused.answer())?
+    }
+}
+
+fn existing(
+    engine: &dyn Engine,
+    database: &DatabaseName,
+    name: &CollectionName,
+) -> Result<CollectionInfo, ApiError> {
+    let found = engine.collection(database, name).map_err(error::engine)?;
+    found.ok_or_else(|| error::engine(EngineError::CollectionNotFound(name.to_string())))
+}
+
+#[async_trait]
+impl ProjectLifecycle for BundocServer {
+    fn store(&self) -> &'static str {
+        STORE
+    }
+
+    async fn purge(&self, project: &ProjectId) -> Result<(), PurgeError> {
+        let failed = |error: EngineError| PurgeError { store: STORE, source: Box::new(error) };
+        let database = database_of(project).map_err(failed)?;
+        self.engine.purge(&database).await.map_err(failed)
+    }
+}

@@ -1,0 +1,184 @@
+//! A server over a store in a temporary directory, and callers of it.
+
+use async_trait::async_trait;
+use axum::body::Body;
+use axum::extract::Request;
+use bundoc::{EngineOptions, FjallEngine};
+use bundoc_server::{BundocServer, DocumentsConfig};
+use http::{HeaderMap, Method, StatusCode};
+use http_body_util::BodyExt;
+use ports::access::{Access, AccessError, Ask, Caller, Credentials, Grant, KeyKind, Role};
+use routes::ServiceRoutes;
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use service_kit::ids::{KeyId, ProjectId, UserId};
+use std::sync::Arc;
+use tower::ServiceExt;
+
+/// Keys are `sk_<project>` and `pk_<project>`; a session is the name of a role.
+struct StandInAccess;
+
+#[async_trait]
+impl Access for StandInAccess {
+    async fn authorize(&self, credentials: &Credentials, ask: Ask<'_>) -> Result<Grant, AccessError> {
+        match ask {
+            Ask::Key { action } => {
+                let key = credentials.key.as_ref().ok_or(AccessError::Unauthenticated("send a key"))?;
+                let (kind, project) = key.expose_secret().split_once('_').expect("a key has a prefix");
+                let kind = if kind == "sk" { KeyKind::Secret } else { KeyKind::Public };
+                if !kind.allows(action) {
+                    return Err(AccessError::Forbidden("a public key may not do this"));
+                }
+                let caller = Caller::Key { id: KeyId::generate(), kind };
+                Ok(Grant { caller, project: ProjectId::parse(project).ok() })
+            }
+            Ask::Project { project, action } => {
+                let session = credentials.session.as_ref().ok_or(AccessError::Unauthenticated("sign in"))?;
+                let role = Role::parse(session.expose_secret()).expect("a role");
+                if !role.allows(action) {
+                    return Err(AccessError::Forbidden("the role does not allow this"));
+                }
+                let caller = Caller::Developer { user: UserId::generate(), role: Some(role) };
+                Ok(Grant { caller, project: ProjectId::parse(project).ok() })
+            }
+            Ask::Developer | Ask::Operator => Err(AccessError::Forbidden("not asked here")),
+        }
+    }
+}
+
+/// A running service.
+pub(crate) struct World {
+    pub(crate) server: Arc<BundocServer>,
+    pub(crate) routes: ServiceRoutes,
+    _directory: tempfile::TempDir,
+}
+
+impl World {
+    pub(crate) fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let (engine, _) = FjallEngine::open(directory.path(), EngineOptions::default()).unwrap();
+        let server = BundocServer::start(&DocumentsConfig::default(), engine);
+        let routes = server.routes(Arc::new(StandInAccess));
+        Self { server, routes, _directory: directory }
+    }
+
+    /// A new project.
+    pub(crate) fn project(&self) -> Project<'_> {
+        Project { world: self, id: ProjectId::generate() }
+    }
+}
+
+/// A project of a running service.
+pub(crate) struct Project<'a> {
+    world: &'a World,
+    pub(crate) id: ProjectId,
+}
+
+/// One request, before it is sent.
+pub(crate) struct Call {
+    router: axum::Router,
+    request: http::request::Builder,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Project<'_> {
+    /// With the secret key.
+    pub(crate) fn secret(&self, method: Method, path: &str) -> Call {
+        self.with_key("sk", method, path)
+    }
+
+    /// With the public key.
+    pub(crate) fn public(&self, method: Method, path: &str) -> Call {
+        self.with_key("pk", method, path)
+    }
+
+    /// As a developer with a role.
+    pub(crate) fn developer(&self, role: &str, method: Method, path: &str) -> Call {
+        let call = self.call(method, &format!("/v1/projects/{}/database{path}", self.id));
+        call.header("cookie", &format!("session_token={role}"))
+    }
+
+    fn with_key(&self, kind: &str, method: Method, path: &str) -> Call {
+        let call = self.call(method, &format!("/v1/database{path}"));
+        call.header("x-bunbase-client-key", &format!("{kind}_{}", self.id))
+    }
+
+    fn call(&self, method: Method, path: &str) -> Call {
+        let request = http::Request::builder().method(method).uri(path);
+        Call { router: self.world.routes.router.clone(), request }
+    }
+
+    /// Sets the rules of a collection, creating it.
+    pub(crate) async fn open(&self, collection: &str, rules: Value) {
+        let body = json!({ "name": collection, "rules": rules });
+        let answer = self.secret(Method::POST, "/collections").json(&body).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+    }
+
+    /// Writes documents under their `_id`s.
+    pub(crate) async fn put(&self, collection: &str, documents: impl IntoIterator<Item = Value>) {
+        let operations: Vec<_> = documents
+            .into_iter()
+            .map(|document| json!({ "op": "insert", "collection": collection, "document": document }))
+            .collect();
+        for part in operations.chunks(500) {
+            let answer = self.secret(Method::POST, "/batch").json(&json!({ "operations": part })).await;
+            assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        }
+    }
+}
+
+impl Call {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.request = self.request.header(name, value);
+        self
+    }
+
+    pub(crate) async fn send(self) -> Answer {
+        self.body(Vec::new()).await
+    }
+
+    pub(crate) async fn json(self, body: &Value) -> Answer {
+        self.body(body.to_string()).await
+    }
+
+    pub(crate) async fn body(self, body: impl Into<Vec<u8>>) -> Answer {
+        let request = self.request.header("content-type", "application/json");
+        let request: Request = request.body(Body::from(body.into())).unwrap();
+        let response = self.router.oneshot(request).await.unwrap();
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() };
+        Answer { status: head.status, headers: head.headers, body }
+    }
+}
+
+impl Answer {
+    /// The code of an error.
+    pub(crate) fn code(&self) -> &str {
+        self.body["error"]["code"].as_str().unwrap_or("no error")
+    }
+
+    /// Status and code of an error.
+    pub(crate) fn refusal(&self) -> (u16, &str) {
+        (self.status.as_u16(), self.code())
+    }
+
+    /// A header as text.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The `_id`s of a page.
+    pub(crate) fn ids(&self) -> Vec<&str> {
+        let documents = self.body["documents"].as_array().unwrap_or_else(|| panic!("no page: {self:?}"));
+        documents.iter().map(|document| document["_id"].as_str().unwrap()).collect()
+    }
+}
