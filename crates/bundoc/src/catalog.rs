@@ -1,0 +1,211 @@
+//! The catalog in memory: databases, collections, indexes. Read by everybody, changed by the committer
+//! alone, and only after the change is durable. A collection is immutable; a change replaces it.
+
+pub(crate) mod record;
+
+use crate::engine::{
+    ChangePosition, CollectionInfo, CollectionName, DatabaseName, FieldOrder, IndexInfo, IndexState, RuleSet,
+};
+use crate::layout::Id;
+use crate::rules::CompiledRules;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// All databases.
+#[derive(Default)]
+pub(crate) struct Catalog {
+    databases: RwLock<HashMap<DatabaseName, Arc<Database>>>,
+}
+
+/// One database.
+pub(crate) struct Database {
+    pub(crate) id: Id,
+    pub(crate) name: DatabaseName,
+    collections: RwLock<BTreeMap<CollectionName, Arc<Collection>>>,
+    /// Entries in the change feed, and the place up to which it was trimmed.
+    pub(crate) feed: RwLock<FeedState>,
+}
+
+/// How far a change feed reaches.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct FeedState {
+    /// Everything up to here was removed.
+    pub(crate) floor: ChangePosition,
+    /// Entries that are kept.
+    pub(crate) entries: u64,
+}
+
+/// One collection.
+pub(crate) struct Collection {
+    pub(crate) id: Id,
+    pub(crate) name: CollectionName,
+    pub(crate) rules: Arc<CompiledRules>,
+    pub(crate) indexes: Vec<Index>,
+    pub(crate) documents: Arc<AtomicU64>,
+}
+
+/// An index and how far it is built.
+#[derive(Clone)]
+pub(crate) struct Index {
+    pub(crate) shape: Arc<IndexShape>,
+    pub(crate) state: BuildState,
+}
+
+/// What of an index never changes, and two counters.
+pub(crate) struct IndexShape {
+    pub(crate) id: Id,
+    pub(crate) name: String,
+    pub(crate) fields: Vec<FieldOrder>,
+    pub(crate) unique: bool,
+    /// Whether any document ever had an array here. Set before the commit that brings one, so that a
+    /// reader whose snapshot has the entries knows.
+    pub(crate) multikey: AtomicBool,
+    /// Documents indexed by the build.
+    pub(crate) documents_done: AtomicU64,
+}
+
+/// How far an index is built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum BuildState {
+    Building,
+    Ready,
+    Failed(String),
+}
+
+impl Catalog {
+    pub(crate) fn database(&self, name: &DatabaseName) -> Option<Arc<Database>> {
+        self.databases.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Database>> {
+        self.databases.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    pub(crate) fn insert(&self, database: Arc<Database>) {
+        let mut databases = self.databases.write().unwrap_or_else(PoisonError::into_inner);
+        databases.insert(database.name.clone(), database);
+    }
+
+    pub(crate) fn remove(&self, name: &DatabaseName) {
+        self.databases.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
+    /// A collection and its database.
+    pub(crate) fn collection(
+        &self,
+        database: &DatabaseName,
+        collection: &CollectionName,
+    ) -> Option<(Arc<Database>, Arc<Collection>)> {
+        let database = self.database(database)?;
+        let collection = database.collection(collection)?;
+        Some((database, collection))
+    }
+}
+
+impl Database {
+    pub(crate) fn new(id: Id, name: DatabaseName) -> Self {
+        Self { id, name, collections: RwLock::default(), feed: RwLock::default() }
+    }
+
+    pub(crate) fn collection(&self, name: &CollectionName) -> Option<Arc<Collection>> {
+        self.collections.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    pub(crate) fn collection_count(&self) -> usize {
+        self.collections.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Collections whose name begins with `prefix`, in name order.
+    pub(crate) fn collections(&self, prefix: &str) -> Vec<Arc<Collection>> {
+        let collections = self.collections.read().unwrap_or_else(PoisonError::into_inner);
+        let from: (Bound<&str>, Bound<&str>) = (Bound::Included(prefix), Bound::Unbounded);
+        collections
+            .range::<str, _>(from)
+            .take_while(|(name, _)| name.as_str().starts_with(prefix))
+            .map(|(_, collection)| Arc::clone(collection))
+            .collect()
+    }
+
+    pub(crate) fn put(&self, collection: Arc<Collection>) {
+        let mut collections = self.collections.write().unwrap_or_else(PoisonError::into_inner);
+        collections.insert(collection.name.clone(), collection);
+    }
+
+    pub(crate) fn remove(&self, name: &CollectionName) {
+        self.collections.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
+    pub(crate) fn feed(&self) -> FeedState {
+        *self.feed.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_feed(&self, state: FeedState) {
+        *self.feed.write().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+}
+
+impl Collection {
+    /// A new, empty collection.
+    pub(crate) fn new(id: Id, name: CollectionName, rules: RuleSet) -> Self {
+        let rules = Arc::new(CompiledRules::new(rules));
+        Self { id, name, rules, indexes: Vec::new(), documents: Arc::default() }
+    }
+
+    /// The same collection with other rules.
+    pub(crate) fn with_rules(&self, rules: RuleSet) -> Self {
+        Self { rules: Arc::new(CompiledRules::new(rules)), ..self.with_indexes(self.indexes.clone()) }
+    }
+
+    /// The same collection with other indexes.
+    pub(crate) fn with_indexes(&self, indexes: Vec<Index>) -> Self {
+        Self {
+            id: self.id,
+            name: self.name.clone(),
+            rules: Arc::clone(&self.rules),
+            indexes,
+            documents: Arc::clone(&self.documents),
+        }
+    }
+
+    pub(crate) fn index(&self, name: &str) -> Option<&Index> {
+        self.indexes.iter().find(|index| index.shape.name == name)
+    }
+
+    pub(crate) fn info(&self) -> CollectionInfo {
+        CollectionInfo {
+            name: self.name.clone(),
+            documents: self.documents.load(Ordering::Relaxed),
+            rules: self.rules.source().clone(),
+            indexes: self.indexes.iter().map(Index::info).collect(),
+        }
+    }
+}
+
+impl Index {
+    pub(crate) fn info(&self) -> IndexInfo {
+        let state = match &self.state {
+            BuildState::Building => {
+                IndexState::Building { documents_done: self.shape.documents_done.load(Ordering::Relaxed) }
+            }
+            BuildState::Ready => IndexState::Ready,
+            BuildState::Failed(reason) => IndexState::Failed { reason: reason.clone() },
+        };
+        IndexInfo {
+            name: self.shape.name.clone(),
+            fields: self.shape.fields.clone(),
+            unique: self.shape.unique,
+            state,
+        }
+    }
+
+    pub(crate) fn is_multikey(&self) -> bool {
+        self.shape.multikey.load(Ordering::Acquire)
+    }
+
+    /// Whether writes keep it up to date.
+    pub(crate) fn is_maintained(&self) -> bool {
+        !matches!(self.state, BuildState::Failed(_))
+    }
+}

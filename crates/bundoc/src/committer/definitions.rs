@@ -1,0 +1,236 @@
+//! Collections, rules, indexes and purges: each a commit of its own, published to memory afterwards. What
+//! is dropped leaves the catalog at once; its keys are garbage that the background removes.
+
+use super::{Committer, Group};
+use crate::catalog::record::Garbage;
+use crate::catalog::record::{
+    collection_key, count_key, database_key, database_prefixes, encode_collection, encode_garbage,
+    garbage_key, multikey_key, progress_key,
+};
+use crate::catalog::{BuildState, Collection, Database, Index, IndexShape};
+use crate::engine::{CollectionInfo, CollectionName, DatabaseName, IndexInfo, IndexSpec, RuleSet};
+use crate::error::EngineError;
+use crate::layout::{Id, Space, pair};
+use crate::options::EngineOptions;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+pub(super) fn too_many_collections(options: &EngineOptions) -> EngineError {
+    EngineError::LimitExceeded(format!(
+        "a database has {} collections at the most",
+        options.collections_per_database_max
+    ))
+}
+
+impl Committer {
+    /// The database, or a new one whose record is in the group.
+    pub(super) fn database_or_new(
+        &mut self,
+        name: &DatabaseName,
+        group: &mut Group<'_>,
+    ) -> Result<(Arc<Database>, bool), EngineError> {
+        if let Some(database) = self.shared.catalog.database(name) {
+            return Ok((database, false));
+        }
+        let id = self.new_id()?;
+        group.put(Space::Catalog, database_key(name), id.to_be_bytes());
+        Ok((Arc::new(Database::new(id, name.clone())), true))
+    }
+
+    /// A new collection whose record is in the group.
+    pub(super) fn new_collection(
+        &mut self,
+        database: &Database,
+        name: CollectionName,
+        rules: RuleSet,
+        group: &mut Group<'_>,
+    ) -> Result<Arc<Collection>, EngineError> {
+        let collection = Collection::new(self.new_id()?, name, rules);
+        group.put(
+            Space::Catalog,
+            collection_key(database.id, &collection.name),
+            encode_collection(&collection)?,
+        );
+        Ok(Arc::new(collection))
+    }
+
+    fn existing(
+        &self,
+        database: &DatabaseName,
+        name: &CollectionName,
+    ) -> Result<(Arc<Database>, Arc<Collection>), EngineError> {
+        let found = self.shared.catalog.collection(database, name);
+        found.ok_or_else(|| EngineError::CollectionNotFound(name.to_string()))
+    }
+
+    pub(crate) fn create_collection(
+        &mut self,
+        database: &DatabaseName,
+        name: &CollectionName,
+        rules: RuleSet,
+    ) -> Result<CollectionInfo, EngineError> {
+        self.check_writable()?;
+        if self.shared.catalog.collection(database, name).is_some() {
+            return Err(EngineError::CollectionExists(name.to_string()));
+        }
+        let shared = Arc::clone(&self.shared);
+        let mut group = Group::new(&shared.store);
+        let (database, is_new) = self.database_or_new(database, &mut group)?;
+        if database.collection_count() >= shared.options.collections_per_database_max {
+            return Err(too_many_collections(&shared.options));
+        }
+        let collection = self.new_collection(&database, name.clone(), rules, &mut group)?;
+        self.commit(group, self.last_commit)?;
+        let info = collection.info();
+        database.put(collection);
+        if is_new {
+            shared.catalog.insert(database);
+        }
+        Ok(info)
+    }
+
+    pub(crate) fn drop_collection(
+        &mut self,
+        database: &DatabaseName,
+        name: &CollectionName,
+    ) -> Result<(), EngineError> {
+        self.check_writable()?;
+        let (database, collection) = self.existing(database, name)?;
+        let shared = Arc::clone(&self.shared);
+        let mut group = Group::new(&shared.store);
+        group.remove(Space::Catalog, collection_key(database.id, name));
+        group.remove(Space::Catalog, count_key(database.id, collection.id));
+        let mut prefixes = vec![(Space::Documents, pair(database.id, collection.id).to_vec())];
+        for index in &collection.indexes {
+            prefixes.push(forget_index(&mut group, database.id, index));
+        }
+        let garbage = self.put_garbage(prefixes, &mut group)?;
+        self.commit(group, self.last_commit)?;
+        database.remove(name);
+        self.background.add_garbage(garbage);
+        Ok(())
+    }
+
+    /// Records keys that the background has to remove.
+    fn put_garbage(
+        &mut self,
+        prefixes: Vec<(Space, Vec<u8>)>,
+        group: &mut Group<'_>,
+    ) -> Result<Garbage, EngineError> {
+        let id = self.new_id()?;
+        group.put(Space::Catalog, garbage_key(id), encode_garbage(&prefixes));
+        Ok(Garbage { id, prefixes })
+    }
+
+    /// Commits another version of a collection and publishes it.
+    pub(super) fn replace_collection(
+        &mut self,
+        database: &Database,
+        collection: Collection,
+        mut group: Group<'_>,
+    ) -> Result<Arc<Collection>, EngineError> {
+        group.put(
+            Space::Catalog,
+            collection_key(database.id, &collection.name),
+            encode_collection(&collection)?,
+        );
+        self.commit(group, self.last_commit)?;
+        let collection = Arc::new(collection);
+        database.put(Arc::clone(&collection));
+        Ok(collection)
+    }
+
+    pub(crate) fn set_rules(
+        &mut self,
+        database: &DatabaseName,
+        name: &CollectionName,
+        rules: RuleSet,
+    ) -> Result<CollectionInfo, EngineError> {
+        self.check_writable()?;
+        let (database, collection) = self.existing(database, name)?;
+        let shared = Arc::clone(&self.shared);
+        let changed = collection.with_rules(rules);
+        Ok(self.replace_collection(&database, changed, Group::new(&shared.store))?.info())
+    }
+
+    pub(crate) fn create_index(
+        &mut self,
+        database: &DatabaseName,
+        name: &CollectionName,
+        spec: IndexSpec,
+    ) -> Result<IndexInfo, EngineError> {
+        self.check_writable()?;
+        let (database, collection) = self.existing(database, name)?;
+        let index_name = spec.name.unwrap_or_else(|| crate::names::index_name(&spec.fields));
+        if let Some(present) = collection.index(&index_name) {
+            let same = present.shape.fields == spec.fields && present.shape.unique == spec.unique;
+            return if same { Ok(present.info()) } else { Err(EngineError::IndexExists(index_name)) };
+        }
+        let most = self.shared.options.indexes_per_collection_max;
+        if collection.indexes.len() >= most {
+            return Err(EngineError::LimitExceeded(format!("a collection has {most} indexes at the most")));
+        }
+        let shape = IndexShape {
+            id: self.new_id()?,
+            name: index_name,
+            fields: spec.fields,
+            unique: spec.unique,
+            multikey: AtomicBool::new(false),
+            documents_done: AtomicU64::new(0),
+        };
+        let index = Index { shape: Arc::new(shape), state: BuildState::Building };
+        let mut indexes = collection.indexes.clone();
+        indexes.push(index.clone());
+        let shared = Arc::clone(&self.shared);
+        self.replace_collection(&database, collection.with_indexes(indexes), Group::new(&shared.store))?;
+        self.background.add_build(&database, name, index.shape.id);
+        Ok(index.info())
+    }
+
+    pub(crate) fn drop_index(
+        &mut self,
+        database: &DatabaseName,
+        name: &CollectionName,
+        index_name: &str,
+    ) -> Result<(), EngineError> {
+        self.check_writable()?;
+        let (database, collection) = self.existing(database, name)?;
+        let Some(index) = collection.index(index_name) else {
+            return Err(EngineError::IndexNotFound(index_name.to_owned()));
+        };
+        let shared = Arc::clone(&self.shared);
+        let mut group = Group::new(&shared.store);
+        let prefix = forget_index(&mut group, database.id, index);
+        let garbage = self.put_garbage(vec![prefix], &mut group)?;
+        let rest = collection.indexes.iter().filter(|other| other.shape.id != index.shape.id).cloned();
+        self.replace_collection(&database, collection.with_indexes(rest.collect()), group)?;
+        self.background.add_garbage(garbage);
+        Ok(())
+    }
+
+    /// Forgets a database at once and for good; its keys are removed in the background.
+    pub(crate) fn purge(&mut self, name: &DatabaseName) -> Result<(), EngineError> {
+        let Some(database) = self.shared.catalog.database(name) else { return Ok(()) };
+        let shared = Arc::clone(&self.shared);
+        let mut group = Group::new(&shared.store);
+        group.remove(Space::Catalog, database_key(name));
+        let prefix = database.id.to_be_bytes().to_vec();
+        let mut prefixes: Vec<_> = [Space::Documents, Space::Indexes, Space::Changes]
+            .into_iter()
+            .map(|space| (space, prefix.clone()))
+            .collect();
+        prefixes.extend(database_prefixes(database.id).into_iter().map(|prefix| (Space::Catalog, prefix)));
+        let garbage = self.put_garbage(prefixes, &mut group)?;
+        self.commit(group, self.last_commit)?;
+        shared.catalog.remove(name);
+        self.background.add_garbage(garbage);
+        Ok(())
+    }
+}
+
+/// Removes what the catalog knows about an index; returns where its entries are.
+fn forget_index(group: &mut Group<'_>, database: Id, index: &Index) -> (Space, Vec<u8>) {
+    group.remove(Space::Catalog, multikey_key(database, index.shape.id));
+    group.remove(Space::Catalog, progress_key(database, index.shape.id));
+    (Space::Indexes, pair(database, index.shape.id).to_vec())
+}

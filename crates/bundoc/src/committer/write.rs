@@ -1,0 +1,526 @@
+//! One batch of writes: existence, preconditions, rules, updates, unique indexes; and from them documents,
+//! index entries, changes and counters, all into the group.
+
+use super::{ByDatabase, Committer, Group, Shared, WriteRequest};
+use crate::catalog::record::{count_key, encode_feed, feed_key, multikey_key};
+use crate::catalog::{Collection, Database, FeedState};
+use crate::changes::{self, Kind};
+use crate::document;
+use crate::engine::{
+    Actor, ChangePosition, CollectionName, Commit, DatabaseName, DocumentId, Precondition, WriteOp, Written,
+};
+use crate::error::EngineError;
+use crate::indexing;
+use crate::layout::{self, Id, Space};
+use crate::rules::{Documents, Method};
+use crate::update;
+use bson::{Document, RawDocument, RawDocumentBuf};
+use fjall::Slice;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// What a group does beside its documents: commit numbers, counters, feed lengths.
+pub(super) struct Effects {
+    last_commit: u64,
+    counts: HashMap<Id, Count>,
+    feeds: ByDatabase<u64>,
+}
+
+struct Count {
+    database: Id,
+    collection: Arc<Collection>,
+    delta: i64,
+}
+
+/// A batch to apply.
+pub(super) struct Batch {
+    pub(super) database: DatabaseName,
+    pub(super) operations: Vec<WriteOp>,
+    pub(super) actor: Actor,
+}
+
+impl Effects {
+    pub(super) fn new(last_commit: u64) -> Self {
+        Self { last_commit, counts: HashMap::new(), feeds: HashMap::new() }
+    }
+
+    pub(super) fn last_commit(&self) -> u64 {
+        self.last_commit
+    }
+
+    pub(super) fn databases(&self) -> impl Iterator<Item = &Arc<Database>> {
+        self.feeds.values().map(|(database, _)| database)
+    }
+
+    /// Takes over what a successful batch did.
+    fn merge(&mut self, database: &Arc<Database>, number: u64, changes: u64, deltas: Vec<Delta>) {
+        self.last_commit = number;
+        for (collection, delta) in deltas {
+            let count = self.counts.entry(collection.id);
+            count.or_insert(Count { database: database.id, collection, delta: 0 }).delta += delta;
+        }
+        let feed = self.feeds.entry(database.id).or_insert_with(|| (Arc::clone(database), 0));
+        feed.1 += changes;
+    }
+
+    /// Puts the counters into the group.
+    pub(super) fn record(&self, group: &mut Group<'_>) -> Result<(), EngineError> {
+        for count in self.counts.values().filter(|count| count.delta != 0) {
+            let key = count_key(count.database, count.collection.id);
+            group.put(Space::Catalog, key, count.total().to_be_bytes());
+        }
+        for (database, added) in self.feeds.values() {
+            let state = grown(database.feed(), *added);
+            group.put(Space::Catalog, feed_key(database.id), encode_feed(state));
+        }
+        Ok(())
+    }
+
+    /// Takes the counters over into memory, after the commit.
+    pub(super) fn publish(&self) {
+        for count in self.counts.values() {
+            count.collection.documents.store(count.total(), Ordering::Relaxed);
+        }
+        for (database, added) in self.feeds.values() {
+            database.set_feed(grown(database.feed(), *added));
+        }
+    }
+}
+
+impl Count {
+    fn total(&self) -> u64 {
+        self.collection.documents.load(Ordering::Relaxed).saturating_add_signed(self.delta)
+    }
+}
+
+fn grown(state: FeedState, added: u64) -> FeedState {
+    FeedState { entries: state.entries + added, ..state }
+}
+
+/// What one batch did.
+struct Applied {
+    number: u64,
+    written: Vec<Written>,
+    deltas: Vec<Delta>,
+}
+
+/// Documents more or fewer in a collection.
+type Delta = (Arc<Collection>, i64);
+
+/// One batch while it is applied.
+struct Writer<'a, 'g> {
+    shared: &'a Shared,
+    group: &'a mut Group<'g>,
+    database: &'a Arc<Database>,
+    actor: &'a Actor,
+    applied: Applied,
+}
+
+/// A document on its way into the store.
+struct Put<'a> {
+    collection: &'a Arc<Collection>,
+    id: &'a DocumentId,
+    present: Option<&'a RawDocument>,
+    /// Stored bytes, version not yet set.
+    stored: Vec<u8>,
+}
+
+fn collection_of(operation: &WriteOp) -> &CollectionName {
+    match operation {
+        WriteOp::Insert { collection, .. }
+        | WriteOp::Replace { collection, .. }
+        | WriteOp::Update { collection, .. }
+        | WriteOp::Delete { collection, .. } => collection,
+    }
+}
+
+fn creates(operation: &WriteOp) -> bool {
+    matches!(operation, WriteOp::Insert { .. } | WriteOp::Replace { .. })
+}
+
+/// Collections that a request of a trusted actor writes to and that are not there, each once.
+pub(super) fn missing_collections(shared: &Shared, request: &WriteRequest) -> Vec<CollectionName> {
+    if matches!(request.actor, Actor::Ruled(_)) {
+        return Vec::new();
+    }
+    let database = shared.catalog.database(&request.database);
+    let mut missing: Vec<CollectionName> = Vec::new();
+    for operation in request.operations.iter().filter(|operation| creates(operation)) {
+        let name = collection_of(operation);
+        let known = database.as_ref().is_some_and(|database| database.collection(name).is_some());
+        if !known && !missing.contains(name) {
+            missing.push(name.clone());
+        }
+    }
+    missing
+}
+
+/// Whether the request has to create a collection.
+pub(super) fn needs_collection(shared: &Shared, request: &WriteRequest) -> bool {
+    !missing_collections(shared, request).is_empty()
+}
+
+/// Applies a batch to the group: all of it or, on an error, parts that the caller takes back.
+pub(super) fn apply(
+    shared: &Shared,
+    group: &mut Group<'_>,
+    effects: &mut Effects,
+    batch: Batch,
+) -> Result<Commit, EngineError> {
+    let database = shared.catalog.database(&batch.database);
+    let Some(database) = database else { return Err(nothing_there(&batch)) };
+    apply_in(shared, group, effects, &database, batch)
+}
+
+/// The same in a database that may not be in the catalog yet.
+pub(super) fn apply_in(
+    shared: &Shared,
+    group: &mut Group<'_>,
+    effects: &mut Effects,
+    database: &Arc<Database>,
+    batch: Batch,
+) -> Result<Commit, EngineError> {
+    let number = effects.last_commit + 1;
+    let applied = Applied { number, written: Vec::with_capacity(batch.operations.len()), deltas: Vec::new() };
+    let mut writer = Writer { shared, group, database, actor: &batch.actor, applied };
+    let several = batch.operations.len() > 1;
+    for (index, operation) in batch.operations.into_iter().enumerate() {
+        writer.operation(operation).map_err(|error| at(several, index, error))?;
+    }
+    let Applied { written, deltas, .. } = writer.applied;
+    effects.merge(database, number, written.len() as u64, deltas);
+    Ok(Commit { number, written })
+}
+
+fn at(several: bool, index: usize, error: EngineError) -> EngineError {
+    if several { EngineError::BatchOperation { index, source: Box::new(error) } } else { error }
+}
+
+fn nothing_there(batch: &Batch) -> EngineError {
+    let Some(operation) = batch.operations.first() else {
+        return EngineError::InvalidQuery("a batch has at least one operation".into());
+    };
+    at(batch.operations.len() > 1, 0, not_there(&batch.actor, operation))
+}
+
+fn not_there(actor: &Actor, operation: &WriteOp) -> EngineError {
+    let collection = collection_of(operation).to_string();
+    match (actor, operation) {
+        (Actor::Ruled(_), _) => EngineError::Denied { collection },
+        (Actor::Trusted, WriteOp::Update { id, .. } | WriteOp::Delete { id, .. }) => {
+            EngineError::DocumentNotFound { collection, id: id.to_string() }
+        }
+        (Actor::Trusted, _) => EngineError::CollectionNotFound(collection),
+    }
+}
+
+impl Writer<'_, '_> {
+    fn operation(&mut self, operation: WriteOp) -> Result<(), EngineError> {
+        let Some(collection) = self.database.collection(collection_of(&operation)) else {
+            return Err(not_there(self.actor, &operation));
+        };
+        match operation {
+            WriteOp::Insert { document, .. } => self.insert(&collection, &document),
+            WriteOp::Replace { id, document, precondition, .. } => {
+                self.replace(&collection, &id, &document, precondition)
+            }
+            WriteOp::Update { id, update, precondition, .. } => {
+                self.update(&collection, &id, &update, precondition)
+            }
+            WriteOp::Delete { id, precondition, .. } => self.delete(&collection, &id, precondition),
+        }
+    }
+
+    fn present(&self, collection: &Collection, id: &DocumentId) -> Result<Option<Slice>, EngineError> {
+        let key = layout::document(self.database.id, collection.id, id.as_str());
+        self.group.get(Space::Documents, &key)
+    }
+
+    fn allow(
+        &self,
+        collection: &Collection,
+        method: Method,
+        documents: Documents<'_>,
+    ) -> Result<(), EngineError> {
+        if collection.rules.allow(self.actor, method, documents) {
+            Ok(())
+        } else {
+            Err(EngineError::Denied { collection: collection.name.to_string() })
+        }
+    }
+
+    fn allow_create(&self, collection: &Collection, stored: &[u8]) -> Result<(), EngineError> {
+        let (_, new) = document::split(stored)?;
+        self.allow(collection, Method::Create, Documents { present: Some(new), new: Some(new) })
+    }
+
+    fn insert(&mut self, collection: &Arc<Collection>, given: &RawDocument) -> Result<(), EngineError> {
+        let id = match document::id_of(given)? {
+            Some(id) => id,
+            None => DocumentId::parse(&uuid::Uuid::now_v7().simple().to_string())?,
+        };
+        let stored = document::prepare(given, &id, &self.shared.options)?;
+        self.allow_create(collection, &stored)?;
+        if self.present(collection, &id)?.is_some() {
+            return Err(EngineError::DocumentExists {
+                collection: collection.name.to_string(),
+                id: id.to_string(),
+            });
+        }
+        self.put(Put { collection, id: &id, present: None, stored })
+    }
+
+    fn replace(
+        &mut self,
+        collection: &Arc<Collection>,
+        id: &DocumentId,
+        given: &RawDocument,
+        precondition: Precondition,
+    ) -> Result<(), EngineError> {
+        if document::id_of(given)?.is_some_and(|own| own != *id) {
+            return Err(EngineError::InvalidDocument("`_id` in the document is another one".into()));
+        }
+        let stored = document::prepare(given, id, &self.shared.options)?;
+        let Some(before) = self.present(collection, id)? else {
+            self.allow_create(collection, &stored)?;
+            check_precondition(precondition, None, id)?;
+            return self.put(Put { collection, id, present: None, stored });
+        };
+        let (version, present) = document::split(&before)?;
+        let (_, new) = document::split(&stored)?;
+        self.allow(collection, Method::Update, Documents { present: Some(present), new: Some(new) })?;
+        check_precondition(precondition, Some(version), id)?;
+        self.put(Put { collection, id, present: Some(present), stored })
+    }
+
+    fn update(
+        &mut self,
+        collection: &Arc<Collection>,
+        id: &DocumentId,
+        changes: &Document,
+        precondition: Precondition,
+    ) -> Result<(), EngineError> {
+        let changes = update::parse(changes)?;
+        let Some(before) = self.present(collection, id)? else {
+            return self.missing(collection, id, Method::Update, precondition);
+        };
+        let (version, present) = document::split(&before)?;
+        let mut new = Document::try_from(present)
+            .map_err(|_| EngineError::Damaged("a stored document is not valid BSON".into()))?;
+        changes.apply(&mut new)?;
+        let new = RawDocumentBuf::try_from(&new)
+            .map_err(|error| EngineError::InvalidUpdate(format!("the result is not valid BSON: {error}")))?;
+        let stored = document::prepare(&new, id, &self.shared.options)?;
+        self.allow(collection, Method::Update, Documents { present: Some(present), new: Some(&new) })?;
+        check_precondition(precondition, Some(version), id)?;
+        self.put(Put { collection, id, present: Some(present), stored })
+    }
+
+    /// The answer where a document that has to exist does not: one that a ruled actor cannot learn from.
+    fn missing(
+        &self,
+        collection: &Collection,
+        id: &DocumentId,
+        method: Method,
+        precondition: Precondition,
+    ) -> Result<(), EngineError> {
+        self.allow(collection, method, Documents::default())?;
+        check_precondition(precondition, None, id)?;
+        Err(EngineError::DocumentNotFound { collection: collection.name.to_string(), id: id.to_string() })
+    }
+
+    fn delete(
+        &mut self,
+        collection: &Arc<Collection>,
+        id: &DocumentId,
+        precondition: Precondition,
+    ) -> Result<(), EngineError> {
+        let Some(before) = self.present(collection, id)? else {
+            return self.missing(collection, id, Method::Delete, precondition);
+        };
+        let (version, present) = document::split(&before)?;
+        self.allow(collection, Method::Delete, Documents { present: Some(present), new: None })?;
+        check_precondition(precondition, Some(version), id)?;
+        self.index(collection, id, Some(present), None)?;
+        let key = layout::document(self.database.id, collection.id, id.as_str());
+        self.group.remove(Space::Documents, key);
+        self.change(collection, id, Kind::Removed, &[]);
+        self.applied.deltas.push((Arc::clone(collection), -1));
+        self.applied.written.push(Written::Removed(id.clone()));
+        Ok(())
+    }
+
+    fn put(&mut self, put: Put<'_>) -> Result<(), EngineError> {
+        let Put { collection, id, present, mut stored } = put;
+        document::set_version(&mut stored, self.applied.number);
+        let written = document::to_stored(&stored)?;
+        self.index(collection, id, present, Some(&written.document))?;
+        let kind = if present.is_some() { Kind::Modified } else { Kind::Added };
+        self.change(collection, id, kind, written.document.as_bytes());
+        let key = layout::document(self.database.id, collection.id, id.as_str());
+        self.group.put(Space::Documents, key, stored);
+        if present.is_none() {
+            self.applied.deltas.push((Arc::clone(collection), 1));
+            self.applied.written.push(Written::Created(written));
+        } else {
+            self.applied.written.push(Written::Changed(written));
+        }
+        Ok(())
+    }
+
+    fn change(&mut self, collection: &Collection, id: &DocumentId, kind: Kind, document: &[u8]) {
+        let index = self.applied.written.len() as u32;
+        let key = layout::change(self.database.id, ChangePosition { commit: self.applied.number, index });
+        self.group.put(
+            Space::Changes,
+            key,
+            changes::encode(collection.name.as_str(), id.as_str(), kind, document),
+        );
+    }
+
+    /// Brings all indexes from the present to the new document.
+    fn index(
+        &mut self,
+        collection: &Collection,
+        id: &DocumentId,
+        present: Option<&RawDocument>,
+        new: Option<&RawDocument>,
+    ) -> Result<(), EngineError> {
+        for index in collection.indexes.iter().filter(|index| index.is_maintained()) {
+            let shape = &index.shape;
+            let entries = |document: Option<&RawDocument>| match document {
+                Some(document) => indexing::entries(self.database.id, shape, document, id.as_str()),
+                None => Ok(indexing::Entries::default()),
+            };
+            let (old, new) = (entries(present)?, entries(new)?);
+            if new.multikey {
+                note_multikey(self.group, self.database.id, shape)?;
+            }
+            for key in old.keys.iter().filter(|key| new.keys.binary_search(key).is_err()) {
+                self.remove_entry(shape.unique, key, id)?;
+            }
+            for key in new.keys.iter().filter(|key| old.keys.binary_search(key).is_err()) {
+                put_entry(self.group, shape, key, id.as_str())?;
+            }
+            self.put_unbuilt(index, &old, &new, id)?;
+        }
+        Ok(())
+    }
+
+    /// While an index is built, the entries that stay may not be there yet: they are written too.
+    fn put_unbuilt(
+        &mut self,
+        index: &crate::catalog::Index,
+        old: &indexing::Entries,
+        new: &indexing::Entries,
+        id: &DocumentId,
+    ) -> Result<(), EngineError> {
+        if index.state == crate::catalog::BuildState::Ready {
+            return Ok(());
+        }
+        for key in new.keys.iter().filter(|key| old.keys.binary_search(key).is_ok()) {
+            put_entry(self.group, &index.shape, key, id.as_str())?;
+        }
+        Ok(())
+    }
+
+    /// An entry of a unique index that is being built may belong to another document.
+    fn remove_entry(&mut self, unique: bool, key: &[u8], id: &DocumentId) -> Result<(), EngineError> {
+        let own = !unique
+            || self.group.get(Space::Indexes, key)?.is_some_and(|owner| *owner == *id.as_str().as_bytes());
+        if own {
+            self.group.remove(Space::Indexes, key);
+        }
+        Ok(())
+    }
+}
+
+/// Marks an index as one with arrays, in memory at once and on disk with the commit.
+pub(super) fn note_multikey(
+    group: &mut Group<'_>,
+    database: Id,
+    shape: &crate::catalog::IndexShape,
+) -> Result<(), EngineError> {
+    shape.multikey.store(true, Ordering::Release);
+    let key = multikey_key(database, shape.id);
+    if group.get(Space::Catalog, &key)?.is_none() {
+        group.put(Space::Catalog, key, [1]);
+    }
+    Ok(())
+}
+
+/// Puts one index entry; in a unique index only where no other document has the key.
+pub(super) fn put_entry(
+    group: &mut Group<'_>,
+    shape: &crate::catalog::IndexShape,
+    key: &[u8],
+    id: &str,
+) -> Result<(), EngineError> {
+    if shape.unique {
+        let owner = group.get(Space::Indexes, key)?;
+        if owner.is_some_and(|owner| *owner != *id.as_bytes()) {
+            return Err(EngineError::UniqueViolation { index: shape.name.clone() });
+        }
+    }
+    group.put(Space::Indexes, key, id.as_bytes());
+    Ok(())
+}
+
+fn check_precondition(
+    precondition: Precondition,
+    present: Option<u64>,
+    id: &DocumentId,
+) -> Result<(), EngineError> {
+    let holds = match precondition {
+        Precondition::Any => true,
+        Precondition::Version(version) => present == Some(version),
+        Precondition::Absent => present.is_none(),
+    };
+    if holds { Ok(()) } else { Err(EngineError::PreconditionFailed { id: id.to_string() }) }
+}
+
+impl Committer {
+    /// Creates the collections that a trusted write needs, and writes, in one commit.
+    pub(super) fn create_and_write(&mut self, request: WriteRequest) {
+        let WriteRequest { answer, .. } = &request;
+        if answer.is_closed() {
+            return;
+        }
+        let missing = missing_collections(&self.shared, &request);
+        let WriteRequest { database, operations, actor, answer } = request;
+        let result = self.write_with_new(missing, Batch { database, operations, actor });
+        let _ = answer.send(result);
+    }
+
+    fn write_with_new(&mut self, missing: Vec<CollectionName>, batch: Batch) -> Result<Commit, EngineError> {
+        let shared = Arc::clone(&self.shared);
+        let mut group = Group::new(&shared.store);
+        let (database, new_database) = self.database_or_new(&batch.database, &mut group)?;
+        // Evaluated in a copy of the database that has the new collections: nobody else sees them yet.
+        let staged = Arc::new(Database::new(database.id, database.name.clone()));
+        staged.set_feed(database.feed());
+        database.collections("").into_iter().for_each(|collection| staged.put(collection));
+        let mut created = Vec::with_capacity(missing.len());
+        for name in missing {
+            let collection = self.new_collection(&database, name, Default::default(), &mut group)?;
+            staged.put(Arc::clone(&collection));
+            created.push(collection);
+        }
+        if staged.collection_count() > shared.options.collections_per_database_max {
+            return Err(super::definitions::too_many_collections(&shared.options));
+        }
+        let mut effects = Effects::new(self.last_commit);
+        let commit = apply_in(&shared, &mut group, &mut effects, &staged, batch)?;
+        effects.record(&mut group)?;
+        self.commit(group, effects.last_commit())?;
+        effects.publish();
+        database.set_feed(staged.feed());
+        created.into_iter().for_each(|collection| database.put(collection));
+        if new_database {
+            shared.catalog.insert(database);
+        }
+        self.shared.commits.send_replace(self.last_commit);
+        Ok(commit)
+    }
+}

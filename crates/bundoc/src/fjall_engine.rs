@@ -1,0 +1,323 @@
+//! The engine over fjall: opens and checks the directory, starts the committer, reads from snapshots.
+
+use crate::catalog::record;
+use crate::changes;
+use crate::committer::{Committer, Request, Shared, Start, WriteRequest};
+use crate::document;
+use crate::engine::{
+    Actor, Change, ChangePosition, CollectionInfo, CollectionName, Commit, DatabaseName, DocumentId, Engine,
+    EngineStats, FindRequest, IndexInfo, IndexSpec, Page, RuleSet, StoredDocument, WriteOp,
+};
+use crate::error::EngineError;
+use crate::find::{self, look};
+use crate::home::Home;
+use crate::journal;
+use crate::layout::{self, LAST_COMMIT, NEXT_ID, Space};
+use crate::names;
+use crate::options::EngineOptions;
+use crate::recovery::RecoveryReport;
+use crate::rules::{self, Documents, Method};
+use crate::store::Store;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use tokio::sync::{oneshot, watch};
+
+/// Documents in fjall, with one committer thread.
+pub struct FjallEngine {
+    shared: Arc<Shared>,
+    requests: SyncSender<Request>,
+    committer: Mutex<Option<JoinHandle<()>>>,
+    closed: AtomicBool,
+    _home: Home,
+}
+
+impl FjallEngine {
+    /// Opens or creates the store in `path`. A torn end of the journal is cut and reported.
+    ///
+    /// # Errors
+    /// `Locked`, `NewerFormat`, `Damaged` (damage that a cut would hide; nothing is changed then),
+    /// `DiskFull` or `Storage`.
+    pub fn open(
+        path: &Path,
+        options: EngineOptions,
+    ) -> Result<(Arc<FjallEngine>, RecoveryReport), EngineError> {
+        let home = Home::open(path)?;
+        let cut = journal::check(&home.store(), &home.cut())?;
+        let (side_record, promised) = home.side_record()?;
+        let store = Store::open(&home.store(), &options)?;
+        let number = |key: &[u8]| store.get(Space::Meta, key);
+        let last_commit = number(LAST_COMMIT)?.map_or(Ok(0), |value| record::number(&value))?;
+        let next_id = number(NEXT_ID)?.map_or(Ok(1), |value| record::id(&value))?;
+        let (catalog, garbage) = record::load(&store)?;
+        let report = RecoveryReport::new(cut, last_commit, promised);
+        report.log();
+        let shared = Arc::new(Shared {
+            store,
+            catalog,
+            queued: AtomicU64::new(0),
+            commits: watch::Sender::new(last_commit),
+            path: path.to_owned(),
+            options,
+        });
+        let (requests, receiver) = sync_channel(shared.options.write_queue_max);
+        let start = Start { side_record, last_commit: report.first_free_commit() - 1, next_id, garbage };
+        let committer = Committer::new(Arc::clone(&shared), receiver, start);
+        let thread = std::thread::Builder::new()
+            .name("bundoc-commit".into())
+            .spawn(move || committer.run())
+            .map_err(|error| EngineError::Storage(Box::new(error)))?;
+        let committer = Mutex::new(Some(thread));
+        let engine = Self { shared, requests, committer, closed: AtomicBool::new(false), _home: home };
+        Ok((Arc::new(engine), report))
+    }
+
+    fn check_open(&self) -> Result<(), EngineError> {
+        if self.closed.load(Ordering::Acquire) { Err(EngineError::Closed) } else { Ok(()) }
+    }
+
+    fn send(&self, request: Request) -> Result<(), EngineError> {
+        self.check_open()?;
+        self.shared.queued.fetch_add(1, Ordering::Relaxed);
+        self.requests.try_send(request).map_err(|error| {
+            self.shared.queued.fetch_sub(1, Ordering::Relaxed);
+            match error {
+                TrySendError::Full(_) => EngineError::Busy,
+                TrySendError::Disconnected(_) => EngineError::Closed,
+            }
+        })
+    }
+
+    /// Has the committer do something by itself, between groups.
+    async fn define<T: Send + 'static>(
+        &self,
+        define: impl FnOnce(&mut Committer) -> Result<T, EngineError> + Send + 'static,
+    ) -> Result<T, EngineError> {
+        let (answer, receiver) = oneshot::channel();
+        self.send(Request::Define(Box::new(move |committer| {
+            let _ = answer.send(define(committer));
+        })))?;
+        receiver.await.unwrap_or(Err(EngineError::Closed))
+    }
+
+    fn check_batch(&self, operations: &[WriteOp]) -> Result<(), EngineError> {
+        let options = &self.shared.options;
+        if operations.is_empty() {
+            return Err(EngineError::InvalidQuery("a batch has at least one operation".into()));
+        }
+        if operations.len() > options.batch_operations_max {
+            return Err(EngineError::LimitExceeded(format!(
+                "a batch has {} operations at the most",
+                options.batch_operations_max
+            )));
+        }
+        let bytes: usize = operations.iter().map(operation_bytes).sum();
+        if bytes > options.batch_bytes_max && operations.len() > 1 {
+            return Err(EngineError::LimitExceeded(format!(
+                "the documents of a batch have {} bytes together at the most",
+                options.batch_bytes_max
+            )));
+        }
+        Ok(())
+    }
+
+    fn stop(&self) {
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        self.shared.queued.fetch_add(1, Ordering::Relaxed);
+        // Waits where the queue is full; an error means that the thread is gone already.
+        let _ = self.requests.send(Request::Stop);
+        let thread = self.committer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            tracing::error!("the committer of the document store panicked");
+        }
+    }
+}
+
+fn operation_bytes(operation: &WriteOp) -> usize {
+    match operation {
+        WriteOp::Insert { document, .. } | WriteOp::Replace { document, .. } => document.as_bytes().len(),
+        WriteOp::Update { update, .. } => update.to_vec().map_or(0, |bytes| bytes.len()),
+        WriteOp::Delete { .. } => 0,
+    }
+}
+
+impl Drop for FjallEngine {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+#[async_trait::async_trait]
+impl Engine for FjallEngine {
+    fn collections(&self, database: &DatabaseName, prefix: &str) -> Result<Vec<CollectionInfo>, EngineError> {
+        self.check_open()?;
+        let database = self.shared.catalog.database(database);
+        let collections = database.map(|database| database.collections(prefix)).unwrap_or_default();
+        Ok(collections.iter().map(|collection| collection.info()).collect())
+    }
+
+    fn collection(
+        &self,
+        database: &DatabaseName,
+        collection: &CollectionName,
+    ) -> Result<Option<CollectionInfo>, EngineError> {
+        self.check_open()?;
+        Ok(self.shared.catalog.collection(database, collection).map(|(_, collection)| collection.info()))
+    }
+
+    async fn create_collection(
+        &self,
+        database: &DatabaseName,
+        collection: &CollectionName,
+        rules: RuleSet,
+    ) -> Result<CollectionInfo, EngineError> {
+        rules::check(&rules)?;
+        let (database, collection) = (database.clone(), collection.clone());
+        self.define(move |committer| committer.create_collection(&database, &collection, rules)).await
+    }
+
+    async fn drop_collection(
+        &self,
+        database: &DatabaseName,
+        collection: &CollectionName,
+    ) -> Result<(), EngineError> {
+        let (database, collection) = (database.clone(), collection.clone());
+        self.define(move |committer| committer.drop_collection(&database, &collection)).await
+    }
+
+    async fn set_rules(
+        &self,
+        database: &DatabaseName,
+        collection: &CollectionName,
+        rules: RuleSet,
+    ) -> Result<CollectionInfo, EngineError> {
+        rules::check(&rules)?;
+        let (database, collection) = (database.clone(), collection.clone());
+        self.define(move |committer| committer.set_rules(&database, &collection, rules)).await
+    }
+
+    async fn create_index(
+        &self,
+        database: &DatabaseName,
+        collection: &CollectionName,
+        index: IndexSpec,
+    ) -> Result<IndexInfo, EngineError> {
+        names::check_index(&index)?;
+        let (database, collection) = (database.clone(), collection.clone());
+        self.define(move |committer| committer.create_index(&database, &collection, index)).await
+    }
+
+    async fn drop_index(
+        &self,
+        database: &DatabaseName,
+        collection: &CollectionName,
+        name: &str,
+    ) -> Result<(), EngineError> {
+        let (database, collection, name) = (database.clone(), collection.clone(), name.to_owned());
+        self.define(move |committer| committer.drop_index(&database, &collection, &name)).await
+    }
+
+    fn get(
+        &self,
+        database: &DatabaseName,
+        collection: &CollectionName,
+        id: &DocumentId,
+        actor: &Actor,
+    ) -> Result<Option<StoredDocument>, EngineError> {
+        self.check_open()?;
+        let Some((database, collection)) = self.shared.catalog.collection(database, collection) else {
+            return Ok(None);
+        };
+        let key = layout::document(database.id, collection.id, id.as_str());
+        let Some(stored) = self.shared.store.get(Space::Documents, &key)? else { return Ok(None) };
+        let (_, document) = document::split(&stored)?;
+        let documents = Documents { present: Some(document), new: None };
+        if !collection.rules.allow(actor, Method::Get, documents) {
+            return Ok(None);
+        }
+        document::to_stored(&stored).map(Some)
+    }
+
+    fn find(
+        &self,
+        database: &DatabaseName,
+        collection: &CollectionName,
+        request: &FindRequest,
+        actor: &Actor,
+    ) -> Result<Page, EngineError> {
+        self.check_open()?;
+        let denied = || EngineError::Denied { collection: collection.to_string() };
+        let Some(seen) = look(&self.shared.store, &self.shared.catalog, database, collection) else {
+            // A ruled actor learns nothing from what is missing.
+            return match actor {
+                Actor::Ruled(_) => Err(denied()),
+                Actor::Trusted => find::nothing(request, &self.shared.options),
+            };
+        };
+        if !seen.collection.rules.covers(actor, Method::List) {
+            return Err(denied());
+        }
+        find::find(&seen, request, actor, &self.shared.options)
+    }
+
+    async fn write(
+        &self,
+        database: &DatabaseName,
+        operations: Vec<WriteOp>,
+        actor: &Actor,
+    ) -> Result<Commit, EngineError> {
+        self.check_batch(&operations)?;
+        let (answer, receiver) = oneshot::channel();
+        let request = WriteRequest { database: database.clone(), operations, actor: actor.clone(), answer };
+        self.send(Request::Write(request))?;
+        receiver.await.unwrap_or(Err(EngineError::Closed))
+    }
+
+    fn changes(
+        &self,
+        database: &DatabaseName,
+        after: ChangePosition,
+        limit: usize,
+    ) -> Result<Vec<Change>, EngineError> {
+        self.check_open()?;
+        let Some(database) = self.shared.catalog.database(database) else { return Ok(Vec::new()) };
+        let view = self.shared.store.view();
+        let feed = view.get(Space::Catalog, &record::feed_key(database.id))?;
+        let feed = feed.map(|feed| record::decode_feed(&feed)).transpose()?.unwrap_or_default();
+        if after < feed.floor {
+            return Err(EngineError::FeedTrimmed);
+        }
+        view.ascending(Space::Changes, changes::range(database.id, after))
+            .take(limit)
+            .map(|entry| entry.and_then(|(key, value)| changes::decode(&key, &value)))
+            .collect()
+    }
+
+    fn commits(&self) -> watch::Receiver<u64> {
+        self.shared.commits.subscribe()
+    }
+
+    async fn purge(&self, database: &DatabaseName) -> Result<(), EngineError> {
+        let database = database.clone();
+        self.define(move |committer| committer.purge(&database)).await
+    }
+
+    fn stats(&self) -> EngineStats {
+        EngineStats {
+            disk_bytes: self.shared.store.disk_bytes(),
+            last_commit: *self.shared.commits.borrow(),
+            queued_writes: self.shared.queued.load(Ordering::Relaxed),
+        }
+    }
+
+    async fn shutdown(&self) {
+        // The committer finishes what it has; that takes an fsync at the most.
+        self.stop();
+    }
+}

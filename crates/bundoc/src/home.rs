@@ -1,0 +1,135 @@
+//! The directory of a store: `lock` (held while it is open), `FORMAT` (which version wrote it), `durable`
+//! (the side record of the last durable commit), `cut/` (bytes that were cut from a torn journal) and
+//! `store/` (fjall's).
+
+use crate::error::EngineError;
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// The format that this program writes.
+const FORMAT: u32 = 1;
+
+/// An open directory; the lock is held until this is dropped.
+pub(crate) struct Home {
+    path: PathBuf,
+    _lock: File,
+}
+
+fn storage(error: std::io::Error) -> EngineError {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => EngineError::DiskFull,
+        _ => EngineError::Storage(Box::new(error)),
+    }
+}
+
+impl Home {
+    /// Creates or opens the directory.
+    pub(crate) fn open(path: &Path) -> Result<Self, EngineError> {
+        std::fs::create_dir_all(path).map_err(storage)?;
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path.join("lock"));
+        let lock = lock.map_err(storage)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::WouldBlock) => {
+                return Err(EngineError::Locked { path: path.display().to_string() });
+            }
+            Err(std::fs::TryLockError::Error(error)) => return Err(storage(error)),
+        }
+        let home = Self { path: path.to_owned(), _lock: lock };
+        home.check_format()?;
+        Ok(home)
+    }
+
+    /// fjall's directory.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.path.join("store")
+    }
+
+    /// Where cut bytes are kept.
+    pub(crate) fn cut(&self) -> PathBuf {
+        self.path.join("cut")
+    }
+
+    fn check_format(&self) -> Result<(), EngineError> {
+        let file = self.path.join("FORMAT");
+        let text = match std::fs::read_to_string(&file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound && !self.store().exists() => {
+                return write_durably(&file, format!("bundoc {FORMAT}\n").as_bytes());
+            }
+            Err(error) => return Err(storage(error)),
+        };
+        let found = text.trim().strip_prefix("bundoc ").and_then(|number| number.parse::<u32>().ok());
+        match found {
+            Some(FORMAT) => Ok(()),
+            Some(found) => {
+                Err(EngineError::NewerFormat { path: self.path.display().to_string(), found, known: FORMAT })
+            }
+            None => Err(EngineError::Damaged(format!(
+                "{} does not name a format: restore the store from a copy",
+                file.display()
+            ))),
+        }
+    }
+
+    /// Opens the side record; the second value is the commit number in it, zero where it has none.
+    pub(crate) fn side_record(&self) -> Result<(SideRecord, u64), EngineError> {
+        let path = self.path.join("durable");
+        let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path);
+        SideRecord::read(file.map_err(storage)?)
+    }
+}
+
+/// Writes a new file and syncs it and its directory.
+pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), EngineError> {
+    let mut file = File::create(path).map_err(storage)?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(storage)?;
+    let Some(directory) = path.parent() else { return Ok(()) };
+    File::open(directory).and_then(|directory| directory.sync_all()).map_err(storage)
+}
+
+/// Refuses writes while the disk has less free space than the reserve.
+pub(crate) fn check_space(path: &Path, reserve_bytes: u64) -> Result<(), EngineError> {
+    let free = nix::sys::statvfs::statvfs(path)
+        .map(|disk| disk.blocks_available().saturating_mul(disk.fragment_size()))
+        .map_err(|error| EngineError::Storage(Box::new(error)))?;
+    if free < reserve_bytes { Err(EngineError::DiskFull) } else { Ok(()) }
+}
+
+/// The number of the last durable commit, written after the journal's fsync and never synced itself: where
+/// it is ahead of what was recovered, commits were lost.
+pub(crate) struct SideRecord {
+    file: File,
+    failed: bool,
+}
+
+impl SideRecord {
+    fn read(file: File) -> Result<(Self, u64), EngineError> {
+        let mut bytes = Vec::new();
+        (&file).take(16).read_to_end(&mut bytes).map_err(storage)?;
+        let number = match bytes.split_first_chunk::<8>() {
+            Some((number, checksum)) if *checksum == xxh3_64(number).to_be_bytes() => {
+                u64::from_be_bytes(*number)
+            }
+            _ => 0,
+        };
+        Ok((Self { file, failed: false }, number))
+    }
+
+    /// Notes a commit. A failure costs only the proof of a later loss, and is logged once.
+    pub(crate) fn write(&mut self, number: u64) {
+        let number = number.to_be_bytes();
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&number);
+        bytes[8..].copy_from_slice(&xxh3_64(&number).to_be_bytes());
+        if let Err(error) = self.file.write_all_at(&bytes, 0) {
+            if !self.failed {
+                tracing::warn!(%error, "the side record of the last commit could not be written");
+            }
+            self.failed = true;
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! fjall: opens the keyspaces, reads, commits batches, and turns its errors into ours. Owns the handles;
+//! knows keys only as bytes.
+
+use crate::error::EngineError;
+use crate::layout::Space;
+use crate::options::EngineOptions;
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Slice, Snapshot};
+use std::ops::Bound;
+use std::path::Path;
+
+/// The open keyspaces.
+pub(crate) struct Store {
+    database: Database,
+    spaces: Vec<Keyspace>,
+}
+
+/// A consistent view of all keyspaces.
+pub(crate) struct View<'a> {
+    store: &'a Store,
+    snapshot: Snapshot,
+}
+
+/// Keys and values in key order.
+pub(crate) type Entries = Box<dyn Iterator<Item = Result<(Slice, Slice), EngineError>>>;
+
+/// A range of keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct KeyRange {
+    /// First key.
+    pub(crate) from: Bound<Vec<u8>>,
+    /// Last key.
+    pub(crate) to: Bound<Vec<u8>>,
+}
+
+impl KeyRange {
+    /// All keys with a prefix.
+    pub(crate) fn prefix(prefix: &[u8]) -> Self {
+        let to = crate::key::prefix_end(prefix).map_or(Bound::Unbounded, Bound::Excluded);
+        Self { from: Bound::Included(prefix.to_vec()), to }
+    }
+}
+
+impl Store {
+    /// Opens or creates the store in `path`, which nobody else may have open.
+    pub(crate) fn open(path: &Path, options: &EngineOptions) -> Result<Self, EngineError> {
+        let database = Database::builder(path)
+            .cache_size(options.cache_bytes)
+            .worker_threads(options.worker_threads)
+            .max_journaling_size(options.journal_bytes_max)
+            .open()
+            .map_err(|error| storage_error(error, path))?;
+        let create = || KeyspaceCreateOptions::default().max_memtable_size(options.memtable_bytes);
+        let spaces = Space::ALL
+            .iter()
+            .map(|(_, name)| database.keyspace(name, create).map_err(|error| storage_error(error, path)))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { database, spaces })
+    }
+
+    fn space(&self, space: Space) -> &Keyspace {
+        &self.spaces[space as usize]
+    }
+
+    /// The newest value of a key.
+    pub(crate) fn get(&self, space: Space, key: &[u8]) -> Result<Option<Slice>, EngineError> {
+        self.space(space).get(key).map_err(read_error)
+    }
+
+    /// A consistent view.
+    pub(crate) fn view(&self) -> View<'_> {
+        View { store: self, snapshot: self.database.snapshot() }
+    }
+
+    /// Commits `writes` as one batch, durable on return. `None` removes.
+    pub(crate) fn commit(
+        &self,
+        writes: impl ExactSizeIterator<Item = ((Space, Slice), Option<Slice>)>,
+    ) -> Result<(), EngineError> {
+        let mut batch = fjall::OwnedWriteBatch::with_capacity(self.database.clone(), writes.len())
+            .durability(Some(PersistMode::SyncData));
+        for ((space, key), value) in writes {
+            match value {
+                Some(value) => batch.insert(self.space(space), key, value),
+                None => batch.remove(self.space(space), key),
+            }
+        }
+        batch.commit().map_err(write_error)
+    }
+
+    /// Bytes on disk.
+    pub(crate) fn disk_bytes(&self) -> u64 {
+        self.database.disk_space().unwrap_or_default()
+    }
+
+    /// Writes what is in memory out to tables.
+    pub(crate) fn write_out_memtables(&self) -> Result<(), EngineError> {
+        for space in &self.spaces {
+            space.rotate_memtable().map_err(write_error)?;
+        }
+        Ok(())
+    }
+
+    /// Makes everything durable.
+    pub(crate) fn persist(&self) -> Result<(), EngineError> {
+        self.database.persist(PersistMode::SyncAll).map_err(write_error)
+    }
+}
+
+impl View<'_> {
+    /// The value of a key.
+    pub(crate) fn get(&self, space: Space, key: &[u8]) -> Result<Option<Slice>, EngineError> {
+        self.snapshot.get(self.store.space(space), key).map_err(read_error)
+    }
+
+    /// The entries of a range, ascending.
+    pub(crate) fn ascending(&self, space: Space, range: KeyRange) -> Entries {
+        Box::new(self.iterator(space, range).map(|guard| guard.into_inner().map_err(read_error)))
+    }
+
+    /// The entries of a range, descending.
+    pub(crate) fn descending(&self, space: Space, range: KeyRange) -> Entries {
+        Box::new(self.iterator(space, range).rev().map(|guard| guard.into_inner().map_err(read_error)))
+    }
+
+    fn iterator(&self, space: Space, range: KeyRange) -> fjall::Iter {
+        if is_empty(&range) {
+            // The range of an ordered map panics where the ends are the wrong way round.
+            return self
+                .snapshot
+                .range(self.store.space(space), (Bound::Excluded(vec![0]), Bound::Included(vec![0])));
+        }
+        self.snapshot.range(self.store.space(space), (range.from, range.to))
+    }
+}
+
+fn is_empty(range: &KeyRange) -> bool {
+    match (&range.from, &range.to) {
+        (Bound::Included(from), Bound::Included(to)) => from > to,
+        (Bound::Included(from) | Bound::Excluded(from), Bound::Excluded(to) | Bound::Included(to)) => {
+            from >= to
+        }
+        _ => false,
+    }
+}
+
+fn is_disk_full(error: &fjall::Error) -> bool {
+    let full = |error: &std::io::Error| {
+        matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+    };
+    match error {
+        fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) => full(error),
+        _ => false,
+    }
+}
+
+fn is_damage(error: &fjall::Error) -> bool {
+    use fjall::LsmError as Lsm;
+    matches!(
+        error,
+        fjall::Error::Storage(
+            Lsm::ChecksumMismatch { .. }
+                | Lsm::InvalidHeader(_)
+                | Lsm::InvalidTag(_)
+                | Lsm::InvalidTrailer
+                | Lsm::Decompress(_)
+                | Lsm::Unrecoverable
+                | Lsm::Utf8(_)
+        ) | fjall::Error::JournalRecovery(_)
+            | fjall::Error::Decompress(_)
+            | fjall::Error::InvalidTrailer
+            | fjall::Error::InvalidTag(_)
+            | fjall::Error::Unrecoverable
+    )
+}
+
+fn storage_error(error: fjall::Error, path: &Path) -> EngineError {
+    match error {
+        fjall::Error::Locked => EngineError::Locked { path: path.display().to_string() },
+        error if is_disk_full(&error) => EngineError::DiskFull,
+        error if is_damage(&error) => EngineError::Damaged(format!(
+            "the document store in {} is damaged ({error}): restore it from a copy",
+            path.display()
+        )),
+        error => EngineError::Storage(Box::new(error)),
+    }
+}
+
+fn read_error(error: fjall::Error) -> EngineError {
+    if is_damage(&error) {
+        tracing::error!(%error, "a table of the document store is damaged");
+        return EngineError::Damaged(
+            "a file of the document store is damaged: stop the server and restore the store from a copy"
+                .into(),
+        );
+    }
+    EngineError::Storage(Box::new(error))
+}
+
+fn write_error(error: fjall::Error) -> EngineError {
+    tracing::error!(%error, "commit failed, the document store takes no more writes");
+    if is_disk_full(&error) { EngineError::DiskFull } else { EngineError::WritesStopped }
+}
