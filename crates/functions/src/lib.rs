@@ -1,1 +1,28 @@
-//! Deployments, versions, the route table and the executor of functions.
+//! Functions: deployments, versions, the route table and the executor. Owns `metadata.db` and `bundles/`.
+//!
+//! What must hold: a version never changes; a function switches to another version only after that one was
+//! imported by a real worker; a switch loses no call; the path of a call reads memory only; what one project
+//! deploys, logs or calls is never visible in another. It never decides who a caller is: it asks `Access`.
+
+mod bundle;
+mod config;
+mod deploy;
+mod error;
+mod front;
+mod host;
+mod http;
+mod lifecycle;
+mod locks;
+mod manage;
+mod metrics;
+mod names;
+mod registry;
+mod service;
+mod settings;
+mod store;
+
+pub use config::FunctionsConfig;
+pub use error::{FunctionsError, StartError};
+pub use front::{CallBody, InvocationFront};
+pub use service::{FunctionsDeps, FunctionsService};
+pub use settings::AccessSetting;

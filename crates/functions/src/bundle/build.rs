@@ -1,0 +1,131 @@
+//! Makes a bundle from one source: `bun` in a child process, in a private directory with the SDK in its
+//! `node_modules`, without the server's environment, within a time, and only so many at once.
+
+use crate::error::FunctionsError;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::io::AsyncReadExt;
+use tokio::process::Command;
+use tokio::sync::Semaphore;
+use worker_pool::BunBinary;
+
+include!(concat!(env!("OUT_DIR"), "/sdk_files.rs"));
+
+const SCRIPT: &str = include_str!("build.js");
+/// Bytes that the bundler may say.
+const ANSWER_BYTES_MAX: u64 = 256 << 10;
+/// How long a deployment waits until a bundler may run.
+const TURN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What the script answers.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Answer {
+    errors: Vec<Value>,
+    sdk_missing: bool,
+}
+
+/// Runs bundlers.
+#[derive(Debug)]
+pub(crate) struct Builder {
+    bun: BunBinary,
+    directory: PathBuf,
+    timeout: Duration,
+    turns: Semaphore,
+    builds: AtomicU64,
+}
+
+impl Builder {
+    /// Works in `directory`, which is emptied.
+    pub(crate) fn open(bun: BunBinary, directory: &Path, limits: BuildLimits) -> io::Result<Self> {
+        match std::fs::remove_dir_all(directory) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => std::fs::create_dir_all(directory)?,
+        }
+        let turns = Semaphore::new(limits.builds_max.max(1));
+        let directory = directory.canonicalize()?;
+        Ok(Self { bun, directory, timeout: limits.timeout, turns, builds: AtomicU64::new(0) })
+    }
+
+    /// The bundle of `source`.
+    pub(crate) async fn build(&self, source: Vec<u8>) -> Result<Vec<u8>, FunctionsError> {
+        let turn = tokio::time::timeout(TURN_TIMEOUT, self.turns.acquire()).await;
+        let Ok(Ok(_turn)) = turn else { return Err(FunctionsError::Busy) };
+        let number = self.builds.fetch_add(1, Ordering::Relaxed);
+        let place = self.directory.join(number.to_string());
+        let built = self.build_in(&place, source).await;
+        if let Err(error) = tokio::fs::remove_dir_all(&place).await {
+            tracing::warn!(%error, directory = %place.display(), "directory of a bundler was not removed");
+        }
+        built
+    }
+
+    async fn build_in(&self, place: &Path, source: Vec<u8>) -> Result<Vec<u8>, FunctionsError> {
+        let prepared = place.to_owned();
+        tokio::task::spawn_blocking(move || prepare(&prepared, &source))
+            .await?
+            .map_err(FunctionsError::Builder)?;
+        let answer = match tokio::time::timeout(self.timeout, self.run(place)).await {
+            Ok(answer) => answer.map_err(FunctionsError::Builder)?,
+            Err(_) => {
+                let message = format!("the source was not bundled within {:?}", self.timeout);
+                return Err(FunctionsError::Bundle { message, details: Value::Null });
+            }
+        };
+        if answer.sdk_missing {
+            return Err(FunctionsError::SdkMissing);
+        }
+        if let Some(first) = answer.errors.first() {
+            let message = first["message"].as_str().unwrap_or("the source cannot be bundled").to_owned();
+            return Err(FunctionsError::Bundle { message, details: json!({ "errors": answer.errors }) });
+        }
+        tokio::fs::read(place.join("bundle.js")).await.map_err(FunctionsError::Builder)
+    }
+
+    async fn run(&self, place: &Path) -> io::Result<Answer> {
+        let mut child = Command::new(self.bun.path())
+            .args(["build.js", "./function.ts", "./bundle.js"])
+            .current_dir(place)
+            .env_clear()
+            .env("HOME", place)
+            .env("TMPDIR", place)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()?;
+        let mut text = Vec::new();
+        if let Some(output) = child.stdout.take() {
+            output.take(ANSWER_BYTES_MAX).read_to_end(&mut text).await?;
+        }
+        let status = child.wait().await?;
+        let last = text.split(|byte| *byte == b'\n').rfind(|line| !line.is_empty());
+        last.and_then(|line| serde_json::from_slice(line).ok())
+            .ok_or_else(|| io::Error::other(format!("the bundler ended without an answer ({status})")))
+    }
+}
+
+/// Limits of the bundlers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BuildLimits {
+    /// At once.
+    pub(crate) builds_max: usize,
+    /// For each.
+    pub(crate) timeout: Duration,
+}
+
+fn prepare(place: &Path, source: &[u8]) -> io::Result<()> {
+    let sdk = place.join("node_modules/bunbase-js");
+    std::fs::create_dir_all(sdk.join("dist"))?;
+    for (name, content) in FILES {
+        std::fs::write(sdk.join(name), content)?;
+    }
+    std::fs::write(place.join("package.json"), r#"{"type":"module"}"#)?;
+    std::fs::write(place.join("build.js"), SCRIPT)?;
+    std::fs::write(place.join("function.ts"), source)
+}

@@ -1,0 +1,113 @@
+//! The answer of a call: the handler's, or an error of ours.
+
+use crate::metrics::Outcome;
+use bytes::Bytes;
+use http::{HeaderValue, Response};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::{BodyExt, Full, Limited};
+use serde_json::json;
+use service_kit::error::{ApiError, ErrorCode};
+use service_kit::ids::RequestId;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use worker_pool::{BodyError, InvokeError, ResponseBody};
+
+use super::headers::INVOCATION_HEADER;
+
+/// Largest answer of a function that another function reads over its channel.
+const INSIDE_BYTES_MAX: usize = 16 << 20;
+
+/// The body of an answer.
+#[derive(Debug)]
+pub enum CallBody {
+    /// The handler's.
+    Function(ResponseBody),
+    /// An error of ours.
+    Error(Full<Bytes>),
+}
+
+impl Body for CallBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.get_mut() {
+            Self::Function(body) => Pin::new(body).poll_frame(context),
+            Self::Error(body) => Pin::new(body)
+                .poll_frame(context)
+                .map(|frame| frame.map(|frame| frame.map_err(|never| match never {}))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Function(body) => body.is_end_stream(),
+            Self::Error(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Function(body) => body.size_hint(),
+            Self::Error(body) => body.size_hint(),
+        }
+    }
+}
+
+/// The answer to a call that was refused or failed.
+pub(crate) fn refused(error: ApiError, request_id: Option<&RequestId>) -> Response<CallBody> {
+    let body = error.body(request_id.map(RequestId::as_str));
+    let (parts, _) = error.response(None).into_parts();
+    Response::from_parts(parts, CallBody::Error(Full::new(body.into())))
+}
+
+/// Adds the id of the call.
+pub(crate) fn name_call(response: &mut Response<CallBody>, invocation_id: &str) {
+    if let Ok(value) = HeaderValue::try_from(invocation_id) {
+        response.headers_mut().insert(INVOCATION_HEADER, value);
+    }
+}
+
+/// What a caller learns of a failed call: never the stack, always what to do.
+pub(crate) fn explain(error: &InvokeError) -> (ApiError, Outcome) {
+    let (code, outcome) = match error {
+        InvokeError::HandlerError { .. } => (ErrorCode::HandlerError, Outcome::HandlerError),
+        InvokeError::NoResponse { .. } => (ErrorCode::NoResponse, Outcome::HandlerError),
+        InvokeError::Timeout(_) => (ErrorCode::Timeout, Outcome::Timeout),
+        InvokeError::WorkerCrashed => (ErrorCode::WorkerCrashed, Outcome::WorkerLost),
+        InvokeError::MemoryLimit { .. } => (ErrorCode::MemoryLimit, Outcome::WorkerLost),
+        InvokeError::Overloaded { .. } | InvokeError::QueueTimeout { .. } => {
+            (ErrorCode::Overloaded, Outcome::Overloaded)
+        }
+        InvokeError::StartFailed { .. } | InvokeError::Retired => {
+            (ErrorCode::Unavailable, Outcome::Overloaded)
+        }
+        InvokeError::HeadTooLarge { .. } => (ErrorCode::HeadersTooLarge, Outcome::Refused),
+    };
+    let mut told = match error {
+        InvokeError::HandlerError { error_id, .. } | InvokeError::NoResponse { error_id, .. } => {
+            let message = format!("{error}; `bunbase functions logs` has the stack");
+            ApiError::new(code, message).with_details(json!({ "error_id": error_id }))
+        }
+        InvokeError::StartFailed { message } => {
+            tracing::warn!(cause = %message, "a worker of a function could not be started");
+            ApiError::new(code, "no worker of the function could be started; its log says why")
+        }
+        other => ApiError::new(code, other.to_string()),
+    };
+    told.retry_after = error.retry_after();
+    (told, outcome)
+}
+
+/// An answer with its whole body, for a function that called another.
+pub(crate) async fn collect_answer(response: Response<CallBody>) -> Result<Response<Bytes>, ApiError> {
+    let (parts, body) = response.into_parts();
+    let whole = Limited::new(body, INSIDE_BYTES_MAX).collect().await.map_err(|_| {
+        let message = format!("the answer broke off, or is larger than {INSIDE_BYTES_MAX} bytes");
+        ApiError::new(ErrorCode::HandlerError, message)
+    })?;
+    Ok(Response::from_parts(parts, whole.to_bytes()))
+}

@@ -1,0 +1,114 @@
+//! What of the headers crosses: nothing that proves identity towards us reaches a handler, and nothing that
+//! belongs to one connection crosses in either direction (RFC 9110 §7.6.1).
+
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use ports::access::{KEY_HEADER, SESSION_COOKIE};
+
+/// Names a call in requests and answers.
+pub(crate) const INVOCATION_HEADER: HeaderName = HeaderName::from_static("x-invocation-id");
+
+const HOP_BY_HOP: [HeaderName; 8] = [
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-authenticate"),
+    HeaderName::from_static("proxy-authorization"),
+    HeaderName::from_static("proxy-connection"),
+    HeaderName::from_static("te"),
+    HeaderName::from_static("trailer"),
+    HeaderName::from_static("transfer-encoding"),
+    HeaderName::from_static("upgrade"),
+];
+
+/// Leaves what a handler may see. A developer's bearer token goes as well.
+pub(crate) fn for_handler(headers: &mut HeaderMap, speaks_for_developer: bool) {
+    remove_hop_by_hop(headers);
+    headers.remove(KEY_HEADER);
+    headers.remove(INVOCATION_HEADER);
+    let proves_us = |value: &HeaderValue| speaks_for_developer || bears_key(value);
+    if headers.get(AUTHORIZATION).is_some_and(proves_us) {
+        headers.remove(AUTHORIZATION);
+    }
+    if headers.contains_key(COOKIE) {
+        remove_session_cookie(headers);
+    }
+}
+
+/// Leaves what may go to the caller. The length of a whole body is counted by the listener.
+pub(crate) fn for_caller(headers: &mut HeaderMap, keeps_length: bool) {
+    remove_hop_by_hop(headers);
+    if !keeps_length {
+        headers.remove(CONTENT_LENGTH);
+    }
+}
+
+fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    if let Some(named) = headers.remove(CONNECTION) {
+        let names = named.to_str().unwrap_or_default().split(',');
+        for name in names.filter_map(|name| HeaderName::try_from(name.trim()).ok()) {
+            headers.remove(name);
+        }
+    }
+    for name in &HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+fn bears_key(value: &HeaderValue) -> bool {
+    let text = value.as_bytes();
+    let token = text.iter().position(|byte| *byte == b' ').map_or(text, |space| &text[space..]).trim_ascii();
+    token.starts_with(b"pk_") || token.starts_with(b"sk_")
+}
+
+fn remove_session_cookie(headers: &mut HeaderMap) {
+    let is_session = |pair: &&str| pair.split('=').next().is_some_and(|name| name.trim() == SESSION_COOKIE);
+    let kept: Vec<HeaderValue> = headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|value| {
+            // What is no text cannot be told apart, and is not sent on.
+            let pairs: Vec<&str> = value.to_str().ok()?.split(';').filter(|pair| !is_session(pair)).collect();
+            let text = pairs.join(";");
+            (!text.trim().is_empty()).then(|| HeaderValue::try_from(text.trim()).ok()).flatten()
+        })
+        .collect();
+    headers.remove(COOKIE);
+    for value in kept {
+        headers.append(COOKIE, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(pairs: &[(&'static str, &'static str)], speaks_for_developer: bool) -> Vec<String> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        for_handler(&mut headers, speaks_for_developer);
+        headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect()
+    }
+
+    #[test]
+    fn keys_session_and_connection_headers_do_not_reach_the_handler() {
+        let pairs = [
+            ("x-bunbase-client-key", "pk_1"),
+            ("authorization", "Bearer sk_1"),
+            ("cookie", "session_token=secret"),
+            ("x-invocation-id", "forged"),
+            ("connection", "close, x-private"),
+            ("x-private", "1"),
+            ("transfer-encoding", "chunked"),
+            ("accept", "*/*"),
+        ];
+        assert_eq!(seen(&pairs, false), ["accept: */*"]);
+    }
+
+    #[test]
+    fn cookies_and_tokens_of_the_application_stay() {
+        let pairs = [("authorization", "Bearer eyJ"), ("cookie", "a=1; session_token=x; b=2")];
+        assert_eq!(seen(&pairs, false), ["authorization: Bearer eyJ", "cookie: a=1; b=2"]);
+        assert_eq!(seen(&pairs, true), ["cookie: a=1; b=2"]);
+    }
+}

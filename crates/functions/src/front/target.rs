@@ -1,0 +1,80 @@
+//! The path of a call: which function is meant, and what of the path is the function's own.
+
+/// A path that means a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Target<'a> {
+    /// The project as it stands in the path; `None` where the key says which.
+    pub(crate) project: Option<&'a str>,
+    /// The function's name.
+    pub(crate) name: &'a str,
+    /// Where the function's own part of the path begins.
+    pub(crate) rest_at: usize,
+}
+
+impl<'a> Target<'a> {
+    pub(crate) fn parse(path: &'a str) -> Option<Self> {
+        let versioned = path.strip_prefix("/v1/").or_else(|| path.strip_prefix("/api/"));
+        let inner = match versioned {
+            Some(inner) => inner,
+            None => path.strip_prefix('/')?,
+        };
+        if let Some(after) = inner.strip_prefix("functions/") {
+            let name = first_segment(after);
+            return (!name.is_empty()).then(|| Self {
+                project: None,
+                name,
+                rest_at: offset(path, after) + name.len(),
+            });
+        }
+        let after = versioned?.strip_prefix("projects/")?;
+        let project = first_segment(after);
+        let after = after[project.len()..].strip_prefix("/functions/")?;
+        let name = first_segment(after);
+        let after = after[name.len()..].strip_prefix("/invoke")?;
+        let ends_there = after.is_empty() || after.starts_with('/');
+        let is_whole = !project.is_empty() && !name.is_empty() && ends_there;
+        is_whole.then(|| Self { project: Some(project), name, rest_at: offset(path, after) })
+    }
+}
+
+fn first_segment(text: &str) -> &str {
+    text.split('/').next().unwrap_or_default()
+}
+
+fn offset(path: &str, tail: &str) -> usize {
+    path.len() - tail.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(path: &str) -> Option<(Option<&str>, &str, &str)> {
+        Target::parse(path).map(|target| (target.project, target.name, &path[target.rest_at..]))
+    }
+
+    #[test]
+    fn paths_of_calls_are_told_from_others() {
+        assert_eq!(parsed("/v1/functions/hello"), Some((None, "hello", "")));
+        assert_eq!(parsed("/functions/hello/a/b"), Some((None, "hello", "/a/b")));
+        assert_eq!(parsed("/api/functions/hello/"), Some((None, "hello", "/")));
+        let by_project = "/v1/projects/prj_1/functions/hello/invoke/x";
+        assert_eq!(parsed(by_project), Some((Some("prj_1"), "hello", "/x")));
+        assert_eq!(parsed("/v1/projects/p/functions/h/invoke"), Some((Some("p"), "h", "")));
+        for path in [
+            "/v1/functions",
+            "/v1/functions/",
+            "/v1/functions//x",
+            "/v2/functions/a",
+            "/projects/p/functions/h/invoke",
+            "/v1/projects/p/functions/h",
+            "/v1/projects/p/functions/h/invoked",
+            "/v1/projects//functions/h/invoke",
+            "/v1/projects/p/functions/h/logs",
+            "",
+            "x",
+        ] {
+            assert_eq!(parsed(path), None, "{path}");
+        }
+    }
+}

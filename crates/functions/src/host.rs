@@ -1,0 +1,104 @@
+//! What the workers may ask of the server: keep a line, and reach their own project.
+
+use crate::front::{Executor, Target, collect_answer};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use ports::access::{Caller, Grant};
+use ports::project_api::ProjectApi;
+use run_log::{Level, LogLine, RunLog};
+use service_kit::error::{ApiError, ErrorCode};
+use service_kit::ids::ProjectId;
+use std::sync::{Arc, OnceLock};
+use std::time::UNIX_EPOCH;
+use worker_pool::{Host, LogLevel, PortCall, PortReply, WorkerLog};
+
+/// The server as the workers see it.
+pub(crate) struct FunctionHost {
+    executor: Arc<Executor>,
+    logs: Arc<RunLog>,
+    /// Bound after the start: whoever implements it is made later than the workers.
+    api: OnceLock<Arc<dyn ProjectApi>>,
+}
+
+impl FunctionHost {
+    pub(crate) fn new(executor: Arc<Executor>, logs: Arc<RunLog>) -> Self {
+        Self { executor, logs, api: OnceLock::new() }
+    }
+
+    /// Binds the surface of the projects; a second call changes nothing.
+    pub(crate) fn bind(&self, api: Arc<dyn ProjectApi>) {
+        self.api.get_or_init(|| api);
+    }
+}
+
+impl Host for FunctionHost {
+    fn log(&self, line: WorkerLog) {
+        let Some(owner) = self.executor.registry.owner(&line.version) else { return };
+        let elapsed = line.at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let kept = LogLine {
+            project: owner.project,
+            function: owner.function,
+            version: owner.version,
+            invocation_id: line.invocation_id,
+            level: level(line.level),
+            message: line.message,
+            at_ms: i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX),
+        };
+        if line.dropped > 0 {
+            let message = format!("{} lines were dropped: the function logs too fast", line.dropped);
+            self.logs.write(LogLine { level: Level::Warn, message, invocation_id: None, ..kept.clone() });
+        }
+        self.logs.write(kept);
+    }
+
+    fn port_call(&self, call: PortCall) -> BoxFuture<'static, PortReply> {
+        let (executor, api) = (self.executor.clone(), self.api.get().cloned());
+        async move {
+            match answer(executor, api, call).await {
+                Ok(response) => {
+                    let (parts, body) = response.into_parts();
+                    PortReply { status: parts.status, headers: parts.headers, body }
+                }
+                Err(error) => refusal(error),
+            }
+        }
+        .boxed()
+    }
+}
+
+async fn answer(
+    executor: Arc<Executor>,
+    api: Option<Arc<dyn ProjectApi>>,
+    call: PortCall,
+) -> Result<http::Response<Bytes>, ApiError> {
+    let project = ProjectId::parse(&call.project)
+        .map_err(|_| ApiError::new(ErrorCode::ProjectNotFound, "there is no such project"))?;
+    let mut request = http::Request::builder()
+        .method(call.method)
+        .uri(&call.path)
+        .body(call.body)
+        .map_err(|_| ApiError::new(ErrorCode::InvalidRequest, "the path of the call is not valid"))?;
+    *request.headers_mut() = call.headers;
+    if Target::parse(request.uri().path()).is_some() {
+        return collect_answer(executor.call_inside(&project, request).await).await;
+    }
+    let api = api.ok_or_else(|| ApiError::new(ErrorCode::Unavailable, "the server is still starting"))?;
+    let grant = Grant { caller: Caller::Function, project: Some(project) };
+    Ok(api.call(grant, request).await)
+}
+
+fn refusal(error: ApiError) -> PortReply {
+    let body = Bytes::from(error.body(None));
+    let (parts, _) = error.response(None).into_parts();
+    PortReply { status: parts.status, headers: parts.headers, body }
+}
+
+fn level(level: LogLevel) -> Level {
+    match level {
+        LogLevel::Debug => Level::Debug,
+        LogLevel::Info => Level::Info,
+        LogLevel::Warn => Level::Warn,
+        LogLevel::Error => Level::Error,
+    }
+}

@@ -1,0 +1,118 @@
+//! The routes of the service: those for developers, and the rows of those that the front serves.
+
+mod functions;
+mod logs;
+mod types;
+
+use crate::service::FunctionsService;
+use ports::access::{Access, AccessError, Action, Grant};
+use routes::{Need, Route, Routes, ServiceRoutes};
+use service_kit::error::ErrorCode;
+use service_kit::ids::ProjectId;
+use std::sync::Arc;
+use types::{CreateFunction, FunctionList, FunctionView, LogList};
+
+use crate::settings::SettingsPatch;
+
+const CALL_ERRORS: &[ErrorCode] = &[
+    ErrorCode::FunctionNotFound,
+    ErrorCode::BodyTooLarge,
+    ErrorCode::Forbidden,
+    ErrorCode::HandlerError,
+    ErrorCode::NoResponse,
+    ErrorCode::WorkerCrashed,
+    ErrorCode::MemoryLimit,
+    ErrorCode::Overloaded,
+    ErrorCode::Unavailable,
+    ErrorCode::Timeout,
+];
+
+const DEPLOY_ERRORS: &[ErrorCode] = &[
+    ErrorCode::InvalidRequest,
+    ErrorCode::InvalidName,
+    ErrorCode::InvalidBundle,
+    ErrorCode::VersionExists,
+    ErrorCode::BodyTooLarge,
+    ErrorCode::LimitExceeded,
+    ErrorCode::Overloaded,
+];
+
+pub(crate) fn routes(service: &Arc<FunctionsService>, access: Arc<dyn Access>) -> ServiceRoutes {
+    let need = Need::Project;
+    let routes = Routes::new("functions", service.clone(), access)
+        .add(
+            Route::post("/v1/projects/{project}/functions", need(Action::FunctionDeploy))
+                .summary("Deploy a version of a function; it takes calls when this answers")
+                .body::<CreateFunction>()
+                .answers::<FunctionView>(201, "a new version takes calls")
+                .answers::<FunctionView>(200, "the version was there with the same code and takes calls")
+                .errors(DEPLOY_ERRORS),
+            functions::deploy,
+        )
+        .add(
+            Route::get("/v1/projects/{project}/functions", need(Action::FunctionRead))
+                .summary("The functions of a project")
+                .answers::<FunctionList>(200, "by name"),
+            functions::list,
+        )
+        .add(
+            Route::get("/v1/projects/{project}/functions/{name}", need(Action::FunctionRead))
+                .summary("One function")
+                .answers::<FunctionView>(200, "the function")
+                .errors(&[ErrorCode::FunctionNotFound]),
+            functions::get,
+        )
+        .add(
+            Route::patch("/v1/projects/{project}/functions/{name}", need(Action::FunctionDeploy))
+                .summary("Change settings; later calls have them")
+                .body::<SettingsPatch>()
+                .answers::<FunctionView>(200, "the function")
+                .errors(&[ErrorCode::InvalidRequest, ErrorCode::FunctionNotFound]),
+            functions::configure,
+        )
+        .add(
+            Route::delete("/v1/projects/{project}/functions/{name}", need(Action::FunctionDelete))
+                .summary("Remove a function with its versions and its log")
+                .answers_plain("204", "removed")
+                .errors(&[ErrorCode::FunctionNotFound]),
+            functions::delete,
+        );
+    declare_calls(
+        routes.add(
+            Route::get("/v1/projects/{project}/functions/{name}/logs", need(Action::FunctionLogs))
+                .summary("What a function logged: the newest lines, or those after a cursor")
+                .query("invocation_id", "lines of this call")
+                .query("level", "debug, info, warn or error: lines of this severity and above")
+                .query("since", "RFC 3339 or milliseconds: lines at or after it")
+                .query("until", "RFC 3339 or milliseconds: lines before it")
+                .query("limit", "lines at most; 100 where absent")
+                .query("after", "`next` of an answer before: the lines that came after it")
+                .answers::<LogList>(200, "in the order in which they were written")
+                .errors(&[ErrorCode::InvalidRequest, ErrorCode::FunctionNotFound]),
+            logs::list,
+        ),
+    )
+    .finish()
+}
+
+/// The calls that `InvocationFront` serves.
+fn declare_calls(routes: Routes<Arc<FunctionsService>>) -> Routes<Arc<FunctionsService>> {
+    const PATHS: [&str; 4] = [
+        "/v1/functions/{name}",
+        "/v1/functions/{name}/{*path}",
+        "/v1/projects/{project}/functions/{name}/invoke",
+        "/v1/projects/{project}/functions/{name}/invoke/{*path}",
+    ];
+    PATHS.into_iter().fold(routes, |routes, path| {
+        let route = Route::any(path, Need::Invocation)
+            .summary("Call a function; the answer is the handler's")
+            .answers_plain("default", "whatever the handler answers")
+            .errors(CALL_ERRORS);
+        routes.declare(route)
+    })
+}
+
+/// The project that the caller was let into.
+fn project_of(grant: Grant) -> Result<ProjectId, AccessError> {
+    grant.project.ok_or(AccessError::ProjectNotFound)
+}

@@ -1,0 +1,59 @@
+//! Names that users choose. None of them ever stands in a path of the file system.
+
+use crate::error::FunctionsError;
+
+/// Longest name of a function, of a version and of a handler.
+const NAME_BYTES_MAX: usize = 63;
+
+/// A function: letters, digits, `_` and `-`, beginning with a letter or digit.
+pub(crate) fn check_function(name: &str) -> Result<(), FunctionsError> {
+    let rest = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    check(name, rest).ok_or(FunctionsError::InvalidName {
+        what: "function",
+        rule: "use 1 to 63 letters, digits, `_` and `-`, beginning with a letter or digit",
+    })
+}
+
+/// A version: as a function, and `.`.
+pub(crate) fn check_version(name: &str) -> Result<(), FunctionsError> {
+    let rest = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    check(name, rest).ok_or(FunctionsError::InvalidName {
+        what: "version",
+        rule: "use 1 to 63 letters, digits, `.`, `_` and `-`, beginning with a letter or digit",
+    })
+}
+
+/// A handler: the name of an export.
+pub(crate) fn check_handler(name: &str) -> Result<(), FunctionsError> {
+    let rest = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$');
+    let starts_well = name.starts_with(|first: char| first.is_ascii_alphabetic() || "_$".contains(first));
+    let fits = starts_well && name.len() <= NAME_BYTES_MAX && name.bytes().all(rest);
+    fits.then_some(()).ok_or(FunctionsError::InvalidName {
+        what: "handler",
+        rule: "name an export of the module, such as `default` or `handler`",
+    })
+}
+
+fn check(name: &str, rest: impl Fn(u8) -> bool) -> Option<()> {
+    let first = name.bytes().next()?;
+    (first.is_ascii_alphanumeric() && name.len() <= NAME_BYTES_MAX && name.bytes().all(rest)).then_some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_could_mean_something_else_are_refused() {
+        for name in ["hello", "a", "9-lives_2", &"x".repeat(63)] {
+            assert!(check_function(name).is_ok(), "{name}");
+        }
+        for name in ["", "-a", "_a", "../etc", "a/b", "a\0", "ä", "a b", "a.b", &"x".repeat(64)] {
+            assert!(check_function(name).is_err(), "{name}");
+        }
+        assert!(check_version("1.0.0-rc.1").is_ok());
+        assert!(check_version("..").is_err());
+        assert!(check_handler("$default").is_ok());
+        assert!(check_handler("a-b").is_err());
+    }
+}

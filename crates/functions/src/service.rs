@@ -1,0 +1,157 @@
+//! The service: what it is made of, how it starts and how it ends.
+
+use crate::bundle::{Builder, BundleFiles};
+use crate::config::FunctionsConfig;
+use crate::error::StartError;
+use crate::front::{Executor, InvocationFront};
+use crate::host::FunctionHost;
+use crate::locks::ProjectLocks;
+use crate::registry::Deployment;
+use crate::store::{self, MIGRATIONS, OWNER};
+use ports::access::Access;
+use ports::project_api::ProjectApi;
+use routes::ServiceRoutes;
+use run_log::RunLog;
+use sql::{Database, Durability};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+use tokio_util::task::TaskTracker;
+use worker_pool::{BunBinary, PoolConfig, PoolStats, WorkerPool};
+
+/// What the service needs from outside.
+pub struct FunctionsDeps {
+    /// Runs workers and bundlers.
+    pub bun: BunBinary,
+    /// Holds `metadata.db`, `bundles/` and, while bundlers run, `builds/`.
+    pub data_dir: PathBuf,
+    /// Holds the workers' sockets; emptied at start. Its path has to be short (see `worker_pool`).
+    pub work_dir: PathBuf,
+    /// Keeps the lines of the functions. Closed by whoever opened it, after this service.
+    pub logs: Arc<RunLog>,
+}
+
+/// Functions of all projects.
+pub struct FunctionsService {
+    pub(crate) config: FunctionsConfig,
+    pub(crate) database: Database,
+    pub(crate) logs: Arc<RunLog>,
+    pub(crate) pool: Arc<WorkerPool>,
+    pub(crate) executor: Arc<Executor>,
+    pub(crate) bundles: BundleFiles,
+    pub(crate) builder: Builder,
+    pub(crate) locks: ProjectLocks,
+    /// Changes in progress and versions that end.
+    pub(crate) background: TaskTracker,
+    /// Counts loads of versions, so that each has a key of its own.
+    pub(crate) loads: AtomicU64,
+    host: Arc<FunctionHost>,
+}
+
+impl FunctionsService {
+    /// Opens the stores, starts the workers and makes every deployed function callable: the first call of
+    /// each starts its worker.
+    ///
+    /// # Errors
+    /// A store, a directory or the first worker.
+    pub async fn start(config: FunctionsConfig, deps: FunctionsDeps) -> Result<Arc<Self>, StartError> {
+        let FunctionsDeps { bun, data_dir, work_dir, logs } = deps;
+        std::fs::create_dir_all(&data_dir).map_err(failed_at(&data_dir))?;
+        let database = Database::open(&data_dir.join("metadata.db"), Durability::Full).await?;
+        database.migrate(OWNER, MIGRATIONS).await?;
+        let bundles = open_bundles(&database, &data_dir).await?;
+        let builds = data_dir.join("builds");
+        let builder =
+            Builder::open(bun.clone(), &builds, config.build_limits()).map_err(failed_at(&builds))?;
+        let executor = Arc::new(Executor::new(config.body_limits()));
+        let host = Arc::new(FunctionHost::new(executor.clone(), logs.clone()));
+        let mut pool_config = PoolConfig::new(bun, work_dir);
+        config.apply_to(&mut pool_config);
+        let pool = WorkerPool::start(pool_config, host.clone()).await?;
+        let service = Arc::new(Self {
+            config,
+            database,
+            logs,
+            pool,
+            executor,
+            bundles,
+            builder,
+            locks: ProjectLocks::default(),
+            background: TaskTracker::new(),
+            loads: AtomicU64::new(0),
+            host,
+        });
+        service.register_all().await?;
+        Ok(service)
+    }
+
+    async fn register_all(&self) -> Result<(), StartError> {
+        let rows = store::functions::all(&self.database).await.map_err(sql::SqlError::from)?;
+        for row in &rows {
+            let deployment = self.register(row);
+            self.executor.registry.switch(&row.project, &row.name, row.access, deployment);
+        }
+        tracing::info!(functions = rows.len(), "functions registered");
+        Ok(())
+    }
+
+    /// The routes for developers, and the rows of the routes that the front serves.
+    pub fn routes(self: &Arc<Self>, access: Arc<dyn Access>) -> ServiceRoutes {
+        crate::http::routes(self, access)
+    }
+
+    /// The front that takes calls.
+    pub fn front(&self, access: Arc<dyn Access>) -> InvocationFront {
+        InvocationFront::new(self.executor.clone(), access)
+    }
+
+    /// Gives the functions their project's documents and other services; until then such calls are
+    /// answered 503. A second call changes nothing.
+    pub fn bind_project_api(&self, api: Arc<dyn ProjectApi>) {
+        self.host.bind(api);
+    }
+
+    /// What the workers are doing.
+    pub fn worker_stats(&self) -> PoolStats {
+        self.pool.stats()
+    }
+
+    /// Lets calls and changes in progress end, ends the workers, closes the stores. The listener has to
+    /// have stopped before.
+    pub async fn shutdown(&self) {
+        self.background.close();
+        self.pool.stop().await;
+        self.executor.registry.clear();
+        let patience = Duration::from_millis(self.config.drain_timeout_ms);
+        if tokio::time::timeout(patience, self.background.wait()).await.is_err() {
+            tracing::warn!(tasks = self.background.len(), "changes of functions did not end in time");
+        }
+        self.database.close().await;
+    }
+
+    /// Ends a version that was replaced: after the last call that had found it.
+    pub(crate) fn retire(self: &Arc<Self>, before: Arc<Deployment>) {
+        let service = self.clone();
+        self.background.spawn(async move { service.retire_now(&before).await });
+    }
+
+    pub(crate) async fn retire_now(&self, before: &Deployment) {
+        before.calls.close();
+        before.calls.wait().await;
+        before.pool.retire().await;
+        self.executor.registry.disown(&before.key);
+    }
+}
+
+async fn open_bundles(database: &Database, data_dir: &Path) -> Result<BundleFiles, StartError> {
+    let directory = data_dir.join("bundles");
+    let bundles = BundleFiles::open(&directory).map_err(failed_at(&directory))?;
+    let known = store::versions::all_ids(database).await.map_err(sql::SqlError::from)?;
+    bundles.sweep(&known).map_err(failed_at(&directory))?;
+    Ok(bundles)
+}
+
+fn failed_at(path: &Path) -> impl FnOnce(std::io::Error) -> StartError {
+    move |source| StartError::Files { path: path.display().to_string(), source }
+}
