@@ -22,10 +22,13 @@ export interface Started {
   stop(): Promise<void>;
 }
 
-const running = new Set<Bun.Subprocess>();
+/** What runs, and the signal that asks it to end. */
+const running = new Map<Bun.Subprocess, NodeJS.Signals>();
+let stopping = false;
 
 /** Starts a server; `stop` ends it. */
 export function start(name: string, command: string[], options: StartOptions): Started {
+  refuseWhenStopping();
   const output = openSync(options.log, "a");
   const child = Bun.spawn(command, {
     stdin: "ignore",
@@ -33,25 +36,27 @@ export function start(name: string, command: string[], options: StartOptions): S
     stderr: output,
     env: { ...withoutBunbase(process.env), ...options.env },
   });
-  running.add(child);
+  const stopSignal = options.stopSignal ?? "SIGTERM";
+  running.set(child, stopSignal);
   return {
     name,
     pid: child.pid,
     log: options.log,
     hasEnded: () => child.exitCode !== null || child.signalCode !== null,
-    stop: () => end(child, options.stopSignal ?? "SIGTERM"),
+    stop: () => end(child, stopSignal),
   };
 }
 
 /** Runs a command to its end and gives what it printed. */
 export async function run(command: string[], env: Record<string, string> = {}): Promise<string> {
+  refuseWhenStopping();
   const child = Bun.spawn(command, {
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
     env: { ...withoutBunbase(process.env), ...env },
   });
-  running.add(child);
+  running.set(child, "SIGTERM");
   const [output, errors, code] = await Promise.all([
     new Response(child.stdout).text(),
     new Response(child.stderr).text(),
@@ -92,15 +97,22 @@ export function freePort(): number {
 
 /** Ends whatever still runs, the last started first. */
 export async function stopAll(): Promise<void> {
-  for (const child of [...running].reverse()) await end(child, "SIGTERM");
+  stopping = true;
+  for (const [child, signal] of [...running].reverse()) await end(child, signal);
 }
 
+/** After an interruption nothing new is started that nobody would stop. */
+function refuseWhenStopping(): void {
+  if (stopping) throw new Error("the benchmark was interrupted");
+}
+
+/** Waits for the end, also where it was asked for before. */
 async function end(child: Bun.Subprocess, signal: NodeJS.Signals): Promise<void> {
-  if (!running.delete(child)) return;
   child.kill(signal);
   const ended = await Promise.race([child.exited.then(() => true), Bun.sleep(STOP_MS_MAX)]);
   if (ended !== true) child.kill("SIGKILL");
   await child.exited;
+  running.delete(child);
 }
 
 /** Settings of whoever runs the benchmark must not change what is measured. */
@@ -116,5 +128,5 @@ for (const [signal, code] of [
   process.on(signal, () => void stopAll().finally(() => process.exit(code)));
 }
 process.on("exit", () => {
-  for (const child of running) child.kill("SIGKILL");
+  for (const child of running.keys()) child.kill("SIGKILL");
 });
