@@ -8,6 +8,8 @@
 
 mod background;
 mod definitions;
+mod effects;
+mod entries;
 mod group;
 mod write;
 
@@ -19,6 +21,7 @@ use crate::layout::{Id, LAST_COMMIT, NEXT_ID, Space};
 use crate::options::EngineOptions;
 use crate::store::Store;
 use background::Background;
+use effects::Effects;
 pub(crate) use group::Group;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -27,7 +30,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
-use write::Effects;
 
 /// How often the committer looks for old changes and idle tables.
 const MAINTENANCE_EVERY: Duration = Duration::from_secs(60);

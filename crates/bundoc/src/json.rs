@@ -44,3 +44,120 @@ pub fn to_json(document: &RawDocument, out: &mut Vec<u8>) -> Result<(), EngineEr
     write::document(document, out)
         .map_err(|error| EngineError::Damaged(format!("a stored document is not valid BSON: {error}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bson::{Bson, doc};
+    use proptest::prelude::*;
+
+    fn read(json: &str) -> Document {
+        Document::try_from(from_json(json.as_bytes()).unwrap()).unwrap()
+    }
+
+    fn written(document: &Document) -> String {
+        let mut out = Vec::new();
+        to_json(&RawDocumentBuf::try_from(document).unwrap(), &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn values_get_the_type_that_fits() {
+        let json = r#" {"i": -7, "l": 3000000000, "d": 1.0, "e": 1e2, "big": 9223372036854775808, "z": -0,
+            "s": "a\n\u00e4\ud83d\ude00", "t": true, "f": false, "n": null, "o": {"a": []}, "l2": [1, "x", {}]} "#;
+        let expected = doc! {
+            "i": -7, "l": 3_000_000_000_i64, "d": 1.0, "e": 100.0, "big": 9_223_372_036_854_775_808.0, "z": -0.0,
+            "s": "a\nä😀", "t": true, "f": false, "n": null, "o": {"a": []}, "l2": [1, "x", {}],
+        };
+        assert_eq!(read(json), expected);
+    }
+
+    #[test]
+    fn extended_values_come_back_as_they_went() {
+        let cases = [
+            r#"{"v":{"$oid":"65f0a1b2c3d4e5f601234567"}}"#,
+            r#"{"v":{"$date":"2026-11-21T10:00:00Z"}}"#,
+            r#"{"v":{"$date":{"$numberLong":"-1"}}}"#,
+            r#"{"v":{"$numberDecimal":"1.50"}}"#,
+            r#"{"v":{"$numberDouble":"NaN"}}"#,
+            r#"{"v":{"$binary":{"base64":"AQID","subType":"00"}}}"#,
+            r#"{"v":{"$timestamp":{"t":1,"i":2}}}"#,
+            r#"{"v":{"$regularExpression":{"pattern":"^a","options":"i"}}}"#,
+            r#"{"v":{"$minKey":1}}"#,
+            r#"{"v":{"$gt":5}}"#,
+        ];
+        for case in cases {
+            assert_eq!(written(&read(case)), case);
+        }
+        assert_eq!(read(r#"{"v": {"$numberLong": "5"}}"#), doc! {"v": 5_i64});
+    }
+
+    #[test]
+    fn malformed_text_is_refused_and_says_where() {
+        let deep = format!("{{\"a\":{}1{}}}", "[".repeat(1_000), "]".repeat(1_000));
+        let cases: [&[u8]; 18] = [
+            b"",
+            b"[]",
+            b"{",
+            b"{} x",
+            b"{\"a\":1,}",
+            b"{\"a\":01}",
+            b"{\"a\":1.}",
+            b"{\"a\":1e999}",
+            b"{\"a\":tru}",
+            b"{\"a\":\"\x01\"}",
+            b"{\"a\":\"\xff\"}",
+            b"{\"a\":\"\\ud800\"}",
+            b"{\"a\":1,\"a\":2}",
+            b"{\"a\\u0000b\":1}",
+            b"{\"a\":{\"$oid\":\"x\"}}",
+            b"{\"a\":{\"$oid\":\"65f0a1b2c3d4e5f601234567\",\"b\":1}}",
+            b"{\"a\" 1}",
+            deep.as_bytes(),
+        ];
+        for case in cases {
+            let error = from_json(case).unwrap_err();
+            assert!(matches!(error, EngineError::InvalidDocument(_)), "{error:?}");
+            assert!(matches!(query_from_json(case), Err(EngineError::InvalidQuery(_))));
+        }
+    }
+
+    #[test]
+    fn many_keys_are_still_told_apart() {
+        let keys: Vec<_> = (0..100).map(|n| format!("\"k{n}\":{n}")).collect();
+        assert_eq!(read(&format!("{{{}}}", keys.join(","))).len(), 100);
+        assert!(from_json(format!("{{{},\"k99\":1}}", keys.join(",")).as_bytes()).is_err());
+    }
+
+    fn any_value() -> impl Strategy<Value = Bson> {
+        let leaf = prop_oneof![
+            Just(Bson::Null),
+            any::<bool>().prop_map(Bson::Boolean),
+            any::<i32>().prop_map(Bson::Int32),
+            (i64::from(i32::MAX) + 1..i64::MAX).prop_map(Bson::Int64),
+            any::<f64>().prop_filter("finite", |double| double.is_finite()).prop_map(Bson::Double),
+            any::<String>().prop_map(Bson::String),
+            any::<i64>().prop_map(|millis| Bson::DateTime(bson::DateTime::from_millis(millis))),
+        ];
+        leaf.prop_recursive(3, 16, 4, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Bson::Array),
+                proptest::collection::hash_map("[a-zA-Z. ]{0,4}", inner, 0..4)
+                    .prop_map(|fields| Bson::Document(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back_the_same(value in any_value()) {
+            let document = doc! {"v": value};
+            prop_assert_eq!(read(&written(&document)), document);
+        }
+
+        #[test]
+        fn no_bytes_make_the_parser_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let _ = from_json(&bytes);
+        }
+    }
+}

@@ -1,4 +1,27 @@
 //! Embedded document database: storage, indexes, queries, rules, change feed. Knows no HTTP.
+//!
+//! [`engine::Engine`] is the contract, [`FjallEngine`] the implementation over fjall. Many databases share
+//! one store; a database has collections, a collection documents (BSON, `_id` a string) and indexes.
+//!
+//! **Writes** go to one committer thread, which takes what waits as a group, evaluates each request against
+//! the store and the group before it (existence, preconditions, rules, unique indexes), and commits the
+//! group as one batch with one fsync. A request is answered only then; a failed one contributes nothing.
+//! **Reads** use snapshots and wait for nobody. **Definitions** (collections, rules, indexes, purges) run
+//! between groups; building an index and removing what was dropped go on in the background, in chunks, and
+//! are taken up again after a restart.
+//!
+//! **When things break.** A failed commit is final: reads go on, writes are refused until a restart, and
+//! the requests of that group may or may not have been stored. A disk that runs full is noticed before:
+//! below `disk_reserve_bytes` writes are refused with `DiskFull`, and taken again once there is space. Where
+//! the disk fills up within the reserve all the same, fjall stops for good, and so do writes here.
+//! At start the journal is checked before fjall may shorten it: a torn end (the write a crash interrupted)
+//! is cut, kept in `cut/` and reported in [`RecoveryReport`]; damage with valid data behind it is refused
+//! with `Damaged`, and no file is touched. Commits that were durable and are gone are reported by number.
+//!
+//! **Order of results**: sort keys in BSON order, then `_id` in the direction of the last key, however the
+//! documents are found. An index serves equality on its first fields, then one range, then the order.
+//!
+//! [`json`] reads and writes relaxed Extended JSON without a tree in between.
 
 mod catalog;
 mod changes;

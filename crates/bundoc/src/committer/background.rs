@@ -315,10 +315,10 @@ fn add_entries(
     let (_, document) = document::split(stored)?;
     let entries = indexing::entries(database.id, &index.shape, document, id)?;
     if entries.multikey {
-        super::write::note_multikey(group, database.id, &index.shape)?;
+        super::entries::note_multikey(group, database.id, &index.shape)?;
     }
     for key in &entries.keys {
-        super::write::put_entry(group, &index.shape, key, id)?;
+        super::entries::put_entry(group, &index.shape, key, id)?;
     }
     Ok(())
 }

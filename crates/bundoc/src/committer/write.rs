@@ -1,101 +1,27 @@
 //! One batch of writes: existence, preconditions, rules, updates, unique indexes; and from them documents,
 //! index entries, changes and counters, all into the group.
 
-use super::{ByDatabase, Committer, Group, Shared, WriteRequest};
-use crate::catalog::record::{count_key, encode_feed, feed_key, multikey_key};
-use crate::catalog::{Collection, Database, FeedState};
+use super::effects::{Delta, Effects};
+use super::{Committer, Group, Shared, WriteRequest};
+use crate::catalog::{Collection, Database};
 use crate::changes::{self, Kind};
 use crate::document;
 use crate::engine::{
     Actor, ChangePosition, CollectionName, Commit, DatabaseName, DocumentId, Precondition, WriteOp, Written,
 };
 use crate::error::EngineError;
-use crate::indexing;
-use crate::layout::{self, Id, Space};
+use crate::layout::{self, Space};
 use crate::rules::{Documents, Method};
 use crate::update;
 use bson::{Document, RawDocument, RawDocumentBuf};
 use fjall::Slice;
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-
-/// What a group does beside its documents: commit numbers, counters, feed lengths.
-pub(super) struct Effects {
-    last_commit: u64,
-    counts: HashMap<Id, Count>,
-    feeds: ByDatabase<u64>,
-}
-
-struct Count {
-    database: Id,
-    collection: Arc<Collection>,
-    delta: i64,
-}
 
 /// A batch to apply.
 pub(super) struct Batch {
     pub(super) database: DatabaseName,
     pub(super) operations: Vec<WriteOp>,
     pub(super) actor: Actor,
-}
-
-impl Effects {
-    pub(super) fn new(last_commit: u64) -> Self {
-        Self { last_commit, counts: HashMap::new(), feeds: HashMap::new() }
-    }
-
-    pub(super) fn last_commit(&self) -> u64 {
-        self.last_commit
-    }
-
-    pub(super) fn databases(&self) -> impl Iterator<Item = &Arc<Database>> {
-        self.feeds.values().map(|(database, _)| database)
-    }
-
-    /// Takes over what a successful batch did.
-    fn merge(&mut self, database: &Arc<Database>, number: u64, changes: u64, deltas: Vec<Delta>) {
-        self.last_commit = number;
-        for (collection, delta) in deltas {
-            let count = self.counts.entry(collection.id);
-            count.or_insert(Count { database: database.id, collection, delta: 0 }).delta += delta;
-        }
-        let feed = self.feeds.entry(database.id).or_insert_with(|| (Arc::clone(database), 0));
-        feed.1 += changes;
-    }
-
-    /// Puts the counters into the group.
-    pub(super) fn record(&self, group: &mut Group<'_>) -> Result<(), EngineError> {
-        for count in self.counts.values().filter(|count| count.delta != 0) {
-            let key = count_key(count.database, count.collection.id);
-            group.put(Space::Catalog, key, count.total().to_be_bytes());
-        }
-        for (database, added) in self.feeds.values() {
-            let state = grown(database.feed(), *added);
-            group.put(Space::Catalog, feed_key(database.id), encode_feed(state));
-        }
-        Ok(())
-    }
-
-    /// Takes the counters over into memory, after the commit.
-    pub(super) fn publish(&self) {
-        for count in self.counts.values() {
-            count.collection.documents.store(count.total(), Ordering::Relaxed);
-        }
-        for (database, added) in self.feeds.values() {
-            database.set_feed(grown(database.feed(), *added));
-        }
-    }
-}
-
-impl Count {
-    fn total(&self) -> u64 {
-        self.collection.documents.load(Ordering::Relaxed).saturating_add_signed(self.delta)
-    }
-}
-
-fn grown(state: FeedState, added: u64) -> FeedState {
-    FeedState { entries: state.entries + added, ..state }
 }
 
 /// What one batch did.
@@ -105,14 +31,11 @@ struct Applied {
     deltas: Vec<Delta>,
 }
 
-/// Documents more or fewer in a collection.
-type Delta = (Arc<Collection>, i64);
-
 /// One batch while it is applied.
-struct Writer<'a, 'g> {
+pub(super) struct Writer<'a, 'g> {
     shared: &'a Shared,
-    group: &'a mut Group<'g>,
-    database: &'a Arc<Database>,
+    pub(super) group: &'a mut Group<'g>,
+    pub(super) database: &'a Arc<Database>,
     actor: &'a Actor,
     applied: Applied,
 }
@@ -181,7 +104,7 @@ pub(super) fn apply_in(
     database: &Arc<Database>,
     batch: Batch,
 ) -> Result<Commit, EngineError> {
-    let number = effects.last_commit + 1;
+    let number = effects.last_commit() + 1;
     let applied = Applied { number, written: Vec::with_capacity(batch.operations.len()), deltas: Vec::new() };
     let mut writer = Writer { shared, group, database, actor: &batch.actor, applied };
     let several = batch.operations.len() > 1;
@@ -378,93 +301,6 @@ impl Writer<'_, '_> {
             changes::encode(collection.name.as_str(), id.as_str(), kind, document),
         );
     }
-
-    /// Brings all indexes from the present to the new document.
-    fn index(
-        &mut self,
-        collection: &Collection,
-        id: &DocumentId,
-        present: Option<&RawDocument>,
-        new: Option<&RawDocument>,
-    ) -> Result<(), EngineError> {
-        for index in collection.indexes.iter().filter(|index| index.is_maintained()) {
-            let shape = &index.shape;
-            let entries = |document: Option<&RawDocument>| match document {
-                Some(document) => indexing::entries(self.database.id, shape, document, id.as_str()),
-                None => Ok(indexing::Entries::default()),
-            };
-            let (old, new) = (entries(present)?, entries(new)?);
-            if new.multikey {
-                note_multikey(self.group, self.database.id, shape)?;
-            }
-            for key in old.keys.iter().filter(|key| new.keys.binary_search(key).is_err()) {
-                self.remove_entry(shape.unique, key, id)?;
-            }
-            for key in new.keys.iter().filter(|key| old.keys.binary_search(key).is_err()) {
-                put_entry(self.group, shape, key, id.as_str())?;
-            }
-            self.put_unbuilt(index, &old, &new, id)?;
-        }
-        Ok(())
-    }
-
-    /// While an index is built, the entries that stay may not be there yet: they are written too.
-    fn put_unbuilt(
-        &mut self,
-        index: &crate::catalog::Index,
-        old: &indexing::Entries,
-        new: &indexing::Entries,
-        id: &DocumentId,
-    ) -> Result<(), EngineError> {
-        if index.state == crate::catalog::BuildState::Ready {
-            return Ok(());
-        }
-        for key in new.keys.iter().filter(|key| old.keys.binary_search(key).is_ok()) {
-            put_entry(self.group, &index.shape, key, id.as_str())?;
-        }
-        Ok(())
-    }
-
-    /// An entry of a unique index that is being built may belong to another document.
-    fn remove_entry(&mut self, unique: bool, key: &[u8], id: &DocumentId) -> Result<(), EngineError> {
-        let own = !unique
-            || self.group.get(Space::Indexes, key)?.is_some_and(|owner| *owner == *id.as_str().as_bytes());
-        if own {
-            self.group.remove(Space::Indexes, key);
-        }
-        Ok(())
-    }
-}
-
-/// Marks an index as one with arrays, in memory at once and on disk with the commit.
-pub(super) fn note_multikey(
-    group: &mut Group<'_>,
-    database: Id,
-    shape: &crate::catalog::IndexShape,
-) -> Result<(), EngineError> {
-    shape.multikey.store(true, Ordering::Release);
-    let key = multikey_key(database, shape.id);
-    if group.get(Space::Catalog, &key)?.is_none() {
-        group.put(Space::Catalog, key, [1]);
-    }
-    Ok(())
-}
-
-/// Puts one index entry; in a unique index only where no other document has the key.
-pub(super) fn put_entry(
-    group: &mut Group<'_>,
-    shape: &crate::catalog::IndexShape,
-    key: &[u8],
-    id: &str,
-) -> Result<(), EngineError> {
-    if shape.unique {
-        let owner = group.get(Space::Indexes, key)?;
-        if owner.is_some_and(|owner| *owner != *id.as_bytes()) {
-            return Err(EngineError::UniqueViolation { index: shape.name.clone() });
-        }
-    }
-    group.put(Space::Indexes, key, id.as_bytes());
-    Ok(())
 }
 
 fn check_precondition(
