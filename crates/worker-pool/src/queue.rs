@@ -46,6 +46,13 @@ impl Queue {
         joined.then_some(served)
     }
 
+    /// Removes the places of those who do not wait any more.
+    pub(crate) fn forget_gone(&self) {
+        let mut places = self.lock();
+        places.retain(|place| !place.is_closed());
+        self.length.store(places.len(), Ordering::Release);
+    }
+
     /// Gives the slot to the first who still waits; `None` (and the slot is free again) where nobody does.
     pub(crate) fn serve(&self, slot: Slot) -> Option<()> {
         let mut offer = Ok(slot);

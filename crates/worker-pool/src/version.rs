@@ -149,7 +149,10 @@ impl Version {
         match slot {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(InvokeError::Retired),
-            Err(_) => Err(InvokeError::QueueTimeout { retry_after: timeout }),
+            Err(_) => {
+                self.queue.forget_gone();
+                Err(InvokeError::QueueTimeout { retry_after: timeout })
+            }
         }
     }
 
@@ -341,14 +344,15 @@ async fn outcome(ticket: Ticket, call: &mut InvokeRequest) -> Outcome {
     let answered = match upload {
         None => (&mut answer).await,
         Some(upload) => tokio::select! {
+            // First: the head of a response may come in the same read as the first credit.
             biased;
-            answered = &mut answer => answered,
             true = upload.begun() => {
                 if let RequestBody::Stream(source) = std::mem::replace(&mut call.body, RequestBody::Empty) {
                     upload.start(Arc::clone(&given.worker), given.id, source);
                 }
                 (&mut answer).await
             }
+            answered = &mut answer => answered,
         },
     };
     given.answered = true;

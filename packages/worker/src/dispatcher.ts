@@ -70,8 +70,10 @@ export class Dispatcher {
 
   /** A result that is no promise of ours: a response, a thenable, or a mistake. */
   #settle(call: Call, result: unknown): void {
-    if (typeof (result as PromiseLike<unknown> | undefined)?.then !== "function")
-      return this.#answer(call, result);
+    if (typeof (result as PromiseLike<unknown> | undefined)?.then !== "function") {
+      this.#answer(call, result);
+      return;
+    }
     Promise.resolve(result as PromiseLike<unknown>).then(
       (value) => this.#answer(call, value),
       (error: unknown) => this.#fail(call, ERROR_HANDLER, error),
@@ -95,11 +97,15 @@ export class Dispatcher {
 
   #answerLight(call: Call, response: LightResponse): void {
     const parts = LightResponse.parts(response);
-    if (parts === undefined)
-      return this.#answerNative(call, LightResponse.native(response, "body"));
+    if (parts === undefined) {
+      this.#answerNative(call, LightResponse.native(response, "body"));
+      return;
+    }
     const body = NULL_BODY_STATUS.has(parts.status) ? "" : parts.body;
-    if (this.#writer.response(call.id, parts.status, parts.count, parts.block, body))
-      return this.#over(call);
+    if (this.#writer.response(call.id, parts.status, parts.count, parts.block, body)) {
+      this.#over(call);
+      return;
+    }
     const head = responseHead(parts.status, parts);
     this.#stream(
       call,
@@ -114,7 +120,8 @@ export class Dispatcher {
     const body = NULL_BODY_STATUS.has(response.status) ? null : response.body;
     if (body === null) {
       this.#writer.response(call.id, response.status, headers.count, headers.block, "");
-      return this.#over(call);
+      this.#over(call);
+      return;
     }
     this.#stream(call, responseHead(response.status, headers), body);
   }

@@ -10,6 +10,8 @@ export function forwardMembers(
     if (name === "constructor" || Object.hasOwn(light, name)) continue;
     Object.defineProperty(light, name, forwarded(name, descriptor, nativeOf));
   }
+  // So that it is the constructor that everybody knows.
+  Reflect.deleteProperty(light, "constructor");
   Object.setPrototypeOf(light, native);
 }
 

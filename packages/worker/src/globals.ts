@@ -36,7 +36,6 @@ export function installGlobals(): void {
   define(patchedFetch, "name", "fetch");
   define(patchedFetch, "preconnect", nativeFetch.preconnect);
   define(globalThis, "fetch", patchedFetch);
-  define(Bun, "fetch", patchedFetch);
   unwrapParameters(HTMLRewriter.prototype, "transform");
   unwrapParameters(Bun, "write");
 }
@@ -57,7 +56,8 @@ function replacement(native: typeof Request | typeof Response, construct: Constr
 
 function unwrapParameters(owner: object, name: string): void {
   const native = Reflect.get(owner, name) as (...parameters: unknown[]) => unknown;
-  define(owner, name, function unwrapping(this: unknown, ...parameters: unknown[]) {
+  // Not configurable, but writable.
+  Reflect.set(owner, name, function unwrapping(this: unknown, ...parameters: unknown[]) {
     return Reflect.apply(native, this, parameters.map(unwrap));
   });
 }

@@ -16,7 +16,7 @@ export interface RequestSource {
 
 // An address that the URL parser would return as it is: nothing to escape, no dot segments, no default port.
 const CANONICAL_URL =
-  /^https?:\/\/[a-z0-9.-]+(?::(?!80\/|443\/)[1-9]\d*)?\/(?!.*\/\.|\.)[A-Za-z0-9\-_~.!$&()*+,;=:@/%]*(?:\?[A-Za-z0-9\-_~.!$&()*+,;=:@/%?[\]]*)?$/;
+  /^https?:\/\/[a-z0-9.-]+(?::(?!80\/|443\/)[1-9]\d*)?\/(?!.*\/(?:\.|%2[eE])|\.|%2[eE])[A-Za-z0-9\-_~.!$&()*+,;=:@/%]*(?:\?[A-Za-z0-9\-_~.!$&()*+,;=:@/%?[\]]*)?$/;
 
 export class LazyRequest {
   readonly #source: RequestSource;

@@ -46,7 +46,7 @@ export async function loadHandler(order: LoadOrder): Promise<Handler> {
 
 /** Bytecode bundles are CommonJS, whose exports lie one `default` deeper. */
 function findHandler(exports: Record<string, unknown>, name: string): Handler | undefined {
-  const inner = exports["default"];
+  const inner = exports.default;
   const scopes = isRecord(inner) ? [exports, inner] : [exports];
   const names = name === "default" ? ["default", "handler"] : [name];
   for (const candidate of names) {
@@ -76,11 +76,11 @@ function importText(error: unknown): ErrorText {
   const parts = error instanceof AggregateError ? error.errors : [error];
   const texts = parts.map((part: unknown) => {
     const text = describe(part);
-    const position = isRecord(part) && isRecord(part["position"]) ? part["position"] : undefined;
+    const position = isRecord(part) && isRecord(part.position) ? part.position : undefined;
     if (position === undefined) return text;
     return {
       ...text,
-      message: `${text.message} (line ${position["line"]}, column ${position["column"]})`,
+      message: `${text.message} (line ${position.line}, column ${position.column})`,
     };
   });
   return {

@@ -95,6 +95,7 @@ const LEVELS: Readonly<Record<string, number>> = {
 /** Replaces the methods of the global console; formatting is the one of `node:console`. */
 export function installConsole(log: LogWriter): void {
   let level = LEVEL_INFO;
+  let indent = 0;
   const sink = {
     write(text: string): boolean {
       log.console(level, text.endsWith("\n") ? text.slice(0, -1) : text);
@@ -120,7 +121,6 @@ export function installConsole(log: LogWriter): void {
       return Reflect.apply(format, formatting, parameters);
     });
   }
-  let indent = 0;
 }
 
 // One string as it is: no format to apply.

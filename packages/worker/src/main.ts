@@ -2,6 +2,7 @@
 // Started as `bun worker.js <socket> <begun file>` in a private directory.
 
 import { drainMicrotasks } from "bun:jsc";
+import { writeSync } from "node:fs";
 import { Dispatcher, describe } from "./dispatcher.ts";
 import { FrameReader, readU32 } from "./frame-reader.ts";
 import { FrameWriter } from "./frame-writer.ts";
@@ -41,21 +42,29 @@ async function load(order: LoadOrder): Promise<void> {
 function onFrame(type: number, id: number, bytes: Buffer, start: number, end: number): void {
   switch (type) {
     case protocol.REQUEST:
-      return dispatcher.begin(id, bytes, start, end);
+      dispatcher.begin(id, bytes, start, end);
+      break;
     case protocol.REQUEST_CHUNK:
-      return dispatcher.find(id)?.upload?.push(bytes.subarray(start, end));
+      dispatcher.find(id)?.upload?.push(bytes.subarray(start, end));
+      break;
     case protocol.REQUEST_END:
-      return dispatcher.find(id)?.upload?.end();
+      dispatcher.find(id)?.upload?.end();
+      break;
     case protocol.CANCEL:
-      return dispatcher.find(id)?.cancel(bytes[start] as number);
+      dispatcher.find(id)?.cancel(bytes[start] as number);
+      break;
     case protocol.RESPONSE_CREDIT:
-      return dispatcher.find(id)?.download?.credit(readU32(bytes, start));
+      dispatcher.find(id)?.download?.credit(readU32(bytes, start));
+      break;
     case protocol.PORT_REPLY:
-      return ports.reply(id, bytes, start, end);
+      ports.reply(id, bytes, start, end);
+      break;
     case protocol.PING:
-      return writer.frame(protocol.PONG, id);
+      writer.frame(protocol.PONG, id);
+      break;
     case protocol.LOAD:
-      return void load(JSON.parse(bytes.utf8Slice(start, end)) as LoadOrder);
+      void load(JSON.parse(bytes.utf8Slice(start, end)) as LoadOrder);
+      break;
     default:
       throw new Error(`frame of unknown type ${type}`);
   }
@@ -63,8 +72,12 @@ function onFrame(type: number, id: number, bytes: Buffer, start: number, end: nu
 
 const reader = new FrameReader(onFrame);
 
+let connected = false;
+
 function end(error: unknown): void {
-  log.runtimeError(describe(error).stack);
+  // Before there is a channel, the server reads the reason from standard error.
+  if (connected) log.runtimeError(describe(error).stack);
+  else writeSync(2, describe(error).stack);
   writer.flush();
   exit(1);
 }
@@ -81,6 +94,7 @@ await Bun.connect({
   unix: socketPath,
   socket: {
     open(socket) {
+      connected = true;
       const hello = Buffer.alloc(2);
       hello.writeUInt16LE(protocol.PROTOCOL_VERSION);
       writer.frame(protocol.HELLO, 0, hello);

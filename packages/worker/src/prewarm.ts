@@ -3,6 +3,8 @@
 import { NativeRequest } from "./lazy-request.ts";
 import { NativeResponse } from "./light-response.ts";
 
+const EMPTY_MODULE: string = "data:text/javascript,export default 1";
+
 export async function prewarm(): Promise<void> {
   const headers = new Headers({ "content-type": "application/json" });
   const request = new NativeRequest("http://localhost/", { method: "POST", headers, body: "{}" });
@@ -10,5 +12,5 @@ export async function prewarm(): Promise<void> {
   await new NativeResponse("{}", { headers }).text();
   Response.json({ url: new URL("http://localhost/a?b=c").href });
   new TextDecoder().decode(new TextEncoder().encode("a"));
-  await import("data:text/javascript,export default 1");
+  await import(EMPTY_MODULE);
 }
