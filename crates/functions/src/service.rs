@@ -121,12 +121,12 @@ impl FunctionsService {
     /// have stopped before.
     pub async fn shutdown(&self) {
         self.background.close();
-        self.pool.stop().await;
-        self.executor.registry.clear();
         let patience = Duration::from_millis(self.config.drain_timeout_ms);
         if tokio::time::timeout(patience, self.background.wait()).await.is_err() {
             tracing::warn!(tasks = self.background.len(), "changes of functions did not end in time");
         }
+        self.pool.stop().await;
+        self.executor.registry.clear();
         self.database.close().await;
     }
 

@@ -1,0 +1,8 @@
+//! The service as its callers see it, with real workers.
+
+#![allow(clippy::unwrap_used)]
+
+mod calls;
+mod deploy;
+mod manage;
+mod support;

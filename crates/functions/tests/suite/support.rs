@@ -1,0 +1,269 @@
+//! A service with two projects, their keys and a developer, in a directory of its own.
+
+use async_trait::async_trait;
+use axum::body::Body;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use functions::{CallBody, FunctionsConfig, FunctionsDeps, FunctionsService, InvocationFront};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use ports::access::{
+    Access, AccessError, Ask, Caller, Credentials, Grant, KEY_HEADER, KeyKind, Role, SESSION_COOKIE,
+};
+use ports::project_api::ProjectApi;
+use run_log::{RunLog, RunLogConfig};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use service_kit::ids::{KeyId, ProjectId, UserId};
+use std::path::Path;
+use std::sync::Arc;
+use tower::ServiceExt;
+use worker_pool::BunBinary;
+
+/// Knows `pk_a`, `sk_a`, `pk_b`, `sk_b` and the session `dev_a` of an owner of the first project.
+struct Keys {
+    a: ProjectId,
+    b: ProjectId,
+}
+
+#[async_trait]
+impl Access for Keys {
+    async fn authorize(&self, credentials: &Credentials, ask: Ask<'_>) -> Result<Grant, AccessError> {
+        let key = credentials.key.as_ref().map(|key| key.expose_secret().to_owned());
+        let session = credentials.session.as_ref().map(|session| session.expose_secret().to_owned());
+        let (caller, own) = match (key.as_deref(), session.as_deref()) {
+            (Some(key), _) => {
+                let kind = if key.starts_with("sk_") { KeyKind::Secret } else { KeyKind::Public };
+                let own = match key {
+                    "pk_a" | "sk_a" => self.a.clone(),
+                    "pk_b" | "sk_b" => self.b.clone(),
+                    _ => return Err(AccessError::Unauthenticated("the key is not known")),
+                };
+                (Caller::Key { id: KeyId::generate(), kind }, own)
+            }
+            (None, Some("dev_a")) => {
+                (Caller::Developer { user: UserId::generate(), role: Some(Role::Owner) }, self.a.clone())
+            }
+            _ => return Err(AccessError::Unauthenticated("bring a key or a session")),
+        };
+        match ask {
+            Ask::Key { .. } => Ok(Grant { caller, project: Some(own) }),
+            Ask::Project { project, .. } if project == own.as_str() => {
+                Ok(Grant { caller, project: Some(own) })
+            }
+            Ask::Project { .. } => Err(AccessError::ProjectNotFound),
+            Ask::Developer | Ask::Operator => Err(AccessError::Forbidden("not here")),
+        }
+    }
+}
+
+/// Answers with what it was asked.
+struct EchoApi;
+
+#[async_trait]
+impl ProjectApi for EchoApi {
+    async fn call(&self, grant: Grant, request: Request<Bytes>) -> Response<Bytes> {
+        let text = json!({
+            "project": grant.project.map(|project| project.to_string()),
+            "by_function": grant.caller == Caller::Function,
+            "path": request.uri().to_string(),
+            "method": request.method().as_str(),
+        });
+        Response::builder().header("content-type", "application/json").body(text.to_string().into()).unwrap()
+    }
+}
+
+pub(crate) struct Server {
+    pub(crate) service: Arc<FunctionsService>,
+    pub(crate) logs: Arc<RunLog>,
+    pub(crate) front: InvocationFront,
+    pub(crate) a: ProjectId,
+    pub(crate) b: ProjectId,
+    router: axum::Router,
+    directory: Arc<tempfile::TempDir>,
+    config: FunctionsConfig,
+}
+
+pub(crate) fn config() -> FunctionsConfig {
+    FunctionsConfig {
+        spare_workers: 1,
+        max_workers: 2,
+        startup_timeout_ms: 5_000,
+        ..FunctionsConfig::default()
+    }
+}
+
+impl Server {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(config()).await
+    }
+
+    pub(crate) async fn start_with(config: FunctionsConfig) -> Self {
+        let directory = Arc::new(tempfile::tempdir().unwrap());
+        Self::open(config, directory, ProjectId::generate(), ProjectId::generate()).await
+    }
+
+    async fn open(
+        config: FunctionsConfig,
+        directory: Arc<tempfile::TempDir>,
+        a: ProjectId,
+        b: ProjectId,
+    ) -> Self {
+        let explicit = std::env::var_os("BUNBASE_BUN_PATH");
+        let bun = BunBinary::find(explicit.as_deref().map(Path::new), &[]).unwrap();
+        let logs = RunLog::open(directory.path(), RunLogConfig::default()).await.unwrap();
+        let deps = FunctionsDeps {
+            bun,
+            data_dir: directory.path().join("functions"),
+            work_dir: directory.path().join("w"),
+            logs: logs.clone(),
+        };
+        let service = FunctionsService::start(config.clone(), deps).await.unwrap();
+        service.bind_project_api(Arc::new(EchoApi));
+        let access: Arc<dyn Access> = Arc::new(Keys { a: a.clone(), b: b.clone() });
+        let (front, router) = (service.front(access.clone()), service.routes(access).router);
+        Self { service, logs, front, a, b, router, directory, config }
+    }
+
+    /// Ends it and starts it again over the same data.
+    pub(crate) async fn restart(self) -> Self {
+        self.stop().await;
+        Self::open(self.config.clone(), self.directory.clone(), self.a.clone(), self.b.clone()).await
+    }
+
+    pub(crate) async fn stop(&self) {
+        self.service.shutdown().await;
+        self.logs.close().await;
+    }
+
+    /// Directories of bundles, one for each version.
+    pub(crate) fn bundles(&self) -> usize {
+        let directory = self.directory.path().join("functions/bundles");
+        let functions = std::fs::read_dir(directory).unwrap();
+        functions.map(|function| std::fs::read_dir(function.unwrap().path()).unwrap().count()).sum()
+    }
+
+    /// A request of the developers' surface, with `sk_a`.
+    pub(crate) async fn manage(&self, method: Method, tail: &str, body: Option<Value>) -> Answer {
+        self.manage_as("sk_a", &self.a, (method, tail, body)).await
+    }
+
+    pub(crate) async fn manage_as(
+        &self,
+        key: &str,
+        project: &ProjectId,
+        (method, tail, body): (Method, &str, Option<Value>),
+    ) -> Answer {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("/v1/projects/{project}/functions{tail}"))
+            .header(KEY_HEADER, key)
+            .header("content-type", "application/json")
+            .body(body.map_or_else(Body::empty, |body| Body::from(body.to_string())))
+            .unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// Deploys a source as the first project.
+    pub(crate) async fn deploy(&self, name: &str, source: &str) -> Answer {
+        self.manage(Method::POST, "", Some(deployment(name, source, json!({})))).await
+    }
+
+    /// Deploys a source, with more fields.
+    pub(crate) async fn deploy_with(&self, name: &str, source: &str, more: Value) -> Answer {
+        self.manage(Method::POST, "", Some(deployment(name, source, more))).await
+    }
+
+    /// Calls through the front.
+    pub(crate) async fn call(&self, request: Call<'_>) -> Answer {
+        Answer::of(self.front.call(request.build()).await).await
+    }
+
+    /// A `GET` with `pk_a`.
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.call(Call::get(path).key("pk_a")).await
+    }
+}
+
+pub(crate) fn deployment(name: &str, source: &str, more: Value) -> Value {
+    let mut body = json!({ "name": name, "bundle": STANDARD.encode(source) });
+    for (field, value) in more.as_object().unwrap() {
+        body[field] = value.clone();
+    }
+    body
+}
+
+/// A call of a function.
+pub(crate) struct Call<'a> {
+    builder: http::request::Builder,
+    body: &'a [u8],
+}
+
+impl<'a> Call<'a> {
+    pub(crate) fn new(method: Method, path: &str) -> Self {
+        Self { builder: Request::builder().method(method).uri(path).header("host", "example.com"), body: b"" }
+    }
+
+    pub(crate) fn get(path: &str) -> Self {
+        Self::new(Method::GET, path)
+    }
+
+    pub(crate) fn post(path: &str, body: &'a [u8]) -> Self {
+        Self { body, ..Self::new(Method::POST, path) }
+    }
+
+    pub(crate) fn key(self, key: &str) -> Self {
+        self.header(KEY_HEADER, key)
+    }
+
+    pub(crate) fn session(self, session: &str) -> Self {
+        self.header("cookie", &format!("{SESSION_COOKIE}={session}"))
+    }
+
+    pub(crate) fn header(self, name: &str, value: &str) -> Self {
+        Self { builder: self.builder.header(name, value), ..self }
+    }
+
+    pub(crate) fn build(self) -> Request<Full<Bytes>> {
+        self.builder.body(Full::new(Bytes::copy_from_slice(self.body))).unwrap()
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    pub(crate) async fn of(response: Response<CallBody>) -> Self {
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Self { status: parts.status, headers: parts.headers, body }
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("{self:?}"))
+    }
+
+    /// Checks status and error code.
+    #[track_caller]
+    pub(crate) fn is_error(&self, status: u16, code: &str) {
+        assert_eq!((self.status.as_u16(), &self.json()["error"]["code"]), (status, &code.into()), "{self:?}");
+    }
+
+    #[track_caller]
+    pub(crate) fn is(&self, status: u16) -> &Self {
+        assert_eq!(self.status.as_u16(), status, "{self:?}");
+        self
+    }
+}
