@@ -1,0 +1,70 @@
+//! Settings of accounts and sessions.
+
+use serde::{Deserialize, Serialize};
+use std::num::{NonZeroU32, NonZeroUsize};
+
+/// Who may make an account once set-up is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Registration {
+    /// Everybody.
+    Open,
+    /// Whoever was invited.
+    Invite,
+    /// Nobody.
+    Closed,
+}
+
+impl Registration {
+    /// The mode as it is written in settings and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Invite => "invite",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// Settings; each has a default.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuthConfig {
+    /// Who may make an account.
+    pub registration: Registration,
+    /// Whether the session cookie is for HTTPS only. Set it where the server is reached over HTTPS.
+    pub secure_cookies: bool,
+    /// Days until a session ends by itself.
+    pub session_days: NonZeroU32,
+    /// Sessions of one account; one more ends the oldest.
+    pub sessions_per_account_max: NonZeroU32,
+    /// Passwords hashed at once; each takes one core and 19 MiB.
+    pub hash_slots: NonZeroUsize,
+    /// Passwords that may wait for a slot; over it comes `overloaded`.
+    pub hash_queue_max: usize,
+    /// Requests to set up, register and sign in, from one address (IPv6: one /64), per minute.
+    pub requests_per_minute_per_address: NonZeroU32,
+    /// The same for one e-mail address, from wherever they come.
+    pub requests_per_minute_per_account: NonZeroU32,
+}
+
+const SESSION_DAYS: NonZeroU32 = NonZeroU32::new(30).expect("not zero");
+const SESSIONS_PER_ACCOUNT_MAX: NonZeroU32 = NonZeroU32::new(100).expect("not zero");
+const HASH_QUEUE_MAX: usize = 64;
+const PER_ADDRESS: NonZeroU32 = NonZeroU32::new(30).expect("not zero");
+const PER_ACCOUNT: NonZeroU32 = NonZeroU32::new(10).expect("not zero");
+
+impl Default for AuthConfig {
+    fn default() -> Self {
+        Self {
+            registration: Registration::Invite,
+            secure_cookies: false,
+            session_days: SESSION_DAYS,
+            sessions_per_account_max: SESSIONS_PER_ACCOUNT_MAX,
+            hash_slots: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            hash_queue_max: HASH_QUEUE_MAX,
+            requests_per_minute_per_address: PER_ADDRESS,
+            requests_per_minute_per_account: PER_ACCOUNT,
+        }
+    }
+}
