@@ -72,6 +72,8 @@ pub(crate) struct Committer {
     next_id: Id,
     background: Background,
     stopped: bool,
+    /// Whether the background has nothing to do, or may not.
+    background_waits: bool,
     maintained_at: Instant,
     maintained_commit: u64,
 }
@@ -97,6 +99,7 @@ impl Committer {
             next_id: start.next_id,
             background,
             stopped: false,
+            background_waits: false,
             maintained_at: Instant::now(),
             maintained_commit: start.last_commit,
         }
@@ -123,7 +126,7 @@ impl Committer {
     }
 
     fn next_request(&mut self) -> Result<Option<Request>, ()> {
-        let wait = if self.stopped || self.background.is_idle() { MAINTENANCE_EVERY } else { Duration::ZERO };
+        let wait = if self.background_waits { MAINTENANCE_EVERY } else { Duration::ZERO };
         match self.requests.recv_timeout(wait) {
             Ok(request) => {
                 self.count_taken();

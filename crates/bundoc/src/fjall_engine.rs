@@ -293,10 +293,17 @@ impl Engine for FjallEngine {
         if after < feed.floor {
             return Err(EngineError::FeedTrimmed);
         }
-        view.ascending(Space::Changes, changes::range(database.id, after))
-            .take(limit)
-            .map(|entry| entry.and_then(|(key, value)| changes::decode(&key, &value)))
-            .collect()
+        let mut bytes = 0;
+        let mut found = Vec::new();
+        for entry in view.ascending(Space::Changes, changes::range(database.id, after)).take(limit) {
+            let (key, value) = entry?;
+            bytes += value.len();
+            found.push(changes::decode(&key, &value)?);
+            if bytes >= self.shared.options.find_page_bytes_max {
+                break;
+            }
+        }
+        Ok(found)
     }
 
     fn commits(&self) -> watch::Receiver<u64> {

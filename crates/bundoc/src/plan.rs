@@ -183,7 +183,7 @@ fn index_plan(database: Id, index: &Index, wanted: &Wanted<'_>, sort: &Sort) -> 
     };
     // Reading a whole index pays only where it saves the sort.
     let ordered = order != PlanOrder::Other && (bound_fields > 0 || has_range || !sort.fields.is_empty());
-    let prefix = Prefix { key: prefixes.swap_remove(0), fields: bound_fields };
+    let prefix = Prefix { key: prefixes.into_iter().next().unwrap_or_default(), fields: bound_fields };
     ((bound_fields, has_range, ordered), Plan { index: Some((Arc::clone(shape), prefix)), ranges, order })
 }
 

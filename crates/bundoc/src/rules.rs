@@ -49,7 +49,14 @@ pub(crate) struct Documents<'a> {
 #[derive(Debug)]
 pub(crate) struct CompiledRules {
     source: RuleSet,
-    programs: [OnceLock<Option<Program>>; 5],
+    programs: [OnceLock<Option<Compiled>>; 5],
+}
+
+/// A program, and which variables it names.
+#[derive(Debug)]
+struct Compiled {
+    program: Program,
+    needed: value::Needed,
 }
 
 static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
@@ -94,18 +101,19 @@ impl CompiledRules {
 
     fn evaluate(&self, text: &str, auth: &RuleAuth, method: Method, documents: Documents<'_>) -> bool {
         let compile = || match check::compile("stored", text) {
-            Ok(program) => Some(program),
+            Ok(program) => Some(Compiled { needed: value::Needed::of(&program), program }),
             Err(error) => {
                 tracing::error!(%error, "a stored rule does not compile and denies");
                 None
             }
         };
-        let Some(program) = self.programs[method as usize].get_or_init(compile) else { return false };
+        let Some(Compiled { program, needed }) = self.programs[method as usize].get_or_init(compile) else {
+            return false;
+        };
         let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
-        let needed = value::Needed::of(program);
         context
-            .add_variable_from_value("request", value::request(auth, method.name(), documents.new, needed));
-        context.add_variable_from_value("resource", value::resource(documents.present, needed));
+            .add_variable_from_value("request", value::request(auth, method.name(), documents.new, *needed));
+        context.add_variable_from_value("resource", value::resource(documents.present, *needed));
         matches!(program.execute(&context), Ok(Value::Bool(true)))
     }
 }

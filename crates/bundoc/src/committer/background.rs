@@ -97,7 +97,8 @@ impl Background {
 impl Committer {
     /// One chunk of what waits. A failure to read or write stops the background until the next start.
     pub(super) fn work_in_background(&mut self) {
-        if self.stopped || self.check_writable().is_err() {
+        self.background_waits = self.check_writable().is_err();
+        if self.background_waits {
             return;
         }
         let result = self.maintain().and_then(|()| self.chunk());
@@ -107,6 +108,7 @@ impl Committer {
             self.background.garbage.clear();
             self.background.trims.clear();
         }
+        self.background_waits = self.stopped || self.background.is_idle();
     }
 
     fn chunk(&mut self) -> Result<(), EngineError> {
