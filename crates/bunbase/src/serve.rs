@@ -1,0 +1,116 @@
+//! `bunbase serve`: settings, composition, ready, drain. Exit code 0 after a drain.
+
+use crate::compose::{self, Composed};
+use crate::data_dir::DataDir;
+use crate::settings::Settings;
+use anyhow::Context as _;
+use gateway::Listener;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use service_kit::drain::Drain;
+use service_kit::telemetry;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Flags of `bunbase serve`; each also by environment and, with all other settings, in the file.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServeArgs {
+    /// Where everything is kept [default: .bunbase/data]
+    #[arg(long, env = "BUNBASE_DATA_DIR", value_name = "DIRECTORY")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Address and port of the one listener [default: 127.0.0.1:3001]
+    #[arg(long, env = "BUNBASE_LISTEN", value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// A TOML file with settings (docs/configuration.md)
+    #[arg(long, env = "BUNBASE_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Who may register once set-up is done: open, invite or closed [default: invite]
+    #[arg(long, env = "BUNBASE_REGISTRATION", value_name = "MODE")]
+    pub(crate) registration: Option<String>,
+    /// The Bun executable [default: beside bunbase, node_modules, PATH]
+    #[arg(long, env = "BUNBASE_BUN_PATH", value_name = "FILE")]
+    pub(crate) bun_path: Option<PathBuf>,
+    /// What to log, as in RUST_LOG [default: info]
+    #[arg(long, env = "BUNBASE_LOG", value_name = "FILTER")]
+    pub(crate) log: Option<String>,
+    /// How log lines look: text or json [default: text]
+    #[arg(long, env = "BUNBASE_LOG_FORMAT", value_name = "FORMAT")]
+    pub(crate) log_format: Option<String>,
+}
+
+/// Upper bounds of the histograms of durations, in seconds.
+const DURATION_BUCKETS: &[f64] =
+    &[0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+/// How often histograms are folded up.
+const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+
+/// Runs a server until it is told to end.
+pub(crate) fn run(args: ServeArgs) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let settings = Settings::load(&args)?;
+    telemetry::init(&settings.log.filter, settings.log.format);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(settings, started))
+}
+
+async fn serve(settings: Settings, started: Instant) -> anyhow::Result<()> {
+    let metrics = install_metrics()?;
+    let data = DataDir::open(&settings.data_dir)?;
+    let listener = Listener::bind(settings.gateway.listen).await?;
+    let address = listener.address()?;
+    let drain = Drain::new();
+    let Composed { gateway, services } = compose::compose(settings, &data, drain.clone(), metrics).await?;
+    let mut ends = signals()?;
+    println!("BunBase {} is ready on http://{address} ({} ms)", env!("CARGO_PKG_VERSION"), started.elapsed().as_millis());
+    let serving = tokio::spawn(listener.serve(gateway));
+    ends.recv().await;
+    tracing::info!(in_flight = drain.in_flight(), "draining; press Ctrl-C again to end at once");
+    drain.start();
+    tokio::select! {
+        () = async {
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "the listener failed");
+            }
+            services.shutdown().await;
+        } => {}
+        _ = ends.recv() => anyhow::bail!("ended at once; calls in flight were cut"),
+    }
+    drop(data);
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn install_metrics() -> anyhow::Result<PrometheusHandle> {
+    let handle = PrometheusBuilder::new()
+        .set_buckets(DURATION_BUCKETS)
+        .and_then(PrometheusBuilder::install_recorder)
+        .context("metrics cannot be collected")?;
+    let upkeep = handle.clone();
+    tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(METRICS_UPKEEP);
+        loop {
+            ticks.tick().await;
+            upkeep.run_upkeep();
+        }
+    });
+    Ok(handle)
+}
+
+/// One message for each SIGINT or SIGTERM.
+fn signals() -> anyhow::Result<tokio::sync::mpsc::Receiver<()>> {
+    let (send, receive) = tokio::sync::mpsc::channel(2);
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if send.send(()).await.is_err() {
+                return;
+            }
+        }
+    });
+    Ok(receive)
+}
