@@ -107,7 +107,7 @@ fn check(path: &Path, round: u64, acknowledged: &HashMap<String, u64>) {
         let Some(counter) = engine.get(&database(), &collection(), &counter, &Actor::Trusted).unwrap() else {
             continue;
         };
-        if counter.document.get_i64("round") != Ok(round as i64) {
+        if counter.document.get_i64("round").unwrap() != round as i64 {
             continue;
         }
         let step = counter.document.get_i64("step").unwrap();
