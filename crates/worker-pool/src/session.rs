@@ -113,10 +113,10 @@ impl Session {
             protocol::RESPONSE_HEAD => self.worker.start_stream(call, frame::parse_response(payload)?),
             protocol::RESPONSE_CHUNK => self.worker.chunk(call, payload),
             protocol::RESPONSE_END => drop(self.worker.finish(call)),
-            protocol::RESPONSE_ERROR => self.response_error(call, payload)?,
+            protocol::RESPONSE_ERROR => self.response_error(call, &payload)?,
             protocol::REQUEST_CREDIT => self.worker.granted(call, frame::parse_u32(payload)?)?,
             protocol::PONG => {
-                self.worker.health.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pong()
+                self.worker.health.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pong();
             }
             protocol::LOG => self.shared.log(&self.worker, Line::from(frame::parse_log(payload)?)),
             protocol::PORT_CALL => self.port_call(call, payload)?,
@@ -138,7 +138,7 @@ impl Session {
         Ok(())
     }
 
-    fn response_error(&self, call: u32, payload: Bytes) -> Result<(), ProtocolError> {
+    fn response_error(&self, call: u32, payload: &[u8]) -> Result<(), ProtocolError> {
         let Some(mut entry) = self.worker.finish(call) else { return Ok(()) };
         let Some((kind, text)) = payload.split_first() else {
             return Err(ProtocolError("error without a kind"));

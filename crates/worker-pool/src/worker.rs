@@ -226,7 +226,7 @@ impl Worker {
                 Phase::Waiting(caller) if id > begun => drop(caller.send(Outcome::NotBegun)),
                 Phase::Waiting(caller) => drop(caller.send(Outcome::Failed(failure()))),
                 Phase::Streaming(chunks) => {
-                    drop(chunks.send(Err(BodyError { reason: failure().to_string() })))
+                    drop(chunks.send(Err(BodyError { reason: failure().to_string() })));
                 }
                 Phase::Abandoned => {}
             }
