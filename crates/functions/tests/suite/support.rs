@@ -191,8 +191,8 @@ impl Server {
 
 pub(crate) fn deployment(name: &str, source: &str, more: Value) -> Value {
     let mut body = json!({ "name": name, "bundle": STANDARD.encode(source) });
-    for (field, value) in more.as_object().unwrap() {
-        body[field] = value.clone();
+    if let Value::Object(fields) = more {
+        body.as_object_mut().unwrap().extend(fields);
     }
     body
 }
