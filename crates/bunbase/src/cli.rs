@@ -1,0 +1,150 @@
+//! The command line: arguments, one module for each family of commands, and how failures end the process
+//! (0 done, 1 failed, 2 wrong usage).
+
+mod account;
+mod api;
+mod config;
+mod context;
+mod db;
+mod failure;
+mod functions;
+mod output;
+mod password;
+mod projects;
+
+use crate::serve::ServeArgs;
+use clap::{Args, Parser, Subcommand};
+use context::Context;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const EXAMPLES: &str = "\
+Examples:
+  bunbase serve                                   start the server on http://127.0.0.1:3001
+  bunbase setup --email me@example.com            create the first account, once per installation
+  bunbase login --email me@example.com            sign in; the password is asked for
+  bunbase projects create shop                    make a project and work in it from now on
+  bunbase functions init hello                    write a function to start from
+  bunbase functions deploy hello                  bundle it and put it on the server
+  bunbase functions invoke hello                  call it
+  bunbase functions logs hello -f                 follow what it logs
+  bunbase db import places places.jsonl           load documents
+  bunbase db query places '{\"country\": \"FR\"}' --sort -population --limit 5
+
+Environment:
+  BUNBASE_KEY         a secret key (sk_…): functions and db work without `bunbase login`
+  BUNBASE_PASSWORD    the password for `login` and `setup` in scripts
+  BUNBASE_BUN_PATH    the Bun that bundles functions
+  NO_COLOR            set to anything for output without colours";
+
+/// BunBase: a backend in one binary. Documents, functions, accounts and keys.
+#[derive(Debug, Parser)]
+#[command(name = "bunbase", version, arg_required_else_help = true, after_help = EXAMPLES)]
+struct Cli {
+    #[command(flatten)]
+    global: GlobalArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Args)]
+struct GlobalArgs {
+    /// Print JSON for scripts on standard output
+    #[arg(long, global = true)]
+    json: bool,
+    /// Address of the server [default: that of the last login, else http://127.0.0.1:3001]
+    #[arg(long, global = true, value_name = "URL", env = "BUNBASE_URL")]
+    url: Option<String>,
+    /// Project by id, slug or name [default: that of `projects use`]
+    #[arg(long, global = true, value_name = "PROJECT", env = "BUNBASE_PROJECT")]
+    project: Option<String>,
+    /// Where the login is kept [default: ~/.bunbase]
+    #[arg(long, global = true, value_name = "DIR", env = "BUNBASE_CONFIG_DIR")]
+    config_dir: Option<PathBuf>,
+    /// Print without colours
+    #[arg(long, global = true)]
+    no_color: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the server
+    Serve(Box<ServeArgs>),
+    /// Create the first account of an installation
+    Setup(account::SetupArgs),
+    /// Sign in
+    Login(account::LoginArgs),
+    /// Sign out
+    Logout,
+    /// Show who is signed in, and where
+    Whoami,
+    /// Make, choose and remove projects
+    #[command(subcommand)]
+    Projects(projects::ProjectsCommand),
+    /// Write, deploy, call and watch functions
+    #[command(subcommand, alias = "fn")]
+    Functions(functions::FunctionsCommand),
+    /// Load and query documents
+    #[command(subcommand)]
+    Db(db::DbCommand),
+}
+
+/// Reads the arguments, runs the command, and says how it ended.
+pub(crate) fn run() -> ExitCode {
+    let Cli { global, command } = Cli::parse();
+    let output = output::Output::new(global.json, global.no_color);
+    let done = match command {
+        Command::Serve(args) => crate::serve::run(*args),
+        command => run_client(&global, output, command),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failure::report(&error, output),
+    }
+}
+
+fn run_client(global: &GlobalArgs, output: output::Output, command: Command) -> anyhow::Result<()> {
+    let context = Context::new(global, output)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(Box::pin(dispatch(context, command)))
+}
+
+async fn dispatch(context: Context, command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve(args) => crate::serve::run(*args),
+        Command::Setup(args) => account::setup(context, args).await,
+        Command::Login(args) => account::login(context, args).await,
+        Command::Logout => account::logout(context).await,
+        Command::Whoami => account::whoami(&context).await,
+        Command::Projects(command) => projects::run(context, command).await,
+        Command::Functions(command) => functions::run(&context, command).await,
+        Command::Db(command) => db::run(&context, command).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn fn_is_short_for_functions_and_global_flags_go_anywhere() {
+        let cli = Cli::try_parse_from(["bunbase", "fn", "list", "--json", "--project", "shop"]).unwrap();
+        assert!(cli.global.json);
+        assert_eq!(cli.global.project.as_deref(), Some("shop"));
+        assert!(matches!(cli.command, Command::Functions(_)));
+    }
+
+    #[test]
+    fn a_password_is_never_an_argument() {
+        for command in ["login", "setup"] {
+            assert!(Cli::try_parse_from(["bunbase", command, "--password", "hunter22"]).is_err());
+        }
+    }
+}
