@@ -6,6 +6,7 @@ mod collections;
 mod documents;
 mod extract;
 mod indexes;
+mod object;
 mod preconditions;
 mod query;
 mod rules;

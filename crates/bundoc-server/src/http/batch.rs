@@ -3,6 +3,7 @@
 mod operation;
 
 use self::operation::{OperationBody, OperationTexts};
+use super::object::Object;
 use super::{Endpoint, Mounted, Server, paths};
 use crate::metrics::Operation;
 use crate::scope::Scope;
@@ -103,10 +104,10 @@ async fn batch(
 }
 
 fn read(text: &[u8]) -> Result<Vec<WriteOp>, ApiError> {
-    let body: BatchBody = parse(text)?;
+    let Object(body) = parse::<Object<BatchBody>>(text)?;
     let texts = body.operations.within_limit()?;
     let read_one = |(index, text): (usize, &[u8])| {
-        let operation = parse::<OperationBody>(text).and_then(OperationBody::into_write);
+        let operation = parse::<Object<OperationBody>>(text).and_then(|body| body.0.into_write());
         operation.map_err(|refused| error::at_operation(index, refused))
     };
     texts.iter().map(|text| text.get().as_bytes()).enumerate().map(read_one).collect()

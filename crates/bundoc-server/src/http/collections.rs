@@ -2,6 +2,7 @@
 
 use super::extract::{InCollection, Params};
 use super::indexes::IndexBody;
+use super::object::{Object, object};
 use super::rules::RulesBody;
 use super::{Endpoint, Mounted, Server, paths};
 use crate::error;
@@ -67,7 +68,7 @@ struct NewCollection {
     /// Name; `/` makes nested ones.
     name: String,
     /// Its rules; without any it is closed to public keys.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     rules: RulesBody,
 }
 
@@ -76,7 +77,8 @@ struct NewCollection {
 #[serde(deny_unknown_fields)]
 struct CollectionChange {
     /// All rules, in the place of those there are.
-    rules: Option<RulesBody>,
+    #[schema(value_type = Option<RulesBody>)]
+    rules: Option<Object<RulesBody>>,
 }
 
 pub(super) fn mount(mounted: Mounted) -> Mounted {
@@ -181,7 +183,7 @@ fn page(found: Vec<CollectionInfo>, cursor: Option<&str>, limit: usize) -> Colle
 async fn create(
     State(server): State<Server>,
     scope: Scope,
-    Json(body): Json<NewCollection>,
+    Json(Object(body)): Json<Object<NewCollection>>,
 ) -> Result<(StatusCode, Json<CollectionBody>), ApiError> {
     let name = CollectionName::parse(&body.name).map_err(error::engine)?;
     let created = server.engine.create_collection(&scope.database, &name, body.rules.into()).await;
@@ -198,9 +200,9 @@ async fn get(
 async fn change(
     State(server): State<Server>,
     at: InCollection,
-    Json(body): Json<CollectionChange>,
+    Json(Object(body)): Json<Object<CollectionChange>>,
 ) -> Result<Json<CollectionBody>, ApiError> {
-    let Some(rules) = body.rules else {
+    let Some(Object(rules)) = body.rules else {
         return Ok(Json(server.collection(at.scope, at.collection).await?.into()));
     };
     let changed = server.engine.set_rules(&at.scope.database, &at.collection, rules.into()).await;

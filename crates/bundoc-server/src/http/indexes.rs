@@ -1,6 +1,7 @@
 //! `/collections/{c}/indexes`, and the shape of indexes in JSON.
 
 use super::extract::{InCollection, InIndex};
+use super::object::Object;
 use super::{Endpoint, Mounted, Server, paths};
 use crate::error;
 use crate::metrics::Operation;
@@ -73,7 +74,8 @@ impl From<FieldOrder> for FieldOrderBody {
 #[serde(deny_unknown_fields)]
 struct NewIndex {
     /// 1 to 8 fields.
-    fields: Option<Vec<FieldOrderBody>>,
+    #[schema(value_type = Option<Vec<FieldOrderBody>>)]
+    fields: Option<Vec<Object<FieldOrderBody>>>,
     /// One field in place of `fields`.
     field: Option<String>,
     /// Whether two documents may not share a key.
@@ -86,7 +88,7 @@ struct NewIndex {
 impl NewIndex {
     fn into_spec(self) -> Result<IndexSpec, ApiError> {
         let fields = match (self.fields, self.field) {
-            (Some(fields), None) => fields.into_iter().map(FieldOrder::from).collect(),
+            (Some(fields), None) => fields.into_iter().map(|field| field.0.into()).collect(),
             (None, Some(path)) => vec![FieldOrder { path, order: Order::Ascending }],
             _ => {
                 let message =
@@ -186,7 +188,7 @@ async fn list(
 async fn create(
     State(server): State<Server>,
     at: InCollection,
-    Json(body): Json<NewIndex>,
+    Json(Object(body)): Json<Object<NewIndex>>,
 ) -> Result<(StatusCode, Json<IndexBody>), ApiError> {
     let spec = body.into_spec()?;
     let created = server.engine.create_index(&at.scope.database, &at.collection, spec).await;

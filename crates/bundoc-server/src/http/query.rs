@@ -3,6 +3,7 @@
 use super::documents::DocumentSchema;
 use super::extract::{InCollection, Params};
 use super::indexes::{Direction, FieldOrderBody};
+use super::object::Object;
 use super::{Endpoint, Mounted, Server, paths};
 use crate::json;
 use crate::metrics::Operation;
@@ -97,7 +98,7 @@ impl<'de> Visitor<'de> for SortVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Sort, A::Error> {
         let mut fields = Vec::new();
-        while let Some(field) = list.next_element::<FieldOrderBody>()? {
+        while let Some(Object(field)) = list.next_element::<Object<FieldOrderBody>>()? {
             push(&mut fields, field.into())?;
         }
         Ok(Sort(fields))
@@ -215,7 +216,7 @@ async fn list(
 async fn query(
     State(server): State<Server>,
     at: InCollection,
-    Json(body): Json<Query>,
+    Json(Object(body)): Json<Object<Query>>,
 ) -> Result<Response, ApiError> {
     server.find(at.scope, at.collection, body.into_request()?).await
 }

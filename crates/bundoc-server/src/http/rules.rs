@@ -1,6 +1,7 @@
 //! `/collections/{c}/rules`, and the shape of rules in JSON.
 
 use super::extract::InCollection;
+use super::object::{Object, object};
 use super::{Endpoint, Mounted, Server, paths};
 use crate::error;
 use crate::metrics::Operation;
@@ -110,6 +111,7 @@ impl From<RuleSet> for RulesBody {
 #[schema(as = CollectionRules)]
 struct RulesEnvelope {
     /// All rules of the collection.
+    #[serde(deserialize_with = "object")]
     rules: RulesBody,
 }
 
@@ -153,7 +155,7 @@ async fn get(
 async fn replace(
     State(server): State<Server>,
     at: InCollection,
-    Json(body): Json<RulesEnvelope>,
+    Json(Object(body)): Json<Object<RulesEnvelope>>,
 ) -> Result<Json<RulesEnvelope>, ApiError> {
     let set = server.engine.set_rules(&at.scope.database, &at.collection, body.rules.into()).await;
     let info = set.map_err(error::engine)?;

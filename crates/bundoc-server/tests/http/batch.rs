@@ -50,6 +50,7 @@ async fn a_batch_that_fails_leaves_nothing() {
         ),
         (json!({ "op": "replace", "collection": "../a", "id": "x", "document": {} }), 400, "invalid_name"),
         (json!({ "op": "replace", "collection": "a", "id": "x", "document": [] }), 400, "invalid_document"),
+        (json!(["delete", "a", "x"]), 400, "invalid_request"),
         (json!({ "op": "upsert", "collection": "a", "id": "x" }), 400, "invalid_request"),
         (json!({ "op": "delete", "collection": "a", "id": "x", "document": {} }), 400, "invalid_request"),
     ] {

@@ -82,4 +82,6 @@ async fn names_and_parameters_that_break_a_rule_are_refused() {
         project.secret(Method::POST, "/collections").json(&json!({ "name": "a", "rulez": {} })).await;
     assert_eq!(refused.refusal(), (400, "invalid_request"));
     assert!(refused.body["error"]["message"].as_str().unwrap().contains("rulez"));
+    let listed = project.secret(Method::POST, "/collections").json(&json!(["a"])).await;
+    assert_eq!(listed.refusal(), (400, "invalid_request"));
 }
