@@ -71,6 +71,13 @@ struct GlobalArgs {
 enum Command {
     /// Start the server
     Serve(Box<ServeArgs>),
+    #[command(flatten)]
+    Client(ClientCommand),
+}
+
+/// The commands that talk to a server.
+#[derive(Debug, Subcommand)]
+enum ClientCommand {
     /// Create the first account of an installation
     Setup(account::SetupArgs),
     /// Sign in
@@ -96,7 +103,7 @@ pub(crate) fn run() -> ExitCode {
     let output = output::Output::new(global.json, global.no_color);
     let done = match command {
         Command::Serve(args) => crate::serve::run(*args),
-        command => run_client(&global, output, command),
+        Command::Client(command) => run_client(&global, output, command),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -104,22 +111,21 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-fn run_client(global: &GlobalArgs, output: output::Output, command: Command) -> anyhow::Result<()> {
+fn run_client(global: &GlobalArgs, output: output::Output, command: ClientCommand) -> anyhow::Result<()> {
     let context = Context::new(global, output)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(Box::pin(dispatch(context, command)))
 }
 
-async fn dispatch(context: Context, command: Command) -> anyhow::Result<()> {
+async fn dispatch(context: Context, command: ClientCommand) -> anyhow::Result<()> {
     match command {
-        Command::Serve(args) => crate::serve::run(*args),
-        Command::Setup(args) => account::setup(context, args).await,
-        Command::Login(args) => account::login(context, args).await,
-        Command::Logout => account::logout(context).await,
-        Command::Whoami => account::whoami(&context).await,
-        Command::Projects(command) => projects::run(context, command).await,
-        Command::Functions(command) => functions::run(&context, command).await,
-        Command::Db(command) => db::run(&context, command).await,
+        ClientCommand::Setup(args) => account::setup(context, args).await,
+        ClientCommand::Login(args) => account::login(context, args).await,
+        ClientCommand::Logout => account::logout(context).await,
+        ClientCommand::Whoami => account::whoami(&context).await,
+        ClientCommand::Projects(command) => projects::run(context, command).await,
+        ClientCommand::Functions(command) => functions::run(&context, command).await,
+        ClientCommand::Db(command) => db::run(&context, command).await,
     }
 }
 
@@ -138,7 +144,7 @@ mod tests {
         let cli = Cli::try_parse_from(["bunbase", "fn", "list", "--json", "--project", "shop"]).unwrap();
         assert!(cli.global.json);
         assert_eq!(cli.global.project.as_deref(), Some("shop"));
-        assert!(matches!(cli.command, Command::Functions(_)));
+        assert!(matches!(cli.command, Command::Client(ClientCommand::Functions(_))));
     }
 
     #[test]
