@@ -8,7 +8,7 @@ fn main() {
     println!("cargo::rerun-if-changed={}", script.display());
     let Ok(script) = script.canonicalize() else {
         println!(
-            "cargo::error=packages/worker/dist/worker.js is missing: run `make worker`, or in packages/worker `bun run build`"
+            "cargo::error=packages/worker/dist/worker.js is missing: run `make build`, or `npm ci && npm run build`"
         );
         return;
     };

@@ -10,6 +10,7 @@ export async function deployFunctions(options: UpOptions, state: Keyed): Promise
   await run([options.binary, "functions", "deploy", EXAMPLE], {
     BUNBASE_URL: options.url,
     BUNBASE_KEY: state.secret_key,
+    BUNBASE_PROJECT: state.project,
     // Nobody's own login or project takes part.
     BUNBASE_CONFIG_DIR: join(options.dataDir, "demo-cli"),
     BUNBASE_BUN_PATH: process.env.BUNBASE_BUN_PATH ?? process.execPath,

@@ -102,7 +102,7 @@ pub(crate) fn run() -> ExitCode {
     let Cli { global, command } = Cli::parse();
     let output = output::Output::new(global.json, global.no_color);
     let done = match command {
-        Command::Serve(args) => crate::serve::run(*args),
+        Command::Serve(args) => crate::serve::run(&args),
         Command::Client(command) => run_client(&global, output, command),
     };
     match done {

@@ -95,7 +95,7 @@ pub(crate) async fn compose(
         ],
         front: Some(Arc::new(FunctionCalls(functions.front(access.clone())))),
         access,
-        health: health(&functions),
+        health: health(&functions, &documents),
         drain,
         metrics: Arc::new(move || metrics.render()),
     }));
@@ -115,13 +115,15 @@ fn socket_directory(data: &DataDir) -> anyhow::Result<(PathBuf, Option<tempfile:
     Ok((outside.path().to_owned(), Some(outside)))
 }
 
-fn health(functions: &Arc<FunctionsService>) -> Health {
+fn health(functions: &Arc<FunctionsService>, documents: &Arc<BundocServer>) -> Health {
     let health = Health::default();
     let functions = Arc::downgrade(functions);
     health.register("functions", move || {
         let stats = functions.upgrade().ok_or("stopped")?.worker_stats();
         if stats.spares + stats.workers > 0 { Ok(()) } else { Err("no worker has started yet".into()) }
     });
+    let documents = Arc::downgrade(documents);
+    health.register("documents", move || documents.upgrade().ok_or("stopped")?.ready());
     health
 }
 

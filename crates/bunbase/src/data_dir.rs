@@ -13,15 +13,19 @@ const FORMAT: u32 = 1;
 
 /// The data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum DataDirError {
+pub(crate) enum DataDirError {
     /// Another server has it.
-    #[error("the data directory {path} is in use by another bunbase: stop it, or choose another with --data-dir")]
+    #[error(
+        "the data directory {path} is in use by another bunbase: stop it, or choose another with --data-dir"
+    )]
     Locked {
         /// Which directory.
         path: String,
     },
     /// A newer program wrote it.
-    #[error("the data directory {path} has format {found}, this program knows up to {FORMAT}: use a newer bunbase")]
+    #[error(
+        "the data directory {path} has format {found}, this program knows up to {FORMAT}: use a newer bunbase"
+    )]
     Newer {
         /// Which directory.
         path: String,
@@ -50,7 +54,7 @@ pub enum DataDirError {
 
 /// An open data directory; the lock is held until it is dropped.
 #[derive(Debug)]
-pub struct DataDir {
+pub(crate) struct DataDir {
     path: PathBuf,
     _lock: File,
 }
@@ -60,7 +64,7 @@ impl DataDir {
     ///
     /// # Errors
     /// It is in use, newer than this program, or not writable.
-    pub fn open(path: &Path) -> Result<Self, DataDirError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, DataDirError> {
         let io = |path: &Path| {
             let path = path.display().to_string();
             move |source| DataDirError::Io { path, source }
@@ -84,7 +88,7 @@ impl DataDir {
     ///
     /// # Errors
     /// It cannot be read or written.
-    pub fn instance_token(&self) -> Result<SecretString, DataDirError> {
+    pub(crate) fn instance_token(&self) -> Result<SecretString, DataDirError> {
         let path = self.path.join("instance_token");
         let failed = |source| DataDirError::Io { path: path.display().to_string(), source };
         match std::fs::read_to_string(&path) {
@@ -100,12 +104,12 @@ impl DataDir {
     }
 
     /// A path inside.
-    pub fn join(&self, name: &str) -> PathBuf {
+    pub(crate) fn join(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
     /// The directory itself.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 }
@@ -123,8 +127,10 @@ fn check_format(path: &Path) -> Result<(), DataDirError> {
             Ok(_) => Ok(()),
             Err(_) => Err(DataDirError::Unknown { path: shown() }),
         },
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => std::fs::write(&file, format!("{FORMAT}\n"))
-            .map_err(|source| DataDirError::Io { path: file.display().to_string(), source }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            std::fs::write(&file, format!("{FORMAT}\n"))
+                .map_err(|source| DataDirError::Io { path: file.display().to_string(), source })
+        }
         Err(source) => Err(DataDirError::Io { path: file.display().to_string(), source }),
     }
 }

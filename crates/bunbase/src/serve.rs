@@ -40,15 +40,17 @@ pub(crate) struct ServeArgs {
 }
 
 /// Upper bounds of the histograms of durations, in seconds.
-const DURATION_BUCKETS: &[f64] =
-    &[0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+const DURATION_BUCKETS: &[f64] = &[
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
+    10.0, 30.0,
+];
 /// How often histograms are folded up.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 
 /// Runs a server until it is told to end.
-pub(crate) fn run(args: ServeArgs) -> anyhow::Result<()> {
+pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let started = Instant::now();
-    let settings = Settings::load(&args)?;
+    let settings = Settings::load(args)?;
     telemetry::init(&settings.log.filter, settings.log.format);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(settings, started))
@@ -62,7 +64,11 @@ async fn serve(settings: Settings, started: Instant) -> anyhow::Result<()> {
     let drain = Drain::new();
     let Composed { gateway, services } = compose::compose(settings, &data, drain.clone(), metrics).await?;
     let mut ends = signals()?;
-    println!("BunBase {} is ready on http://{address} ({} ms)", env!("CARGO_PKG_VERSION"), started.elapsed().as_millis());
+    println!(
+        "BunBase {} is ready on http://{address} ({} ms)",
+        env!("CARGO_PKG_VERSION"),
+        started.elapsed().as_millis()
+    );
     let serving = tokio::spawn(listener.serve(gateway));
     ends.recv().await;
     tracing::info!(in_flight = drain.in_flight(), "draining; press Ctrl-C again to end at once");

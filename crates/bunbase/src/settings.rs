@@ -107,7 +107,8 @@ mod tests {
                 continue;
             }
             let literal = cells[2].strip_prefix('`').and_then(|text| text.strip_suffix('`'));
-            let default = literal.map(|text| format!("v = {text}").parse::<Table>().unwrap().remove("v").unwrap());
+            let default =
+                literal.map(|text| format!("v = {text}").parse::<Table>().unwrap().remove("v").unwrap());
             rows.push((section.clone(), cells[1].trim_matches('`').to_owned(), default));
         }
         rows

@@ -1,5 +1,7 @@
 //! The layers of the workspace (`layers.toml`) hold: dependencies go down, never up or sideways.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails; this covers its helpers too")]
+
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -83,7 +85,8 @@ fn dependencies_go_down() {
 fn every_named_crate_exists() {
     let (layers, packages) = workspace();
     let real: BTreeSet<_> = packages.iter().map(|package| package.name.as_str()).collect();
-    let named: BTreeSet<_> = layers.layer.iter().flat_map(|layer| layer.crates.iter().map(String::as_str)).collect();
+    let named: BTreeSet<_> =
+        layers.layer.iter().flat_map(|layer| layer.crates.iter().map(String::as_str)).collect();
     assert_eq!(real, named);
 }
 
@@ -95,5 +98,8 @@ fn an_edge_that_goes_up_or_sideways_is_found() {
         service.dependencies.push(Dependency { name: name.to_owned(), kind: None });
     }
     let broken = broken(&layers, &packages);
-    assert_eq!(broken, ["bundoc (engines) uses gateway (edge)", "bundoc (engines) uses worker-pool (engines)"]);
+    assert_eq!(
+        broken,
+        ["bundoc (engines) uses gateway (edge)", "bundoc (engines) uses worker-pool (engines)"]
+    );
 }

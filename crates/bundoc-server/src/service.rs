@@ -43,6 +43,18 @@ impl BundocServer {
         http::routes(self, access)
     }
 
+    /// Whether documents can be read and written.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn ready(&self) -> Result<(), String> {
+        if self.engine.stats().writes_stopped {
+            Err("writes stopped after a disk error; restart".into())
+        } else {
+            Ok(())
+        }
+    }
+
     /// Flushes and stops the engine; calls that come later are answered with 503.
     pub async fn shutdown(&self) {
         self.engine.shutdown().await;

@@ -26,7 +26,7 @@ pub(crate) use group::Group;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
@@ -58,6 +58,8 @@ pub(crate) struct Shared {
     pub(crate) catalog: Catalog,
     pub(crate) options: EngineOptions,
     pub(crate) queued: AtomicU64,
+    /// After a failed commit nothing more is written until a restart.
+    pub(crate) writes_stopped: AtomicBool,
     pub(crate) commits: watch::Sender<u64>,
     /// The directory whose free space is watched.
     pub(crate) path: PathBuf,
@@ -244,6 +246,7 @@ impl Committer {
         group.put(Space::Meta, NEXT_ID, self.next_id.to_be_bytes());
         if let Err(error) = group.commit() {
             self.stopped = true;
+            self.shared.writes_stopped.store(true, Ordering::Release);
             return Err(error);
         }
         if last_commit != self.last_commit {

@@ -325,6 +325,8 @@ pub struct EngineStats {
     pub last_commit: u64,
     /// Writes that wait for the committer.
     pub queued_writes: u64,
+    /// Whether a disk error ended writing until the next start.
+    pub writes_stopped: bool,
 }
 
 /// A store of documents.

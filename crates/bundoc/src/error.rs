@@ -2,7 +2,6 @@
 
 /// An error of the document engine. The text is fit for the caller of the API; causes are `#[source]`.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum EngineError {
     /// A name, id or path breaks a rule.
     #[error("{0}")]

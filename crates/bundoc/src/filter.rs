@@ -148,7 +148,7 @@ fn parse_operator(
 
 fn parse_not(value: &Bson, depth: usize, budget: &mut usize) -> Result<Condition, EngineError> {
     let is_operators = |document: &Document| document.keys().all(|key| key.starts_with('$'));
-    if depth >= DEPTH_MAX || !value.as_document().is_some_and(|document| is_operators(document)) {
+    if depth >= DEPTH_MAX || !value.as_document().is_some_and(is_operators) {
         return Err(invalid(format!(
             "`$not` takes an object of operators and is nested {DEPTH_MAX} levels deep at the most"
         )));
@@ -241,6 +241,7 @@ mod tests {
     use super::*;
     use bson::doc;
 
+    #[expect(clippy::needless_pass_by_value, reason = "the calls read better")]
     fn matches(filter: Document, document: Document) -> bool {
         let raw = bson::RawDocumentBuf::try_from(&document).unwrap();
         parse(&filter).unwrap().matches(&raw)

@@ -58,6 +58,7 @@ impl FjallEngine {
             store,
             catalog,
             queued: AtomicU64::new(0),
+            writes_stopped: std::sync::atomic::AtomicBool::new(false),
             commits: watch::Sender::new(last_commit),
             path: path.to_owned(),
             options,
@@ -320,6 +321,7 @@ impl Engine for FjallEngine {
             disk_bytes: self.shared.store.disk_bytes(),
             last_commit: *self.shared.commits.borrow(),
             queued_writes: self.shared.queued.load(Ordering::Relaxed),
+            writes_stopped: self.shared.writes_stopped.load(Ordering::Acquire),
         }
     }
 

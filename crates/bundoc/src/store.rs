@@ -84,7 +84,7 @@ impl Store {
                 None => batch.remove(self.space(space), key),
             }
         }
-        batch.commit().map_err(write_error)
+        batch.commit().map_err(|error| write_error(&error))
     }
 
     /// Bytes on disk.
@@ -95,14 +95,14 @@ impl Store {
     /// Writes what is in memory out to tables.
     pub(crate) fn write_out_memtables(&self) -> Result<(), EngineError> {
         for space in &self.spaces {
-            space.rotate_memtable().map_err(write_error)?;
+            space.rotate_memtable().map_err(|error| write_error(&error))?;
         }
         Ok(())
     }
 
     /// Makes everything durable.
     pub(crate) fn persist(&self) -> Result<(), EngineError> {
-        self.database.persist(PersistMode::SyncAll).map_err(write_error)
+        self.database.persist(PersistMode::SyncAll).map_err(|error| write_error(&error))
     }
 }
 
@@ -196,7 +196,7 @@ fn read_error(error: fjall::Error) -> EngineError {
     EngineError::Storage(Box::new(error))
 }
 
-fn write_error(error: fjall::Error) -> EngineError {
+fn write_error(error: &fjall::Error) -> EngineError {
     tracing::error!(%error, "commit failed, the document store takes no more writes");
-    if is_disk_full(&error) { EngineError::DiskFull } else { EngineError::WritesStopped }
+    if is_disk_full(error) { EngineError::DiskFull } else { EngineError::WritesStopped }
 }

@@ -201,6 +201,7 @@ mod tests {
     use super::*;
     use bson::doc;
 
+    #[expect(clippy::needless_pass_by_value, reason = "the calls read better")]
     fn updated(update: Document, mut document: Document) -> Result<Document, EngineError> {
         parse(&update)?.apply(&mut document)?;
         Ok(document)

@@ -1,5 +1,7 @@
 //! What every engine has to do, on `&dyn Engine`.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails; this covers its helpers too")]
+
 use bson::{Document, RawDocumentBuf, doc};
 use bundoc::engine::{
     Actor, ChangeKind, ChangePosition, CollectionName, Commit, DatabaseName, DocumentId, Engine, FieldOrder,

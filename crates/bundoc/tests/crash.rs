@@ -2,6 +2,8 @@
 //! each acknowledged write; the parent kills it, opens the store, and looks for every one of them.
 //! `BUNBASE_CRASH_ROUNDS` sets the number of rounds.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails; this covers its helpers too")]
+
 use bson::{RawDocumentBuf, doc};
 use bundoc::engine::{
     Actor, ChangePosition, CollectionName, DatabaseName, DocumentId, Engine, FieldOrder, FindRequest,

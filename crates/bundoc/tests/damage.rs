@@ -1,5 +1,7 @@
 //! Damaged files: what is cut, what is refused, what is reported; and that nothing panics.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails; this covers its helpers too")]
+
 use bson::{RawDocumentBuf, doc};
 use bundoc::engine::{Actor, CollectionName, DatabaseName, DocumentId, Engine, FindRequest, WriteOp};
 use bundoc::{EngineError, EngineOptions, FjallEngine, RecoveryReport};

@@ -1,5 +1,7 @@
 //! Random operations against a map: documents, versions, an index, a unique index, the feed, restarts.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails; this covers its helpers too")]
+
 use bson::{RawDocumentBuf, doc};
 use bundoc::engine::{
     Actor, ChangeKind, ChangePosition, CollectionName, DatabaseName, DocumentId, Engine, FieldOrder,
@@ -166,6 +168,7 @@ impl World {
         assert_eq!(self.replayed(), self.model);
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "the calls read better")]
     fn find(&self, request: FindRequest) -> Vec<(String, Fields)> {
         let page = self.engine.find(&database(), &collection(), &request, &Actor::Trusted).unwrap();
         page.documents.iter().map(|stored| fields(&stored.document)).collect()

@@ -5,7 +5,6 @@ mod answer;
 mod body;
 mod executor;
 mod headers;
-mod origin;
 mod target;
 mod url;
 
@@ -98,7 +97,7 @@ impl InvocationFront {
             return Ok(self.by_key(credentials).await?);
         }
         if credentials.session.is_some() {
-            origin::check(&parts.method, &parts.headers)?;
+            routes::same_site(&parts.method, &parts.headers)?;
         }
         let ask = Ask::Project { project, action: Action::FunctionInvoke };
         Ok(self.access.authorize(credentials, ask).await?)

@@ -2,6 +2,7 @@
 //! handler as the request extension `Grant`.
 
 use crate::route::Need;
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -24,10 +25,13 @@ pub(crate) struct Guard {
 
 pub(crate) async fn authorise(
     State(guard): State<Guard>,
-    params: RawPathParams,
+    params: Result<RawPathParams, RawPathParamsRejection>,
     mut request: Request,
     next: Next,
 ) -> Response {
+    let Ok(params) = params else {
+        return ApiError::new(ErrorCode::InvalidRequest, "the path is not valid UTF-8").into_response();
+    };
     let granted = match question(guard.need, &params, &request) {
         Ok(Question::Answered(grant)) => Ok(grant),
         Ok(Question::Open(credentials, ask)) => {
@@ -80,7 +84,10 @@ fn project_param(params: &RawPathParams) -> Result<&str, ApiError> {
 
 /// Refuses a change that another site's page asks for with the visitor's cookie (CSRF): browsers send
 /// `Sec-Fetch-Site` or at least `Origin` with such requests, programs send neither.
-fn same_site(method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
+///
+/// # Errors
+/// `origin_not_allowed`.
+pub fn same_site(method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
     if method.is_safe() {
         return Ok(());
     }

@@ -7,6 +7,6 @@ pub mod openapi;
 mod route;
 mod routes;
 
-pub use authorise::Preset;
+pub use authorise::{Preset, same_site};
 pub use route::{Need, Route, RouteRow};
 pub use routes::{Routes, ServiceRoutes};

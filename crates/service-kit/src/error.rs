@@ -246,6 +246,16 @@ mod tests {
     }
 
     #[test]
+    fn the_documentation_lists_every_code_with_its_status() {
+        let page = include_str!("../../../docs/errors.md");
+        for code in ErrorCode::ALL {
+            let row = format!("| `{}` | {} |", code.as_str(), code.status().as_u16());
+            assert!(page.contains(&row), "docs/errors.md lacks: {row}");
+        }
+        assert_eq!(page.matches("\n| `").count(), ErrorCode::ALL.len());
+    }
+
+    #[test]
     fn the_body_has_the_one_shape() {
         let error =
             ApiError::new(ErrorCode::RateLimited, "slow down").retry_after(Duration::from_millis(1200));

@@ -30,13 +30,14 @@ async fn a_session_ends_with_logout_and_survives_a_restart_before() {
     let ada = server.client().set_up().await;
     server.kill().await;
     let server = Server::start(&data).await;
-    let ada = crate::client::Client { url: server.url.clone(), ..ada };
+    let ada = ada.at(&server);
     ada.get("/v1/auth/me").await.expect(200);
     let wrong = json!({ "email": "ada@example.com", "password": "wrong password" });
     let unknown = json!({ "email": "nobody@example.com", "password": "wrong password" });
     let mut bodies = Vec::new();
     for attempt in [wrong, unknown] {
-        let mut body = server.client().post("/v1/auth/login", attempt).await.expect_error(401, "invalid_credentials");
+        let mut body =
+            server.client().post("/v1/auth/login", attempt).await.expect_error(401, "invalid_credentials");
         body["error"]["request_id"].take();
         bodies.push(body);
     }

@@ -147,7 +147,8 @@ async fn every_route_holds_the_table() {
     let mut wrong = Vec::new();
     for row in rows(&cast.nobody).await {
         // Ending the owner's own session, or removing the project, would end the test.
-        let destructive = row.path == "/v1/auth/logout" || row.access == json!({ "project": "project_delete" });
+        let destructive =
+            row.path == "/v1/auth/logout" || row.access == json!({ "project": "project_delete" });
         let expected = expectations(&row, &table, &cast);
         for (who, client, expected) in expected {
             if destructive && expected == Verdict::Admitted {
@@ -172,7 +173,9 @@ fn expectations<'a>(
 ) -> Vec<(&'static str, &'a Client, Verdict)> {
     use Verdict::{Admitted, Forbidden, NoSuchProject, Unauthenticated};
     let Cast { nobody, stranger, roles, foreign_secret, public, secret, .. } = cast;
-    let allowed = |action: &Value| *table.get(action.as_str().unwrap()).unwrap_or_else(|| panic!("no row for {action}"));
+    let allowed = |action: &Value| {
+        *table.get(action.as_str().unwrap()).unwrap_or_else(|| panic!("no row for {action}"))
+    };
     let yes_no = |yes: bool| if yes { Admitted } else { Forbidden };
     if let Some(action) = row.access.get("project") {
         let [viewer, member, admin, owner, pk, sk] = allowed(action);

@@ -72,7 +72,8 @@ async fn malformed_parameters_are_named() {
         let answer = secret.post(&query, body.clone()).await;
         assert_eq!(answer.status, 400, "{body}: {}", answer.body);
     }
-    let name = json!({ "name": "../x", "runtime": "bun", "handler": "default", "version": "v1", "bundle": "" });
+    let name =
+        json!({ "name": "../x", "runtime": "bun", "handler": "default", "version": "v1", "bundle": "" });
     let answer = ada.post(&format!("/v1/projects/{}/functions", project.id), name).await;
     assert_eq!(answer.status, 400, "{}", answer.body);
     for id in ["nonsense", "prj_00000000000000000000000000000000", "%00", "..%2F.."] {

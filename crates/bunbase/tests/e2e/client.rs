@@ -1,5 +1,6 @@
 //! An HTTP client that is somebody: nobody, a developer with a session, or a project key.
 
+use crate::server::Server;
 use base64::Engine as _;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
@@ -8,8 +9,8 @@ pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
 #[derive(Clone)]
 pub(crate) struct Client {
-    pub(crate) url: String,
-    pub(crate) http: reqwest::Client,
+    url: String,
+    http: reqwest::Client,
     cookie: Option<String>,
     key: Option<String>,
 }
@@ -56,6 +57,11 @@ impl Client {
         Self { url: url.to_owned(), http, cookie: None, key: None }
     }
 
+    /// The same person at another server, or at the same one after a restart.
+    pub(crate) fn at(&self, server: &Server) -> Self {
+        Self { url: server.url.clone(), ..self.clone() }
+    }
+
     pub(crate) fn with_key(&self, key: &str) -> Self {
         Self { key: Some(key.to_owned()), cookie: None, ..self.clone() }
     }
@@ -75,8 +81,9 @@ impl Client {
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         let text = response.bytes().await.unwrap();
-        let body = serde_json::from_slice(&text)
-            .unwrap_or_else(|_| if text.is_empty() { Value::Null } else { json!(String::from_utf8_lossy(&text)) });
+        let body = serde_json::from_slice(&text).unwrap_or_else(|_| {
+            if text.is_empty() { Value::Null } else { json!(String::from_utf8_lossy(&text)) }
+        });
         Answer { status, body, headers }
     }
 

@@ -64,8 +64,9 @@ async fn crash_keeps_every_answered_write() {
     let mut moment = 0x2545_F491_u64;
     for round in 0..rounds() {
         let client = server.client().with_key(&project.secret_key);
-        let writers: Vec<_> =
-            (0..WRITERS).map(|writer| tokio::spawn(write(client.clone(), writer, round, acknowledged.clone()))).collect();
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|writer| tokio::spawn(write(client.clone(), writer, round, acknowledged.clone())))
+            .collect();
         moment = moment.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let before_kill = Duration::from_millis(20 + (moment >> 33) % 300);
         tokio::time::sleep(before_kill).await;

@@ -13,10 +13,14 @@ async fn documents_are_written_found_changed_and_removed() {
     let project = ada.project("one").await;
     let secret = server.client().with_key(&project.secret_key);
     for (id, people) in [("a", 3), ("b", 1), ("c", 2)] {
-        secret.post(DOCUMENTS, json!({ "_id": id, "people": people, "in": { "country": "IT" } })).await.expect(201);
+        secret
+            .post(DOCUMENTS, json!({ "_id": id, "people": people, "in": { "country": "IT" } }))
+            .await
+            .expect(201);
     }
     secret.post(DOCUMENTS, json!({ "_id": "a" })).await.expect_error(409, "document_exists");
-    let index = json!({ "fields": [{ "path": "in.country", "order": 1 }, { "path": "people", "order": -1 }] });
+    let index =
+        json!({ "fields": [{ "path": "in.country", "order": 1 }, { "path": "people", "order": -1 }] });
     secret.post("/v1/database/collections/places/indexes", index).await.expect(201);
     let query = json!({ "query": { "in.country": "IT", "people": { "$gte": 2 } }, "sort": { "people": -1 }, "limit": 1 });
     let first = secret.post(&format!("{DOCUMENTS}/query"), query.clone()).await.expect(200);
@@ -32,7 +36,10 @@ async fn documents_are_written_found_changed_and_removed() {
     secret.delete(&format!("{DOCUMENTS}/b")).await.expect(204);
     secret.get(&format!("{DOCUMENTS}/b")).await.expect_error(404, "document_not_found");
     // The developer's routes are the same handlers.
-    let listed = ada.get(&format!("/v1/projects/{}/database/collections/places/documents", project.id)).await.expect(200);
+    let listed = ada
+        .get(&format!("/v1/projects/{}/database/collections/places/documents", project.id))
+        .await
+        .expect(200);
     assert_eq!(listed["documents"].as_array().unwrap().len(), 2);
     server.stop().await;
 }
@@ -114,7 +121,8 @@ async fn paging_shows_every_document_once() {
     let (mut seen, mut cursor) = (Vec::new(), Value::Null);
     loop {
         let body = json!({ "query": {}, "sort": { "n": 1 }, "limit": 40, "cursor": cursor });
-        let body = if cursor.is_null() { json!({ "query": {}, "sort": { "n": 1 }, "limit": 40 }) } else { body };
+        let body =
+            if cursor.is_null() { json!({ "query": {}, "sort": { "n": 1 }, "limit": 40 }) } else { body };
         let page = secret.post("/v1/database/collections/n%25%2Fx/documents/query", body).await.expect(200);
         seen.extend(page["documents"].as_array().unwrap().iter().map(|document| document["_id"].to_string()));
         cursor = page["next_cursor"].clone();

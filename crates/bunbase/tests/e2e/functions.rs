@@ -18,7 +18,7 @@ async fn one_project(server: &Server) -> (Client, Project, Client) {
 /// The function's log lines of one invocation, once they are there.
 async fn logged(ada: &Client, project: &Project, name: &str, invocation: &str) -> Vec<Value> {
     let path = format!("/v1/projects/{}/functions/{name}/logs?invocation_id={invocation}", project.id);
-    for _ in 0..2000 {
+    for _ in 0..5000 {
         let body = ada.get(&path).await.expect(200);
         let lines = body["logs"].as_array().unwrap().clone();
         if !lines.is_empty() {
@@ -65,7 +65,9 @@ async fn a_version_is_immutable_and_a_bad_one_leaves_the_good_one() {
     ada.deploy(&project, "f", "v1", HELLO).await.expect(201);
     let again = ada.deploy(&project, "f", "v1", HELLO).await;
     assert!(again.status.is_success(), "{}", again.body);
-    ada.deploy(&project, "f", "v1", "export default () => new Response('2')").await.expect_error(409, "version_exists");
+    ada.deploy(&project, "f", "v1", "export default () => new Response('2')")
+        .await
+        .expect_error(409, "version_exists");
     for (version, source) in [
         ("v2", "export default () => {"),
         ("v3", "throw new Error('on import'); export default () => new Response()"),
@@ -102,7 +104,10 @@ async fn failures_of_a_handler_have_their_own_answers() {
     assert!(body["error"]["details"]["error_id"].is_string());
     assert!(!body.to_string().contains("42"), "{body}");
     let lines = logged(&ada, &project, "f", &invocation).await;
-    assert!(lines.iter().any(|line| line["message"].as_str().unwrap().contains("the secret is 42")), "{lines:?}");
+    assert!(
+        lines.iter().any(|line| line["message"].as_str().unwrap().contains("the secret is 42")),
+        "{lines:?}"
+    );
     caller.get("/v1/functions/f/nothing").await.expect_error(500, "no_response");
     caller.get("/v1/functions/f/exit").await.expect_error(502, "worker_crashed");
     assert_eq!(caller.get("/v1/functions/f/fine").await.expect(200), "ok");
@@ -141,7 +146,9 @@ async fn bodies_stream_both_ways_and_over_the_limit_is_refused() {
     let chunk = vec![b'x'; 64 << 10];
     let stream = |chunks: usize| {
         let chunk = chunk.clone();
-        reqwest::Body::wrap_stream(futures_util::stream::iter((0..chunks).map(move |_| Ok::<_, std::io::Error>(chunk.clone()))))
+        reqwest::Body::wrap_stream(futures_util::stream::iter(
+            (0..chunks).map(move |_| Ok::<_, std::io::Error>(chunk.clone())),
+        ))
     };
     let response = caller.request(Method::POST, "/v1/functions/echo").body(stream(128)).send().await.unwrap();
     assert_eq!(response.status(), 200);
@@ -175,7 +182,12 @@ async fn access_decides_who_may_call() {
     ada.patch(&function, json!({ "access": "public" })).await.expect(200);
     nobody.get(&invoke).await.expect(200);
     let other = ada.project("other").await;
-    server.client().with_key(&other.secret_key).get("/v1/functions/f").await.expect_error(404, "function_not_found");
+    server
+        .client()
+        .with_key(&other.secret_key)
+        .get("/v1/functions/f")
+        .await
+        .expect_error(404, "function_not_found");
     server.stop().await;
 }
 
@@ -187,7 +199,7 @@ async fn functions_are_there_after_kill_dash_nine() {
     ada.deploy(&project, "hello", "v1", HELLO).await.expect(201);
     server.kill().await;
     let server = Server::start(&data).await;
-    let caller = Client { url: server.url.clone(), ..caller };
+    let caller = caller.at(&server);
     assert_eq!(caller.get("/v1/functions/hello").await.expect(200), json!({ "hello": "world" }));
     server.stop().await;
 }

@@ -1,5 +1,7 @@
 //! End to end: the real binary, real Bun workers, real files, over HTTP.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails; this covers its helpers too")]
+
 mod accounts;
 mod authorisation;
 mod bad_input;

@@ -23,7 +23,10 @@ async fn the_pages_about_the_process_answer() {
     let metrics = nobody.get("/metrics").await.expect(200);
     assert!(metrics.as_str().unwrap().contains("bunbase_http_requests_total"));
     let api = nobody.get("/openapi.json").await.expect(200);
-    assert_eq!(nobody.get("/api/instance/status").await.expect(200), nobody.get("/v1/instance/status").await.expect(200));
+    assert_eq!(
+        nobody.get("/api/instance/status").await.expect(200),
+        nobody.get("/v1/instance/status").await.expect(200)
+    );
     assert!(api["paths"]["/v1/functions/{name}"].is_object());
     for path in ["/events", "/kv/x", "/kms", "/storage/a/b", "/v1/kv/x"] {
         nobody.get(path).await.expect_error(404, "service_not_enabled");
@@ -44,8 +47,14 @@ async fn metrics_are_for_operators_and_name_no_project() {
     let metrics = ada.get("/metrics").await.expect(200).to_string();
     assert!(!metrics.contains("very-secret-name") && !metrics.contains(&project.id));
     let forwarded = |token: Option<&str>| {
-        let request = server.client().request(reqwest::Method::GET, "/metrics").header("x-forwarded-for", "203.0.113.9");
-        token.map_or_else(|| request.try_clone().unwrap(), |token| request.try_clone().unwrap().bearer_auth(token))
+        let request = server
+            .client()
+            .request(reqwest::Method::GET, "/metrics")
+            .header("x-forwarded-for", "203.0.113.9");
+        token.map_or_else(
+            || request.try_clone().unwrap(),
+            |token| request.try_clone().unwrap().bearer_auth(token),
+        )
     };
     ada.send(forwarded(None)).await.expect_error(401, "unauthenticated");
     ada.send(forwarded(Some("it_wrong"))).await.expect_error(401, "unauthenticated");

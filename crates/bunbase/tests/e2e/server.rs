@@ -84,7 +84,8 @@ impl Server {
     }
 
     pub(crate) fn signal_stop(&self) {
-        nix::sys::signal::kill(nix::unistd::Pid::from_raw(self.pid()), nix::sys::signal::Signal::SIGTERM).unwrap();
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(self.pid()), nix::sys::signal::Signal::SIGTERM)
+            .unwrap();
     }
 
     /// `SIGTERM`, then the exit status and what was logged.

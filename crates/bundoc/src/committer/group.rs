@@ -24,10 +24,10 @@ impl<'a> Group<'a> {
 
     /// The value of a key as this group leaves it.
     pub(crate) fn get(&self, space: Space, key: &[u8]) -> Result<Option<Slice>, EngineError> {
-        if !self.writes.is_empty() {
-            if let Some(value) = self.writes.get(&(space, Slice::from(key))) {
-                return Ok(value.clone());
-            }
+        if !self.writes.is_empty()
+            && let Some(value) = self.writes.get(&(space, Slice::from(key)))
+        {
+            return Ok(value.clone());
         }
         self.store.get(space, key)
     }

@@ -83,7 +83,7 @@ fn extended(value: RawBsonRef<'_>, out: &mut Vec<u8>) -> Result {
         RawBsonRef::ObjectId(id) => object("$oid", &id.to_hex(), out),
         RawBsonRef::DateTime(date) => match date.try_to_rfc3339_string() {
             Ok(text) if (0..=LAST_ISO_MILLIS).contains(&date.timestamp_millis()) => {
-                object("$date", &text, out)
+                object("$date", &text, out);
             }
             _ => {
                 out.extend_from_slice(b"{\"$date\":");
