@@ -56,6 +56,7 @@ export class Installation {
       ...withBun(),
       BUNBASE_URL: server.url,
       BUNBASE_KEY: keys.secret_key,
+      BUNBASE_PROJECT: keys.project,
       BUNBASE_CONFIG_DIR: join(this.#bench.directory, "cli"),
     });
   }
