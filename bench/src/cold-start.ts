@@ -11,7 +11,7 @@ import { run } from "./process.ts";
 import type { Report, Row } from "./report.ts";
 
 /** After a start, until the spare workers stand ready. */
-const SETTLE_MS = 2_000;
+const SETTLE_MS = { full: 2_000, short: 1_000 };
 const PAUSE_MS = 250;
 
 type Kind = "tiny" | "large";
@@ -41,7 +41,7 @@ export async function coldStart(bench: Bench): Promise<Report> {
   const rounds: Round[] = [];
   for (let round = 1; round <= ROUNDS; round++) {
     const server = await installation.start();
-    await Bun.sleep(SETTLE_MS);
+    await Bun.sleep(SETTLE_MS[bench.length]);
     for (const kind of ["tiny", "large"] as const) {
       const samplesMs = await firstCalls(bench, server, keys.public_key, names[kind]);
       rounds.push({ kind, samplesMs });

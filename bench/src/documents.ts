@@ -70,7 +70,7 @@ export async function documents(bench: Bench): Promise<Report> {
 
   const measured: Run[] = [];
   const seconds: Record<Operation, number> = {
-    insert: pick(bench, 10, 2),
+    insert: pick(bench, 10, 1.5),
     read: pick(bench, 10, 1),
     query: pick(bench, 10, 1),
     scan: pick(bench, 3, 1),

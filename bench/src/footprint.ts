@@ -13,7 +13,7 @@ import type { Report, Row } from "./report.ts";
 
 const MEBIBYTE = 2 ** 20;
 /** After a start and after a call, until spare workers stand ready and nothing is left to do. */
-const SETTLE_MS = 2_000;
+const SETTLE_MS = { full: 2_000, short: 1_000 };
 const DEMO_MS_MAX = 300_000;
 
 interface Run {
@@ -33,7 +33,7 @@ export async function footprint(bench: Bench): Promise<Report> {
   const runs: Run[] = [];
   for (let round = 1; round <= ROUNDS; round++) {
     const upReadyMs = await startUp(bench, installation.dataDir);
-    runs.push({ upReadyMs, ...(await once(installation, key)) });
+    runs.push({ upReadyMs, ...(await once(bench, installation, key)) });
     console.log(`    round ${round} of ${ROUNDS}`);
   }
   const of = (figure: keyof Run) => median(runs.map((run) => run[figure]));
@@ -98,15 +98,19 @@ function launch(bench: Bench, dataDir: string, url: string): Started {
   });
 }
 
-async function once(installation: Installation, key: string): Promise<Omit<Run, "upReadyMs">> {
+async function once(
+  bench: Bench,
+  installation: Installation,
+  key: string,
+): Promise<Omit<Run, "upReadyMs">> {
   const server = await installation.start();
-  await Bun.sleep(SETTLE_MS);
+  await Bun.sleep(SETTLE_MS[bench.length]);
   const idle = memory(server.process.pid);
   const headers = keyHeader(key);
   const answer = await fetch(`${server.url}/v1/functions/stats`, { headers });
   if (!answer.ok) throw new Error(`stats answered ${answer.status}: ${await answer.text()}`);
   await answer.text();
-  await Bun.sleep(SETTLE_MS);
+  await Bun.sleep(SETTLE_MS[bench.length]);
   const warm = memory(server.process.pid);
   await server.process.stop();
   return {

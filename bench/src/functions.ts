@@ -77,7 +77,7 @@ async function measure(
   sides: Side[],
   headers: Record<string, string>,
 ): Promise<Run[]> {
-  const seconds = pick(bench, 10, 2);
+  const seconds = pick(bench, 10, 1);
   const measured: Run[] = [];
   for (const side of sides) await once(side, { headers, connections: 128, seconds: 2 });
   for (let round = 1; round <= ROUNDS; round++) {
