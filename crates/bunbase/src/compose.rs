@@ -8,9 +8,8 @@ use bun_auth::AuthService;
 use bundoc::FjallEngine;
 use bundoc_server::BundocServer;
 use functions::{FunctionsDeps, FunctionsService, InvocationFront};
-use gateway::{Answer, Front, Gateway, GatewayParts, InsideApi};
+use gateway::{Answer, Front, Gateway, GatewayParts, InsideApi, RequestBody};
 use http::Request;
-use hyper::body::Incoming;
 use metrics_exporter_prometheus::PrometheusHandle;
 use platform::{PlatformParts, PlatformService, ProjectAccess};
 use ports::access::Access;
@@ -135,7 +134,7 @@ impl Front for FunctionCalls {
         InvocationFront::matches(path)
     }
 
-    fn call(&self, request: Request<Incoming>) -> Answer {
+    fn call(&self, request: Request<RequestBody>) -> Answer {
         let front = self.0.clone();
         Box::pin(async move { front.call(request).await.map(Body::new) })
     }

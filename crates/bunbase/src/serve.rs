@@ -44,6 +44,8 @@ const DURATION_BUCKETS: &[f64] = &[
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
     10.0, 30.0,
 ];
+/// A signal so soon after the one before is the same wish, delivered twice (to the process and to its group).
+const SIGNAL_ECHO: Duration = Duration::from_millis(500);
 /// How often histograms are folded up.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 
@@ -103,15 +105,19 @@ fn install_metrics() -> anyhow::Result<PrometheusHandle> {
     Ok(handle)
 }
 
-/// One message for each SIGINT or SIGTERM.
+/// One message for each SIGINT or SIGTERM, echoes left out.
 fn signals() -> anyhow::Result<tokio::sync::mpsc::Receiver<()>> {
     let (send, receive) = tokio::sync::mpsc::channel(2);
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut last: Option<Instant> = None;
     tokio::spawn(async move {
         loop {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
+            }
+            if last.replace(Instant::now()).is_some_and(|last| last.elapsed() < SIGNAL_ECHO) {
+                continue;
             }
             if send.send(()).await.is_err() {
                 return;

@@ -2,6 +2,7 @@
 //! routers of the services.
 
 use crate::alias;
+use crate::body::RequestBody;
 use crate::config::GatewayConfig;
 use crate::cors::Cors;
 use crate::system;
@@ -35,7 +36,7 @@ pub trait Front: Send + Sync {
     /// Whether requests for this path are its own.
     fn claims(&self, path: &str) -> bool;
     /// Answers one request.
-    fn call(&self, request: Request<Incoming>) -> Answer;
+    fn call(&self, request: Request<RequestBody>) -> Answer;
 }
 
 /// What the gateway puts behind its listener.
@@ -86,8 +87,9 @@ impl Gateway {
     }
 
     /// Answers one request from `peer`.
-    pub(crate) async fn handle(&self, mut request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
+    pub(crate) async fn handle(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
         let _work = self.drain.work();
+        let mut request = request.map(RequestBody::new);
         let request_id = request_id(request.headers());
         let origin = self.cors.answer(request.headers());
         let mut response = match self.admit(&mut request, peer) {
@@ -114,9 +116,10 @@ impl Gateway {
     /// Prepares the request; an early answer where none of the services is needed.
     fn admit(
         &self,
-        request: &mut Request<Incoming>,
+        request: &mut Request<RequestBody>,
         peer: IpAddr,
     ) -> Result<Option<Response<Body>>, ApiError> {
+        self.check_headers(request.headers())?;
         if let Some(preflight) = self.cors.preflight(request.method(), request.headers()) {
             return Ok(Some(preflight));
         }
@@ -128,13 +131,24 @@ impl Gateway {
         Ok(None)
     }
 
-    async fn forward(&self, mut request: Request<Incoming>) -> Response<Body> {
+    fn check_headers(&self, headers: &HeaderMap) -> Result<(), ApiError> {
+        let GatewayConfig { header_bytes_max, headers_max, .. } = self.config;
+        let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        if bytes > header_bytes_max || headers.len() > headers_max {
+            let message =
+                format!("a request has at most {headers_max} headers of {header_bytes_max} bytes in all");
+            return Err(ApiError::new(ErrorCode::HeadersTooLarge, message));
+        }
+        Ok(())
+    }
+
+    async fn forward(&self, mut request: Request<RequestBody>) -> Response<Body> {
         let path = request.uri().path();
         if let Some(front) = self.front.as_ref().filter(|front| front.claims(path)) {
             return front.call(request).await;
         }
         let limit = self.body_limit(request.method(), path);
-        if let Some(length) = content_length(request.headers()).filter(|length| *length > 2 * limit as u64) {
+        if let Some(length) = content_length(request.headers()).filter(|length| *length > limit as u64) {
             tracing::debug!(length, limit, "body refused by its announced length");
             return too_large(limit).response(None);
         }

@@ -6,6 +6,7 @@
 //! (`Front`), before axum and its layers.
 
 mod alias;
+mod body;
 mod config;
 mod cors;
 mod dispatch;
@@ -13,6 +14,7 @@ mod inside;
 mod listener;
 mod system;
 
+pub use body::RequestBody;
 pub use config::GatewayConfig;
 pub use dispatch::{Answer, Front, Gateway, GatewayParts};
 pub use inside::InsideApi;

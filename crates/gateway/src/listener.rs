@@ -17,6 +17,9 @@ use tokio::sync::Semaphore;
 
 /// Streams of one HTTP/2 connection.
 const STREAMS_MAX: u32 = 256;
+/// Headers are read up to so many times their limit, so that those over it get an answer that says so;
+/// beyond that the connection is closed.
+const HEADERS_READ_FACTOR: usize = 4;
 /// Wait after a failed accept (out of file descriptors).
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
@@ -107,15 +110,17 @@ fn builder(gateway: &Gateway) -> auto::Builder<TokioExecutor> {
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(header_timeout)
-        .max_headers(config.headers_max)
-        .max_buf_size(config.header_bytes_max.max(8 << 10))
+        .max_headers(config.headers_max.saturating_mul(HEADERS_READ_FACTOR))
+        .max_buf_size(config.header_bytes_max.saturating_mul(HEADERS_READ_FACTOR).max(8 << 10))
         .pipeline_flush(true);
     builder
         .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(header_timeout)
         .max_concurrent_streams(STREAMS_MAX)
-        .max_header_list_size(u32::try_from(config.header_bytes_max).unwrap_or(u32::MAX));
+        .max_header_list_size(
+            u32::try_from(config.header_bytes_max.saturating_mul(HEADERS_READ_FACTOR)).unwrap_or(u32::MAX),
+        );
     builder
 }
 

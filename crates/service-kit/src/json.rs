@@ -25,35 +25,30 @@ pub const JSON_BYTES_DEFAULT: usize = 16 << 20;
 /// How long the next part of a body may take to arrive.
 const BODY_IDLE_MAX: Duration = Duration::from_secs(30);
 
-/// Collects a whole body. A body somewhat over the limit is read to its end before it is refused, since a
-/// client that is still sending would not see the answer.
+/// Collects a whole body.
 ///
 /// # Errors
 /// `body_too_large` over the limit, `request_timeout` where nothing more came, `invalid_request` where the
 /// client broke off.
 pub async fn read_body(mut body: Body, limit: usize) -> Result<Bytes, ApiError> {
-    let (mut collected, mut seen) = (BytesMut::new(), 0_usize);
+    let mut collected = BytesMut::new();
     loop {
         let Ok(next) = tokio::time::timeout(BODY_IDLE_MAX, body.frame()).await else {
             return Err(ApiError::new(ErrorCode::RequestTimeout, "the body did not arrive in time"));
         };
         let data = match next {
-            None => break,
+            None => return Ok(collected.freeze()),
             Some(Err(_)) => return Err(ApiError::new(ErrorCode::InvalidRequest, "the body ended early")),
             Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
         };
-        if seen == 0 && body.is_end_stream() && data.len() <= limit {
+        if collected.len() + data.len() > limit {
+            return Err(too_large(limit));
+        }
+        if collected.is_empty() && body.is_end_stream() {
             return Ok(data);
         }
-        seen += data.len();
-        if seen > 2 * limit {
-            break;
-        }
-        if seen <= limit {
-            collected.extend_from_slice(&data);
-        }
+        collected.extend_from_slice(&data);
     }
-    if seen > limit { Err(too_large(limit)) } else { Ok(collected.freeze()) }
 }
 
 /// The answer to a body over `limit` bytes.
@@ -98,7 +93,9 @@ pub fn check_depth(text: &[u8]) -> Result<(), ApiError> {
 /// `invalid_json` where it is no JSON, `invalid_request` where the shape is another.
 pub fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, ApiError> {
     check_depth(text)?;
-    serde_json::from_slice(text).map_err(|error| {
+    let text = std::str::from_utf8(text)
+        .map_err(|_| ApiError::new(ErrorCode::InvalidJson, "the body is not valid UTF-8"))?;
+    serde_json::from_str(text).map_err(|error| {
         let code = match error.classify() {
             serde_json::error::Category::Data => ErrorCode::InvalidRequest,
             _ => ErrorCode::InvalidJson,
@@ -173,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_wrong_type_is_not_called_broken_json() {
-        assert_eq!(parse::<u32>(b"{").unwrap_err().code, ErrorCode::InvalidJson);
+        assert_eq!(parse::<Vec<u32>>(b"[1").unwrap_err().code, ErrorCode::InvalidJson);
         assert_eq!(parse::<u32>(b"\"x\"").unwrap_err().code, ErrorCode::InvalidRequest);
         assert_eq!(parse::<String>(b"\"\xff\"").unwrap_err().code, ErrorCode::InvalidJson);
     }
