@@ -36,6 +36,9 @@ impl Outbox {
         let mut batch = BytesMut::new();
         loop {
             self.ready.notified().await;
+            // The writer is woken by the first frame and would run next. Behind those who are ready now, it
+            // finds their frames gathered: one write for all of them.
+            tokio::task::yield_now().await;
             std::mem::swap(&mut batch, &mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
             if socket.write_all(&batch).await.is_err() {
                 return;
