@@ -9,9 +9,7 @@ use crate::metrics::Metrics;
 use crate::scope::{Scope, database_of, visible_to};
 use async_trait::async_trait;
 use axum::response::Response;
-use bundoc::engine::{
-    Actor, CollectionInfo, CollectionName, DatabaseName, Engine, FindRequest, WriteOp, Written,
-};
+use bundoc::engine::{CollectionInfo, CollectionName, Engine, FindRequest, WriteOp, Written};
 use bundoc::error::EngineError;
 use ports::access::Access;
 use ports::lifecycle::{ProjectLifecycle, PurgeError};
@@ -75,7 +73,11 @@ impl BundocServer {
         name: CollectionName,
     ) -> Result<CollectionInfo, ApiError> {
         let Scope { project, database, .. } = scope;
-        self.blocking(&project, move |engine| existing(engine, &database, &name)).await
+        let look = move |engine: &dyn Engine| {
+            let found = engine.collection(&database, &name).map_err(error::engine)?;
+            found.ok_or_else(|| error::engine(EngineError::CollectionNotFound(name.to_string())))
+        };
+        self.blocking(&project, look).await
     }
 
     /// One page of documents, written out on the thread that found them.
@@ -89,9 +91,6 @@ impl BundocServer {
         let find = move |engine: &dyn Engine| {
             let page = engine.find(&database, &collection, &request, &actor);
             let page = page.map_err(|failed| error::engine(visible_to(&actor, failed)))?;
-            if page.documents.is_empty() && page.next_cursor.is_none() && matches!(actor, Actor::Trusted) {
-                existing(engine, &database, &collection)?;
-            }
             json::write_page(&page)
         };
         Ok(raw(self.blocking(&project, find).await?))
@@ -107,15 +106,6 @@ impl BundocServer {
         let done = self.gate.run(project, move || work(&*engine)).await;
         done.map_err(|refused| refused.answer())?
     }
-}
-
-fn existing(
-    engine: &dyn Engine,
-    database: &DatabaseName,
-    name: &CollectionName,
-) -> Result<CollectionInfo, ApiError> {
-    let found = engine.collection(database, name).map_err(error::engine)?;
-    found.ok_or_else(|| error::engine(EngineError::CollectionNotFound(name.to_string())))
 }
 
 #[async_trait]

@@ -184,7 +184,7 @@ pub(super) fn mount(mounted: Mounted) -> Mounted {
                 .query("cursor", "`next_cursor` of the page before")
                 .query("fields", "dot paths to keep, separated by commas")
                 .answers::<DocumentPage>(200, "a page of documents")
-                .errors(&[ErrorCode::InvalidQuery, ErrorCode::CollectionNotFound, ErrorCode::Forbidden])
+                .errors(&[ErrorCode::InvalidQuery, ErrorCode::Forbidden])
                 .errors(&[ErrorCode::Overloaded])
         },
     };
@@ -199,7 +199,7 @@ pub(super) fn mount(mounted: Mounted) -> Mounted {
                 .body::<Query>()
                 .answers::<DocumentPage>(200, "a page of documents")
                 .errors(&[ErrorCode::InvalidQuery, ErrorCode::QueryTooExpensive])
-                .errors(&[ErrorCode::CollectionNotFound, ErrorCode::Forbidden, ErrorCode::Overloaded])
+                .errors(&[ErrorCode::Forbidden, ErrorCode::Overloaded])
         },
     };
     mounted.both(&lists, list).both(&queries, query)
