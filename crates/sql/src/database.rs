@@ -2,8 +2,10 @@
 
 use crate::error::{SqlError, is_damage};
 use crate::migrate::{self, Migration};
+use sqlx::Connection as _;
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
 };
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,6 +26,13 @@ pub enum Durability {
 
 /// A transaction that writes; rolled back unless `commit` is called.
 pub type Write = sqlx::Transaction<'static, sqlx::Sqlite>;
+
+/// Whether a connection may be used again. When the disk is full SQLite takes a transaction back by itself;
+/// the connection then still counts it as open, and would refuse to begin another.
+async fn whole(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
+}
 
 /// One SQLite file.
 #[derive(Debug, Clone)]
@@ -54,6 +63,7 @@ impl Database {
                 .max_connections(connections)
                 .idle_timeout(None)
                 .max_lifetime(None)
+                .after_release(|connection, _| Box::pin(whole(connection)))
                 .connect_with(options)
                 .await
         };

@@ -121,6 +121,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn writing_goes_on_after_the_disk_was_full() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = open(&directory).await;
+        let blobs = Migration { number: 1, name: "blobs", sql: "CREATE TABLE blobs (x BLOB)" };
+        database.migrate("one", &[blobs]).await.unwrap();
+        let mut write = database.write().await.unwrap();
+        write.execute("PRAGMA max_page_count = 10").await.unwrap();
+        let full = write.execute("INSERT INTO blobs VALUES (zeroblob(1000000))").await.unwrap_err();
+        assert!(matches!(SqlError::from(full), SqlError::DiskFull(_)));
+        drop(write);
+        let mut write = database.write().await.unwrap();
+        write.execute("INSERT INTO blobs VALUES (zeroblob(1000000))").await.unwrap();
+        write.commit().await.unwrap();
+    }
+
+    #[tokio::test]
     async fn a_write_that_is_dropped_leaves_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let database = open(&directory).await;
