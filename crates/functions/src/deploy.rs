@@ -156,6 +156,7 @@ impl FunctionsService {
             registry.set_access(&row.project, &row.name, row.access);
             return Ok(row);
         }
+        self.compile_if_large(&row).await;
         let deployment = self.load(&row).await?;
         if let Err(error) = functions::save(&self.database, &row).await {
             self.retire(deployment);
@@ -223,6 +224,7 @@ impl FunctionsService {
             key,
             project: row.project.as_str().into(),
             bundle_path: self.bundles.path(&row.id, &row.version.id),
+            bytecode_path: self.bytecode_path(row),
             handler: row.version.handler.clone(),
             env: Vec::new(),
             settings: row.settings.effective(&self.config).for_pool(&self.config),

@@ -5,6 +5,7 @@
 //! deploys, logs or calls is never visible in another. It never decides who a caller is: it asks `Access`.
 
 mod bundle;
+mod bytecode;
 mod config;
 mod deploy;
 mod error;

@@ -86,13 +86,14 @@ impl FunctionsService {
         Ok(service)
     }
 
-    async fn register_all(&self) -> Result<(), StartError> {
+    async fn register_all(self: &Arc<Self>) -> Result<(), StartError> {
         let rows = store::functions::all(&self.database).await.map_err(sql::SqlError::from)?;
         for row in &rows {
             let deployment = self.register(row);
             self.executor.registry.switch(&row.project, &row.name, row.access, deployment);
         }
         tracing::info!(functions = rows.len(), "functions registered");
+        self.compile_in_background(rows);
         Ok(())
     }
 

@@ -66,6 +66,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         key: "hot".into(),
         project: "bench".into(),
         bundle_path,
+        bytecode_path: None,
         handler: "default".to_owned(),
         env: Vec::new(),
         settings,

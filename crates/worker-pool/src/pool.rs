@@ -107,13 +107,13 @@ impl WorkerPool {
     /// Takes no more calls, waits for those in flight (at most the drain timeout), ends all workers.
     pub async fn stop(&self) {
         self.shared.stopping.store(true, Ordering::Release);
-        let versions = self.shared.live_versions();
+        // Those that are retiring too: the supervisor, which ends their workers, has to outlive them.
+        let versions = self.shared.known_versions();
         join_all(versions.iter().map(|version| version.retire())).await;
         let spares: Vec<_> = lock(&self.shared.spares).drain(..).collect();
         join_all(spares.iter().map(|worker| async {
-            let ended = worker.ended.notified();
             worker.end(EndReason::Retired);
-            ended.await;
+            worker.has_ended().await;
         }))
         .await;
         for task in &self.tasks {
@@ -126,7 +126,7 @@ impl WorkerPool {
         PoolStats {
             spares: lock(&self.shared.spares).len(),
             workers: lock(&self.shared.busy).len(),
-            versions: self.shared.live_versions().len(),
+            versions: self.shared.known_versions().iter().filter(|version| !version.is_retired()).count(),
         }
     }
 }
@@ -190,9 +190,8 @@ impl Shared {
         version.keep_warm();
     }
 
-    fn live_versions(&self) -> Vec<Arc<Version>> {
-        let versions = lock(&self.versions);
-        versions.iter().filter_map(Weak::upgrade).filter(|version| !version.is_retired()).collect()
+    fn known_versions(&self) -> Vec<Arc<Version>> {
+        lock(&self.versions).iter().filter_map(Weak::upgrade).collect()
     }
 
     async fn keep_spares(self: Arc<Self>) {

@@ -225,6 +225,7 @@ impl Session {
         if let Err(error) = tokio::fs::remove_dir_all(&worker.directory).await {
             tracing::debug!(%error, "private directory of a worker could not be removed");
         }
+        worker.set_ended();
     }
 }
 

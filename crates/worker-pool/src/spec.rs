@@ -13,6 +13,9 @@ pub struct VersionSpec {
     pub project: Arc<str>,
     /// Absolute path of the bundled module.
     pub bundle_path: PathBuf,
+    /// The same module as CommonJS with its bytecode beside it. A worker that starts while this file is there
+    /// loads it instead, and the bundle where it cannot.
+    pub bytecode_path: Option<PathBuf>,
     /// The export to call. `default` also finds a default object with `fetch` and an export `handler`.
     pub handler: String,
     /// Variables of `process.env`; nothing of the server's own environment is visible.

@@ -221,7 +221,7 @@ impl Version {
         let started = Instant::now();
         let worker = self.shared.take_spare().await?;
         let loaded = self.load_into(&worker).await;
-        if loaded.is_err() || self.is_retired() {
+        if loaded.is_err() || self.is_retired() || self.shared.is_stopping() {
             worker.end(EndReason::Retired);
             return loaded;
         }
@@ -238,8 +238,13 @@ impl Version {
     async fn load_into(self: &Arc<Self>, worker: &Worker) -> Result<(), LoadError> {
         let env: std::collections::BTreeMap<_, _> =
             self.spec.env.iter().map(|(name, value)| (name, value)).collect();
-        let order =
-            serde_json::json!({ "bundle": self.spec.bundle_path, "handler": self.spec.handler, "env": env });
+        let bytecode = self.spec.bytecode_path.as_ref().filter(|path| path.is_file());
+        let order = serde_json::json!({
+            "bundle": self.spec.bundle_path,
+            "bytecode": bytecode,
+            "handler": self.spec.handler,
+            "env": env,
+        });
         let timeout = self.shared.launcher.startup_timeout;
         let answer = worker.load(self, order.to_string().as_bytes());
         match tokio::time::timeout(timeout, answer).await {
@@ -313,17 +318,11 @@ impl Version {
     }
 
     async fn end_drained(&self, worker: &Arc<Worker>) {
-        let ended = worker.ended.notified();
-        tokio::pin!(ended);
-        ended.as_mut().enable();
         // From here on the supervisor ends it as soon as its last call is over.
         worker.draining.store(true, Ordering::Release);
-        if worker.calls().is_closed() {
-            return;
-        }
-        if tokio::time::timeout(self.shared.drain_timeout, ended.as_mut()).await.is_err() {
+        if tokio::time::timeout(self.shared.drain_timeout, worker.has_ended()).await.is_err() {
             worker.end(EndReason::Retired);
-            ended.await;
+            worker.has_ended().await;
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::call::{BodyError, InvokeRequest, InvokeResponse, RequestBody, ResponseBody};
 use crate::calls::{CallTable, Entry, Outcome, Phase};
@@ -50,7 +50,7 @@ pub(crate) struct Worker {
     pub(crate) port_calls: AtomicUsize,
     pub(crate) draining: AtomicBool,
     pub(crate) kill: Notify,
-    pub(crate) ended: Notify,
+    ended: watch::Sender<bool>,
     end: OnceLock<EndReason>,
     version: OnceLock<Arc<Version>>,
     load: Mutex<Option<oneshot::Sender<Loaded>>>,
@@ -69,7 +69,7 @@ impl Worker {
             port_calls: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
             kill: Notify::new(),
-            ended: Notify::new(),
+            ended: watch::Sender::new(false),
             end: OnceLock::new(),
             version: OnceLock::new(),
             load: Mutex::new(None),
@@ -91,6 +91,16 @@ impl Worker {
         if self.end.set(reason).is_ok() {
             self.kill.notify_one();
         }
+    }
+
+    /// Nothing is left of it: the process is gone, its calls are answered, its directory is removed.
+    pub(crate) fn set_ended(&self) {
+        self.ended.send_replace(true);
+    }
+
+    /// Waits until nothing is left of it; returns at once where that was before.
+    pub(crate) async fn has_ended(&self) {
+        let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
     }
 
     /// Gives a spare to a version; the receiver gets the answer of the import, or is dropped with the worker.
@@ -231,7 +241,6 @@ impl Worker {
                 Phase::Abandoned => {}
             }
         }
-        self.ended.notify_waiters();
     }
 }
 

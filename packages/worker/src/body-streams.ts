@@ -82,12 +82,12 @@ export class Upload {
 export class Download {
   readonly #call: number;
   readonly #writer: FrameWriter;
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #reader: ReadableStreamDefaultReader<unknown>;
   #creditBytes = STREAM_WINDOW_BYTES;
   #cancelled = false;
   #wake: (() => void) | undefined;
 
-  constructor(call: number, writer: FrameWriter, body: ReadableStream<Uint8Array>) {
+  constructor(call: number, writer: FrameWriter, body: ReadableStream<unknown>) {
     this.#call = call;
     this.#writer = writer;
     this.#reader = body.getReader();
@@ -109,7 +109,7 @@ export class Download {
     for (;;) {
       const { done, value } = await this.#reader.read();
       if (done || this.#cancelled) return;
-      await this.#send(value);
+      await this.#send(chunkBytes(value));
       if (this.#cancelled) return;
     }
   }
@@ -130,4 +130,15 @@ export class Download {
       at += size;
     }
   }
+}
+
+/** As `Bun.serve` takes them: text and every kind of buffer. */
+function chunkBytes(chunk: unknown): Uint8Array {
+  if (chunk instanceof Uint8Array) return chunk;
+  if (typeof chunk === "string") return Buffer.from(chunk, "utf8");
+  if (ArrayBuffer.isView(chunk)) {
+    return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+  }
+  if (chunk instanceof ArrayBuffer) return new Uint8Array(chunk);
+  throw new TypeError("a chunk of the body is neither text nor bytes");
 }

@@ -6,6 +6,8 @@ import { describe, type ErrorText, type Handler } from "./dispatcher.ts";
 /** The payload of a `LOAD` frame. */
 export interface LoadOrder {
   readonly bundle: string;
+  /** The same bundle as CommonJS with bytecode beside it, where there is one. */
+  readonly bytecode: string | null;
   readonly handler: string;
   readonly env: Readonly<Record<string, string>>;
 }
@@ -28,6 +30,9 @@ export function replaceEnvironment(env: Readonly<Record<string, string>>): void 
 }
 
 export async function loadHandler(order: LoadOrder): Promise<Handler> {
+  const compiled =
+    order.bytecode === null ? undefined : fromBytecode(order.bytecode, order.handler);
+  if (compiled !== undefined) return compiled;
   let exports: Record<string, unknown>;
   try {
     exports = (await import(pathToFileURL(order.bundle).href)) as Record<string, unknown>;
@@ -44,7 +49,17 @@ export async function loadHandler(order: LoadOrder): Promise<Handler> {
   throw new LoadFailure("handler", { message, stack: "" });
 }
 
-/** Bytecode bundles are CommonJS, whose exports lie one `default` deeper. */
+/** `undefined` where only the plain bundle can work, or can say why it does not. */
+function fromBytecode(path: string, name: string): Handler | undefined {
+  try {
+    // Gives the exports themselves; an import may wrap them in one more `default`.
+    return findHandler(import.meta.require(path), name);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Bundles that were CommonJS before have their exports one `default` deeper. */
 function findHandler(exports: Record<string, unknown>, name: string): Handler | undefined {
   const inner = exports.default;
   const scopes = isRecord(inner) ? [exports, inner] : [exports];

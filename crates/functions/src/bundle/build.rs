@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use worker_pool::BunBinary;
 
 include!(concat!(env!("OUT_DIR"), "/sdk_files.rs"));
@@ -54,15 +54,38 @@ impl Builder {
 
     /// The bundle of `source`.
     pub(crate) async fn build(&self, source: Vec<u8>) -> Result<Vec<u8>, FunctionsError> {
-        let turn = tokio::time::timeout(TURN_TIMEOUT, self.turns.acquire()).await;
-        let Ok(Ok(_turn)) = turn else { return Err(FunctionsError::Busy) };
-        let number = self.builds.fetch_add(1, Ordering::Relaxed);
-        let place = self.directory.join(number.to_string());
-        let built = self.build_in(&place, source).await;
-        if let Err(error) = tokio::fs::remove_dir_all(&place).await {
-            tracing::warn!(%error, directory = %place.display(), "directory of a bundler was not removed");
-        }
+        let place = self.place().await?;
+        let built = self.build_in(&place.path, source).await;
+        place.remove().await;
         built
+    }
+
+    /// What the bytecode is tied to.
+    pub(crate) fn bun_version(&self) -> &str {
+        self.bun.version()
+    }
+
+    /// Waits until a bundler may run.
+    pub(super) async fn place(&self) -> Result<Place<'_>, FunctionsError> {
+        let turn = tokio::time::timeout(TURN_TIMEOUT, self.turns.acquire()).await;
+        let Ok(Ok(turn)) = turn else { return Err(FunctionsError::Busy) };
+        let number = self.builds.fetch_add(1, Ordering::Relaxed);
+        Ok(Place { path: self.directory.join(number.to_string()), timeout: self.timeout, _turn: turn })
+    }
+
+    /// A Bun that works in `place` and sees nothing of the server's environment.
+    pub(super) fn bun(&self, place: &Path) -> Command {
+        let mut command = Command::new(self.bun.path());
+        command
+            .current_dir(place)
+            .env_clear()
+            .env("HOME", place)
+            .env("TMPDIR", place)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true);
+        command
     }
 
     async fn build_in(&self, place: &Path, source: Vec<u8>) -> Result<Vec<u8>, FunctionsError> {
@@ -88,16 +111,10 @@ impl Builder {
     }
 
     async fn run(&self, place: &Path) -> io::Result<Answer> {
-        let mut child = Command::new(self.bun.path())
+        let mut child = self
+            .bun(place)
             .args(["build.js", "./function.ts", "./bundle.js"])
-            .current_dir(place)
-            .env_clear()
-            .env("HOME", place)
-            .env("TMPDIR", place)
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
             .spawn()?;
         let mut text = Vec::new();
         if let Some(output) = child.stdout.take() {
@@ -107,6 +124,21 @@ impl Builder {
         let last = text.split(|byte| *byte == b'\n').rfind(|line| !line.is_empty());
         last.and_then(|line| serde_json::from_slice(line).ok())
             .ok_or_else(|| io::Error::other(format!("the bundler ended without an answer ({status})")))
+    }
+}
+
+/// The directory of one bundler, with its turn.
+pub(super) struct Place<'a> {
+    pub(super) path: PathBuf,
+    pub(super) timeout: Duration,
+    _turn: SemaphorePermit<'a>,
+}
+
+impl Place<'_> {
+    pub(super) async fn remove(self) {
+        if let Err(error) = tokio::fs::remove_dir_all(&self.path).await {
+            tracing::warn!(%error, directory = %self.path.display(), "directory of a bundler was not removed");
+        }
     }
 }
 

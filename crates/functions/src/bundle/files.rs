@@ -28,7 +28,11 @@ impl BundleFiles {
         self.version_directory(function, version_id).join(FILE)
     }
 
-    fn version_directory(&self, function: &FunctionId, version_id: &str) -> PathBuf {
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    pub(super) fn version_directory(&self, function: &FunctionId, version_id: &str) -> PathBuf {
         self.directory.join(function.as_str()).join(version_id)
     }
 
@@ -49,12 +53,9 @@ impl BundleFiles {
         let version = target.parent().unwrap_or(&self.directory);
         std::fs::create_dir_all(version)?;
         let unfinished = version.join("bundle.js.unfinished");
-        let mut file = File::create(&unfinished)?;
-        file.write_all(code)?;
-        file.sync_all()?;
+        write_synced(&unfinished, code)?;
         std::fs::rename(&unfinished, target)?;
-        let directories = version.ancestors().take_while(|path| path.starts_with(&self.directory));
-        directories.into_iter().try_for_each(|path| File::open(path)?.sync_all())
+        sync_up(version, &self.directory)
     }
 
     /// Removes a version.
@@ -92,22 +93,37 @@ impl BundleFiles {
     }
 }
 
-fn entries(directory: &Path) -> io::Result<Vec<PathBuf>> {
+/// Writes a file to the disk, its entry in the directory not yet.
+pub(super) fn write_synced(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+/// Brings the entries of a directory, and of those above it up to `top`, to the disk.
+pub(super) fn sync_up(directory: &Path, top: &Path) -> io::Result<()> {
+    let mut directories = directory.ancestors().take_while(|path| path.starts_with(top));
+    directories.try_for_each(|path| File::open(path)?.sync_all())
+}
+
+pub(super) fn entries(directory: &Path) -> io::Result<Vec<PathBuf>> {
     std::fs::read_dir(directory)?.map(|entry| entry.map(|entry| entry.path())).collect()
 }
 
-fn name(path: &Path) -> String {
+pub(super) fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn absent(removed: io::Result<()>) -> io::Result<()> {
+pub(super) fn absent(removed: io::Result<()>) -> io::Result<()> {
     match removed {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
     }
 }
 
-async fn blocking(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> Result<(), FunctionsError> {
+pub(super) async fn blocking(
+    work: impl FnOnce() -> io::Result<()> + Send + 'static,
+) -> Result<(), FunctionsError> {
     tokio::task::spawn_blocking(work).await?.map_err(FunctionsError::Files)
 }
 

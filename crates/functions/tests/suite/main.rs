@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod bytecode;
 mod calls;
 mod deploy;
 mod manage;

@@ -16,7 +16,7 @@ use run_log::{RunLog, RunLogConfig};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use service_kit::ids::{KeyId, ProjectId, UserId};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tower::ServiceExt;
 use worker_pool::BunBinary;
@@ -137,10 +137,14 @@ impl Server {
         self.logs.close().await;
     }
 
+    /// Where the bundles are.
+    pub(crate) fn bundles_directory(&self) -> PathBuf {
+        self.directory.path().join("functions/bundles")
+    }
+
     /// Directories of bundles, one for each version.
     pub(crate) fn bundles(&self) -> usize {
-        let directory = self.directory.path().join("functions/bundles");
-        let functions = std::fs::read_dir(directory).unwrap();
+        let functions = std::fs::read_dir(self.bundles_directory()).unwrap();
         functions.map(|function| std::fs::read_dir(function.unwrap().path()).unwrap().count()).sum()
     }
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use worker_pool::{InvokeError, LogLevel, LogSource, RequestBody};
 
-use crate::support::{Bench, call, get, get_text, is_alive, post, text, until};
+use crate::support::{Bench, PATIENCE, call, get, get_text, is_alive, post, text, until};
 
 #[tokio::test]
 async fn every_form_of_handler_is_called() {
@@ -221,4 +221,35 @@ async fn spares_are_refilled_and_end_with_the_pool() {
     }
     assert_eq!(call(&first, get("/")).await.unwrap_err().code(), "function_retired");
     assert_eq!(std::fs::read_dir(bench.directory.path().join("w")).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn bytecode_is_preferred_and_the_bundle_stands_behind_it() {
+    let bench = Bench::start().await;
+    let cases = [
+        (Some("exports.default = () => new Response('compiled'); exports.fetch = () => 5"), "compiled"),
+        (Some("throw new Error('another Bun')"), "plain"),
+        (Some("exports.other = () => new Response('other')"), "plain"),
+        (None, "plain"),
+    ];
+    for (number, (compiled, answer)) in cases.into_iter().enumerate() {
+        let mut spec = bench.spec(&format!("f{number}"), "export default () => new Response('plain')");
+        let path = bench.directory.path().join(format!("f{number}.cjs"));
+        if let Some(compiled) = compiled {
+            std::fs::write(&path, compiled).unwrap();
+        }
+        spec.bytecode_path = Some(path);
+        let version = bench.pool.load(spec).await.unwrap();
+        assert_eq!(get_text(&version, "/").await, answer, "{compiled:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_version_that_retires_while_the_pool_stops_is_not_waited_for() {
+    let bench = Bench::start_with(|config| config.drain_timeout = 10 * PATIENCE).await;
+    let version = bench.load("f", "export default () => new Response(String(process.pid))").await;
+    let pid = get_text(&version, "/").await;
+    let both = async { tokio::join!(version.retire(), bench.pool.stop()) };
+    tokio::time::timeout(PATIENCE, both).await.expect("the end of a worker was missed");
+    assert!(!is_alive(pid.parse().unwrap()));
 }

@@ -179,3 +179,22 @@ async fn a_streamed_body_that_nobody_reads_does_not_hold_the_call() {
     assert_eq!(text(response).await, "done");
     until(|| version.stats().in_flight == 0).await;
 }
+
+#[tokio::test]
+async fn a_stream_of_text_and_of_any_bytes_is_sent() {
+    let bench = Bench::start().await;
+    let source = "const chunks = {
+        '/text': ['hello ', 'wörld'],
+        '/bytes': [new Uint8Array([97]), new Uint16Array([0x6362]), new Uint8Array([100]).buffer],
+        '/number': [5],
+    };
+    export default (req) => new Response(new ReadableStream({ start(controller) {
+        for (const chunk of chunks[new URL(req.url).pathname]) controller.enqueue(chunk);
+        controller.close();
+    } }))";
+    let version = bench.load("mixed", source).await;
+    assert_eq!(get_text(&version, "/text").await, "hello wörld");
+    assert_eq!(get_text(&version, "/bytes").await, "abcd");
+    let broken = call(&version, get("/number")).await.unwrap();
+    assert!(broken.body.collect().await.is_err());
+}

@@ -100,6 +100,7 @@ impl Bench {
             key: name.into(),
             project: "project-1".into(),
             bundle_path,
+            bytecode_path: None,
             handler: "default".to_owned(),
             env: Vec::new(),
             settings: VersionSettings::default(),

@@ -1,0 +1,63 @@
+//! Bytecode for the functions that start faster with it: made in a deployment before its import, and after a
+//! start for those that have none for this Bun. Nothing depends on it: without it the bundle is loaded.
+
+use crate::bundle::BYTECODE_FROM_BYTES;
+use crate::error::FunctionsError;
+use crate::service::FunctionsService;
+use crate::store::functions::{self, FunctionRow};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+impl FunctionsService {
+    /// Where the bytecode of a version is, if there is any; `None` where there will never be.
+    pub(crate) fn bytecode_path(&self, row: &FunctionRow) -> Option<PathBuf> {
+        let bun = self.builder.bun_version();
+        is_large(row).then(|| self.bundles.bytecode_path(&row.id, &row.version.id, bun))
+    }
+
+    /// Makes the bytecode of a large bundle, where that was not tried before. The project's lock is held.
+    pub(crate) async fn compile_if_large(&self, row: &FunctionRow) {
+        if !is_large(row) {
+            return;
+        }
+        if let Err(error) = self.compile(row).await {
+            tracing::debug!(error = &error as &dyn std::error::Error, function = %row.id, "no bytecode was made");
+        }
+    }
+
+    async fn compile(&self, row: &FunctionRow) -> Result<(), FunctionsError> {
+        let (function, version_id, bun) = (&row.id, row.version.id.as_str(), self.builder.bun_version());
+        if self.bundles.was_compiled(function, version_id, bun) {
+            return Ok(());
+        }
+        let compiled = self.builder.compile(&self.bundles.path(function, version_id)).await?;
+        tracing::debug!(%function, version = %row.version.version, %compiled, "bundle was compiled");
+        self.bundles.write_bytecode((function, version_id), bun, compiled).await
+    }
+
+    /// Compiles what an earlier Bun had compiled, one after the other, beside the calls. Workers that start
+    /// later have it.
+    pub(crate) fn compile_in_background(self: &Arc<Self>, rows: Vec<FunctionRow>) {
+        let service = self.clone();
+        self.background.spawn(async move {
+            for row in rows.iter().filter(|row| is_large(row)) {
+                if service.background.is_closed() {
+                    return;
+                }
+                service.compile_if_active(row).await;
+            }
+        });
+    }
+
+    async fn compile_if_active(&self, row: &FunctionRow) {
+        let Ok(_turn) = self.locks.enter(&row.project).await else { return };
+        let now = functions::find(&self.database, &row.project, &row.name).await;
+        if now.is_ok_and(|now| now.is_some_and(|now| now.version.id == row.version.id)) {
+            self.compile_if_large(row).await;
+        }
+    }
+}
+
+fn is_large(row: &FunctionRow) -> bool {
+    row.version.size_bytes > BYTECODE_FROM_BYTES
+}
