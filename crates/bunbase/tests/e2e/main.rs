@@ -7,6 +7,7 @@ mod authorisation;
 mod bad_input;
 mod client;
 mod crash;
+mod demo;
 mod documents;
 mod functions;
 mod process;
