@@ -19,11 +19,13 @@ use crate::error::EngineError;
 use crate::home::SideRecord;
 use crate::layout::{Id, LAST_COMMIT, NEXT_ID, Space};
 use crate::options::EngineOptions;
+use crate::space::FreeSpace;
 use crate::store::Store;
 use background::Background;
 use effects::Effects;
 pub(crate) use group::Group;
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -33,6 +35,9 @@ use tokio::sync::{oneshot, watch};
 
 /// How often the committer looks for old changes and idle tables.
 const MAINTENANCE_EVERY: Duration = Duration::from_secs(60);
+
+/// How long tables are written out at the end.
+const WRITE_OUT_MAX: Duration = Duration::from_secs(5);
 
 /// A write that waits.
 pub(crate) struct WriteRequest {
@@ -49,7 +54,16 @@ pub(crate) enum Request {
     /// Anything else, one at a time: collections, rules, indexes, purges.
     Define(Box<dyn FnOnce(&mut Committer) + Send>),
     /// Finish and end the thread.
-    Stop,
+    Stop(Ending),
+}
+
+/// How the thread ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// At once: the next start replays the journal.
+    Now,
+    /// After tables in memory were written out, so that the next start has nothing to replay.
+    WrittenOut,
 }
 
 /// What the engine and its committer both hold.
@@ -61,8 +75,6 @@ pub(crate) struct Shared {
     /// After a failed commit nothing more is written until a restart.
     pub(crate) writes_stopped: AtomicBool,
     pub(crate) commits: watch::Sender<u64>,
-    /// The directory whose free space is watched.
-    pub(crate) path: PathBuf,
 }
 
 /// State of the committer thread.
@@ -73,6 +85,7 @@ pub(crate) struct Committer {
     last_commit: u64,
     next_id: Id,
     background: Background,
+    space: FreeSpace,
     stopped: bool,
     /// Whether the background has nothing to do, or may not.
     background_waits: bool,
@@ -86,6 +99,8 @@ pub(crate) struct Start {
     pub(crate) last_commit: u64,
     pub(crate) next_id: Id,
     pub(crate) garbage: Vec<crate::catalog::record::Garbage>,
+    /// The directory whose free space is watched.
+    pub(crate) path: PathBuf,
 }
 
 type Answered = (oneshot::Sender<Result<Commit, EngineError>>, Commit);
@@ -93,6 +108,7 @@ type Answered = (oneshot::Sender<Result<Commit, EngineError>>, Commit);
 impl Committer {
     pub(crate) fn new(shared: Arc<Shared>, requests: Receiver<Request>, start: Start) -> Self {
         let background = Background::new(&shared.catalog, start.garbage);
+        let space = FreeSpace::new(start.path, shared.options.disk_reserve_bytes);
         Self {
             shared,
             requests,
@@ -100,6 +116,7 @@ impl Committer {
             last_commit: start.last_commit,
             next_id: start.next_id,
             background,
+            space,
             stopped: false,
             background_waits: false,
             maintained_at: Instant::now(),
@@ -109,21 +126,33 @@ impl Committer {
 
     /// Runs until `Stop` or until nobody can ask any more.
     pub(crate) fn run(mut self) {
-        loop {
+        let ending = loop {
             match self.next_request() {
                 Ok(Some(Request::Write(request))) => {
-                    if self.run_group(request).is_break() {
-                        break;
+                    if let ControlFlow::Break(ending) = self.run_group(request) {
+                        break ending;
                     }
                 }
                 Ok(Some(Request::Define(define))) => define(&mut self),
-                Ok(Some(Request::Stop)) | Err(()) => break,
+                Ok(Some(Request::Stop(ending))) => break ending,
+                Err(()) => break Ending::Now,
                 Ok(None) => {}
             }
             self.work_in_background();
-        }
+        };
         if let Err(error) = self.shared.store.persist() {
             tracing::error!(%error, "the document store could not be synced at the end");
+        } else if ending == Ending::WrittenOut && !self.stopped {
+            self.write_out();
+        }
+    }
+
+    /// A failure costs only time at the next start: everything is in the journal.
+    fn write_out(&self) {
+        match self.shared.store.write_out_and_wait(WRITE_OUT_MAX) {
+            Ok(true) => {}
+            Ok(false) => tracing::warn!("tables were not written out in time, the next start takes longer"),
+            Err(error) => tracing::warn!(%error, "tables could not be written out at the end"),
         }
     }
 
@@ -144,7 +173,7 @@ impl Committer {
     }
 
     /// Evaluates `first` and what waits behind it, and commits them together.
-    fn run_group(&mut self, first: WriteRequest) -> std::ops::ControlFlow<()> {
+    fn run_group(&mut self, first: WriteRequest) -> ControlFlow<Ending> {
         let shared = Arc::clone(&self.shared);
         let mut group = Group::new(&shared.store);
         let mut effects = Effects::new(self.last_commit);
@@ -183,10 +212,10 @@ impl Committer {
         self.finish_group(group, &mut effects, &mut answers);
         match after {
             Some(Request::Define(define)) => define(self),
-            Some(Request::Stop) => return std::ops::ControlFlow::Break(()),
+            Some(Request::Stop(ending)) => return ControlFlow::Break(ending),
             Some(Request::Write(_)) | None => {}
         }
-        std::ops::ControlFlow::Continue(())
+        ControlFlow::Continue(())
     }
 
     fn evaluate(
@@ -244,6 +273,7 @@ impl Committer {
         }
         group.put(Space::Meta, LAST_COMMIT, last_commit.to_be_bytes());
         group.put(Space::Meta, NEXT_ID, self.next_id.to_be_bytes());
+        self.space.took(group.bytes());
         if let Err(error) = group.commit() {
             self.stopped = true;
             self.shared.writes_stopped.store(true, Ordering::Release);
@@ -257,11 +287,11 @@ impl Committer {
     }
 
     /// Whether writes may be taken now.
-    fn check_writable(&self) -> Result<(), EngineError> {
+    fn check_writable(&mut self) -> Result<(), EngineError> {
         if self.stopped {
             return Err(EngineError::WritesStopped);
         }
-        crate::home::check_space(&self.shared.path, self.shared.options.disk_reserve_bytes)
+        self.space.check()
     }
 
     fn new_id(&mut self) -> Result<Id, EngineError> {

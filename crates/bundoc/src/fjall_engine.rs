@@ -2,7 +2,7 @@
 
 use crate::catalog::record;
 use crate::changes;
-use crate::committer::{Committer, Request, Shared, Start, WriteRequest};
+use crate::committer::{Committer, Ending, Request, Shared, Start, WriteRequest};
 use crate::document;
 use crate::engine::{
     Actor, Change, ChangePosition, CollectionInfo, CollectionName, Commit, DatabaseName, DocumentId, Engine,
@@ -60,11 +60,11 @@ impl FjallEngine {
             queued: AtomicU64::new(0),
             writes_stopped: std::sync::atomic::AtomicBool::new(false),
             commits: watch::Sender::new(last_commit),
-            path: path.to_owned(),
             options,
         });
         let (requests, receiver) = sync_channel(shared.options.write_queue_max);
-        let start = Start { side_record, last_commit: report.first_free_commit() - 1, next_id, garbage };
+        let last_commit = report.first_free_commit() - 1;
+        let start = Start { side_record, last_commit, next_id, garbage, path: path.to_owned() };
         let committer = Committer::new(Arc::clone(&shared), receiver, start);
         let thread = std::thread::Builder::new()
             .name("bundoc-commit".into())
@@ -124,13 +124,13 @@ impl FjallEngine {
         Ok(())
     }
 
-    fn stop(&self) {
+    fn stop(&self, ending: Ending) {
         if self.closed.swap(true, Ordering::AcqRel) {
             return;
         }
         self.shared.queued.fetch_add(1, Ordering::Relaxed);
         // Waits where the queue is full; an error means that the thread is gone already.
-        let _ = self.requests.send(Request::Stop);
+        let _ = self.requests.send(Request::Stop(ending));
         let thread = self.committer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread
             && thread.join().is_err()
@@ -150,7 +150,7 @@ fn operation_bytes(operation: &WriteOp) -> usize {
 
 impl Drop for FjallEngine {
     fn drop(&mut self) {
-        self.stop();
+        self.stop(Ending::Now);
     }
 }
 
@@ -326,7 +326,7 @@ impl Engine for FjallEngine {
     }
 
     async fn shutdown(&self) {
-        // The committer finishes what it has; that takes an fsync at the most.
-        self.stop();
+        // The committer finishes what it has and writes tables out; that is bounded to a few seconds.
+        self.stop(Ending::WrittenOut);
     }
 }

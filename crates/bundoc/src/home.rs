@@ -91,14 +91,6 @@ pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), EngineError
     File::open(directory).and_then(|directory| directory.sync_all()).map_err(storage)
 }
 
-/// Refuses writes while the disk has less free space than the reserve.
-pub(crate) fn check_space(path: &Path, reserve_bytes: u64) -> Result<(), EngineError> {
-    let free = nix::sys::statvfs::statvfs(path)
-        .map(|disk| disk.blocks_available().saturating_mul(disk.fragment_size()))
-        .map_err(|error| EngineError::Storage(Box::new(error)))?;
-    if free < reserve_bytes { Err(EngineError::DiskFull) } else { Ok(()) }
-}
-
 /// The number of the last durable commit, written after the journal's fsync and never synced itself: where
 /// it is ahead of what was recovered, commits were lost.
 pub(crate) struct SideRecord {

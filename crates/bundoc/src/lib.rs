@@ -45,6 +45,7 @@ mod plan;
 mod query;
 mod recovery;
 mod rules;
+mod space;
 mod store;
 mod update;
 mod value;

@@ -7,6 +7,10 @@ use crate::options::EngineOptions;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Slice, Snapshot};
 use std::ops::Bound;
 use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How often it is looked whether tables are written out: fjall tells nobody.
+const WRITE_OUT_POLL: Duration = Duration::from_millis(2);
 
 /// The open keyspaces.
 pub(crate) struct Store {
@@ -98,6 +102,19 @@ impl Store {
             space.rotate_memtable().map_err(|error| write_error(&error))?;
         }
         Ok(())
+    }
+
+    /// Writes what is in memory out to tables and waits for that; whether it was done in time.
+    pub(crate) fn write_out_and_wait(&self, time_max: Duration) -> Result<bool, EngineError> {
+        let begun = Instant::now();
+        self.write_out_memtables()?;
+        while self.spaces.iter().any(|space| space.sealed_memtable_count() > 0) {
+            if begun.elapsed() > time_max {
+                return Ok(false);
+            }
+            std::thread::sleep(WRITE_OUT_POLL);
+        }
+        Ok(true)
     }
 
     /// Makes everything durable.
