@@ -21,9 +21,16 @@ node_modules/.package-lock.json: package.json package-lock.json
 	npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-web: npm ## The SDK and the worker's code
+# Built again only where a source changed: the Rust build embeds them and looks at their times.
+WEB := packages/worker/dist/worker.js packages/bunbase-js/dist/index.js
+WEB_SOURCES := $(shell find packages \( -name node_modules -o -name dist \) -prune -o -type f -name '*.ts' -print -o -type f -name '*.json' -print)
+
+web: npm $(WEB) ## The SDK and the worker's code
+
+$(WEB) &: node_modules/.package-lock.json $(WEB_SOURCES)
 	@echo "==> SDK and worker"
 	npm run --silent build
+	@touch $(WEB)
 
 build: web ## The release binary with everything embedded
 	@echo "==> bunbase (release)"
