@@ -20,6 +20,8 @@ pub struct FunctionsConfig {
     pub body_bytes_max: usize,
     /// A small body has to arrive within this time.
     pub body_timeout_ms: u64,
+    /// Bytes of a deployment's body.
+    pub deployment_bytes_max: usize,
     /// Largest source or bundle of a deployment.
     pub bundle_bytes_max: usize,
     /// Functions of one project.
@@ -54,6 +56,7 @@ impl Default for FunctionsConfig {
             drain_timeout_ms: 10_000,
             body_bytes_max: 16 << 20,
             body_timeout_ms: 30_000,
+            deployment_bytes_max: 64 << 20,
             bundle_bytes_max: 40 << 20,
             functions_max: 1_000,
             versions_max: 10,

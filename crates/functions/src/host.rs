@@ -84,7 +84,7 @@ async fn answer(
         return collect_answer(executor.call_inside(&project, request).await).await;
     }
     let api = api.ok_or_else(|| ApiError::new(ErrorCode::Unavailable, "the server is still starting"))?;
-    let grant = Grant { caller: Caller::Function, project: Some(project) };
+    let grant = Grant { caller: Caller::Function, project: Some(project), end_user: None };
     Ok(api.call(grant, request).await)
 }
 

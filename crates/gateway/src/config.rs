@@ -13,8 +13,6 @@ pub struct GatewayConfig {
     pub cors_origins: Vec<String>,
     /// Bytes of a JSON body.
     pub json_bytes_max: usize,
-    /// Bytes of a deployment's body.
-    pub deployment_bytes_max: usize,
     /// Bytes of all request headers together.
     pub header_bytes_max: usize,
     /// Number of request headers.
@@ -31,7 +29,6 @@ impl Default for GatewayConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 3001)),
             cors_origins: Vec::new(),
             json_bytes_max: 16 << 20,
-            deployment_bytes_max: 64 << 20,
             header_bytes_max: 64 << 10,
             headers_max: 100,
             header_timeout_ms: 30_000,

@@ -8,7 +8,7 @@ use crate::cors::Cors;
 use crate::system;
 use axum::Router;
 use axum::body::Body;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
 use metrics::{Counter, counter};
 use ports::access::{Access, Peer};
@@ -17,7 +17,7 @@ use service_kit::drain::Drain;
 use service_kit::error::{ApiError, ErrorCode};
 use service_kit::health::Health;
 use service_kit::ids::RequestId;
-use service_kit::json::{BodyLimit, too_large};
+use service_kit::json::BodyLimit;
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -93,7 +93,7 @@ impl Gateway {
         let request_id = request_id(request.headers());
         let origin = self.cors.answer(request.headers());
         let mut response = match self.admit(&mut request, peer) {
-            Ok(None) => self.forward(request).await,
+            Ok(None) => self.forward(request, &request_id).await,
             Ok(Some(early)) => early,
             Err(error) => error.response(None),
         };
@@ -142,35 +142,19 @@ impl Gateway {
         Ok(())
     }
 
-    async fn forward(&self, mut request: Request<RequestBody>) -> Response<Body> {
+    async fn forward(&self, mut request: Request<RequestBody>, request_id: &HeaderValue) -> Response<Body> {
         let path = request.uri().path();
         if let Some(front) = self.front.as_ref().filter(|front| front.claims(path)) {
             return front.call(request).await;
         }
-        let limit = self.body_limit(request.method(), path);
-        if let Some(length) = content_length(request.headers()).filter(|length| *length > limit as u64) {
-            tracing::debug!(length, limit, "body refused by its announced length");
-            return too_large(limit).response(None);
-        }
+        let limit = self.config.json_bytes_max;
         request.extensions_mut().insert(BodyLimit(limit));
+        request.headers_mut().insert(REQUEST_ID, request_id.clone());
         match self.router.clone().oneshot(request.map(Body::new)).await {
             Ok(response) => response,
             Err(never) => match never {},
         }
     }
-
-    fn body_limit(&self, method: &Method, path: &str) -> usize {
-        let deploys = *method == Method::POST
-            && path
-                .strip_prefix("/v1/projects/")
-                .and_then(|rest| rest.split_once('/'))
-                .is_some_and(|(_, rest)| rest == "functions");
-        if deploys { self.config.deployment_bytes_max } else { self.config.json_bytes_max }
-    }
-}
-
-fn content_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// The client's own id where it is a plain one, else a new one.

@@ -1,126 +1,39 @@
-//! Who may do what: the one question every service asks before any work. Owns the table of roles and
-//! keys; the answer comes from the service that knows the keys.
+//! Who may do what: the one question every service asks before any work. Owns the credentials a request
+//! brings, the grants that answer, and the record of changes; the table of actions is in `action`.
 
+pub use crate::action::{Action, KeyKind, Role, Scope, ScopeSet};
+use crate::audit::AuditEntry;
+use crate::tenant::EndUser;
 use async_trait::async_trait;
 use http::{HeaderMap, header};
 use secrecy::SecretString;
 use service_kit::error::{Classify, ErrorCode};
-use service_kit::ids::{KeyId, ProjectId, UserId};
+use service_kit::ids::{KeyId, ProjectId, TokenId, UserId};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// The header that carries a project's key.
 pub const KEY_HEADER: &str = "x-bunbase-client-key";
 /// The cookie of a developer's session.
 pub const SESSION_COOKIE: &str = "session_token";
-
-/// What a caller wants to do in a project.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Action {
-    /// See the project.
-    ProjectRead,
-    /// Rename it.
-    ProjectUpdate,
-    /// Remove it with all that belongs to it.
-    ProjectDelete,
-    /// List keys.
-    KeyRead,
-    /// Make and revoke keys.
-    KeyWrite,
-    /// List functions and their settings.
-    FunctionRead,
-    /// Deploy and configure functions.
-    FunctionDeploy,
-    /// Remove functions.
-    FunctionDelete,
-    /// Read what functions logged.
-    FunctionLogs,
-    /// Call a function; the function's own `access` setting decides as well.
-    FunctionInvoke,
-    /// Read documents; for a public key the rules decide as well.
-    DocumentRead,
-    /// Write documents; for a public key the rules decide as well.
-    DocumentWrite,
-    /// Collections, indexes and rules: look at them.
-    DatabaseRead,
-    /// Collections, indexes and rules: change them.
-    DatabaseAdmin,
-}
-
-/// A member's role in a project.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Everything.
-    Owner,
-    /// Everything but removing the project.
-    Admin,
-    /// Builds: deploys functions, writes documents.
-    Member,
-    /// Looks.
-    Viewer,
-}
-
-impl Role {
-    /// Whether a member with this role may do `action`.
-    pub fn allows(self, action: Action) -> bool {
-        use Action::*;
-        match action {
-            ProjectRead | FunctionRead | FunctionLogs | DocumentRead | DatabaseRead => true,
-            FunctionDeploy | FunctionInvoke | DocumentWrite | DatabaseAdmin => self != Self::Viewer,
-            ProjectUpdate | KeyRead | KeyWrite | FunctionDelete => matches!(self, Self::Owner | Self::Admin),
-            ProjectDelete => self == Self::Owner,
-        }
-    }
-
-    /// The role as it is stored and shown.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Owner => "owner",
-            Self::Admin => "admin",
-            Self::Member => "member",
-            Self::Viewer => "viewer",
-        }
-    }
-
-    /// Reads what `as_str` wrote.
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Owner, Self::Admin, Self::Member, Self::Viewer].into_iter().find(|role| role.as_str() == text)
-    }
-}
-
-/// The two kinds of project keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum KeyKind {
-    /// `pk_…`: stands in browsers; the project's rules decide.
-    Public,
-    /// `sk_…`: stands on servers; data and functions of its project.
-    Secret,
-}
-
-impl KeyKind {
-    /// Whether a key of this kind may do `action`. Keys never manage the project itself or other keys: a
-    /// key that leaked must not be able to outlive its revocation.
-    pub fn allows(self, action: Action) -> bool {
-        use Action::*;
-        match action {
-            FunctionInvoke | DocumentRead | DocumentWrite => true,
-            ProjectRead | FunctionRead | FunctionDeploy | FunctionDelete | FunctionLogs | DatabaseRead
-            | DatabaseAdmin => self == Self::Secret,
-            ProjectUpdate | ProjectDelete | KeyRead | KeyWrite => false,
-        }
-    }
-}
+/// The cookie of an end user's session.
+pub const END_USER_COOKIE: &str = "tenant_session_token";
+/// The query parameter that carries a public key where a browser cannot set headers (`EventSource`). A
+/// secret key is not taken from there: addresses end up in logs.
+pub const KEY_PARAMETER: &str = "key";
 
 /// What a request brought along to prove who sent it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Credentials {
     /// The session cookie.
     pub session: Option<SecretString>,
     /// A project key, from `X-Bunbase-Client-Key` or `Authorization: Bearer pk_…|sk_…`.
     pub key: Option<SecretString>,
-    /// Any other bearer token.
+    /// Any other bearer token: a developer's `bb_…`, an end user's access token beside a key, or the
+    /// instance token.
     pub bearer: Option<SecretString>,
+    /// The cookie of an end user's session; counts beside a key only.
+    pub end_user_session: Option<SecretString>,
     /// The address of the peer, where it is the client itself and no proxy spoke for another.
     pub peer: Option<IpAddr>,
 }
@@ -134,9 +47,10 @@ impl Credentials {
     pub fn from_headers(headers: &HeaderMap, peer: Option<IpAddr>) -> Self {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let mut credentials = Self {
-            session: session_cookie(headers),
+            session: cookie(headers, SESSION_COOKIE),
             key: text(KEY_HEADER).map(SecretString::from),
             bearer: None,
+            end_user_session: cookie(headers, END_USER_COOKIE),
             peer: peer
                 .filter(|_| !headers.contains_key("x-forwarded-for") && !headers.contains_key("forwarded")),
         };
@@ -151,24 +65,40 @@ impl Credentials {
         }
         credentials
     }
+
+    /// Takes a public key from the query (`key=pk_…`) where no header brought a key.
+    #[must_use]
+    pub fn with_query(mut self, query: Option<&str>) -> Self {
+        let pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+        let key = pairs.filter(|(name, _)| *name == KEY_PARAMETER).map(|(_, value)| value).next();
+        if let (None, Some(key)) = (&self.key, key.filter(|key| key.starts_with("pk_"))) {
+            self.key = Some(SecretString::from(key));
+        }
+        self
+    }
 }
 
-fn session_cookie(headers: &HeaderMap) -> Option<SecretString> {
+fn cookie(headers: &HeaderMap, wanted: &str) -> Option<SecretString> {
     headers
         .get_all(header::COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, value)| *name == SESSION_COOKIE && !value.is_empty())
+        .find(|(name, value)| *name == wanted && !value.is_empty())
         .map(|(_, value)| SecretString::from(value))
 }
 
 /// What is asked: whom the route is for, and in which project.
 #[derive(Debug, Clone, Copy)]
 pub enum Ask<'a> {
-    /// A signed-in developer.
-    Developer,
+    /// A developer with a session, or with a token whose scopes reach this.
+    Developer {
+        /// What is to be done.
+        action: Action,
+    },
+    /// A developer with a session: what a token may not do, however far its scopes reach.
+    Session,
     /// A member, or a secret key, of the project named in the path.
     Project {
         /// The project as it stands in the path.
@@ -196,6 +126,8 @@ pub enum Caller {
         user: UserId,
         /// The role in the project.
         role: Option<Role>,
+        /// The API token, where it was not a session.
+        token: Option<TokenId>,
     },
     /// A project key.
     Key {
@@ -217,10 +149,19 @@ pub struct Grant {
     pub caller: Caller,
     /// Where; `None` where no project was asked about.
     pub project: Option<ProjectId>,
+    /// The end user who is signed in beside the key; what rules see as `request.auth`.
+    pub end_user: Option<Arc<EndUser>>,
+}
+
+impl From<Caller> for Grant {
+    /// A grant outside of any project.
+    fn from(caller: Caller) -> Self {
+        Self { caller, project: None, end_user: None }
+    }
 }
 
 impl Grant {
-    /// Whether the project's rules decide about this caller's documents.
+    /// Whether the project's rules decide about this caller's documents, keys, objects and topics.
     pub fn is_ruled(&self) -> bool {
         !matches!(
             self.caller,
@@ -235,6 +176,9 @@ pub enum AccessError {
     /// Nothing valid was brought along; the text says what to bring.
     #[error("{0}")]
     Unauthenticated(&'static str),
+    /// The end user's token is not valid any more, or never was: refresh it or sign in.
+    #[error("the end user's token is expired or not valid: refresh it, or sign in again")]
+    EndUserToken,
     /// The caller may know of it and may not do this.
     #[error("{0}")]
     Forbidden(&'static str),
@@ -250,6 +194,7 @@ impl Classify for AccessError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Unauthenticated(_) => ErrorCode::Unauthenticated,
+            Self::EndUserToken => ErrorCode::TokenInvalid,
             Self::Forbidden(_) => ErrorCode::Forbidden,
             Self::ProjectNotFound => ErrorCode::ProjectNotFound,
             Self::Unavailable(_) => ErrorCode::Unavailable,
@@ -265,6 +210,12 @@ pub trait Access: Send + Sync {
     /// # Errors
     /// Why not; a foreign project and a missing one are told apart by nobody.
     async fn authorize(&self, credentials: &Credentials, ask: Ask<'_>) -> Result<Grant, AccessError>;
+
+    /// Writes down a change that was made; durable when it returns.
+    ///
+    /// # Errors
+    /// `Unavailable`: the record could not be written.
+    async fn record(&self, entry: AuditEntry) -> Result<(), AccessError>;
 }
 
 #[cfg(test)]
@@ -272,24 +223,6 @@ mod tests {
     use super::*;
     use http::HeaderValue;
     use secrecy::ExposeSecret;
-
-    #[test]
-    fn a_public_key_never_administers() {
-        use Action::*;
-        for action in [ProjectRead, FunctionDeploy, FunctionLogs, DatabaseRead, DatabaseAdmin, KeyWrite] {
-            assert!(!KeyKind::Public.allows(action), "{action:?}");
-        }
-        assert!(!KeyKind::Secret.allows(KeyWrite));
-    }
-
-    #[test]
-    fn a_viewer_only_looks() {
-        assert!(Role::Viewer.allows(Action::DocumentRead));
-        assert!(!Role::Viewer.allows(Action::DocumentWrite));
-        assert!(!Role::Admin.allows(Action::ProjectDelete));
-        assert_eq!(Role::parse("owner"), Some(Role::Owner));
-        assert_eq!(Role::parse("root"), None);
-    }
 
     #[test]
     fn credentials_come_from_cookie_header_and_bearer() {
@@ -303,5 +236,13 @@ mod tests {
         assert_eq!(credentials.peer, peer);
         headers.insert("x-forwarded-for", HeaderValue::from_static("127.0.0.1"));
         assert_eq!(Credentials::from_headers(&headers, peer).peer, None);
+    }
+
+    #[test]
+    fn only_a_public_key_is_taken_from_the_query() {
+        let key = |query| Credentials::default().with_query(Some(query)).key;
+        assert_eq!(key("a=b&key=pk_1").unwrap().expose_secret(), "pk_1");
+        assert!(key("key=sk_1").is_none());
+        assert!(key("monkey=pk_1").is_none());
     }
 }

@@ -2,6 +2,12 @@
 //! these, and the binary binds it. A trait is written here with its second user, not before.
 
 pub mod access;
+pub mod action;
+pub mod audit;
+pub mod documents;
+pub mod events;
 pub mod identity;
 pub mod lifecycle;
 pub mod project_api;
+pub mod secrets;
+pub mod tenant;

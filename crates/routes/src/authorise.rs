@@ -1,14 +1,18 @@
 //! The authorisation in front of every handler: one question, before any work. The answer reaches the
 //! handler as the request extension `Grant`.
 
+use crate::record::{Recorded, changed};
 use crate::route::Need;
+use crate::standing::{OwnedAsk, Standing};
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Method, header};
-use ports::access::{Access, AccessError, Ask, Caller, Credentials, Grant, Peer};
+use ports::access::{Access, AccessError, Caller, Credentials, Grant, Peer};
+use ports::audit::AuditEntry;
 use service_kit::error::{ApiError, ErrorCode};
+use service_kit::json::{BodyLimit, too_large};
 use std::sync::Arc;
 
 /// A grant decided before the request was made: a call from inside (`ports::project_api`). Requests from
@@ -21,6 +25,8 @@ pub struct Preset(pub Grant);
 pub(crate) struct Guard {
     pub(crate) access: Arc<dyn Access>,
     pub(crate) need: Need,
+    pub(crate) body_bytes_max: Option<usize>,
+    pub(crate) recorded: Option<Recorded>,
 }
 
 pub(crate) async fn authorise(
@@ -33,44 +39,84 @@ pub(crate) async fn authorise(
         return ApiError::new(ErrorCode::InvalidRequest, "the path is not valid UTF-8").into_response();
     };
     let granted = match question(guard.need, &params, &request) {
-        Ok(Question::Answered(grant)) => Ok(grant),
+        Ok(Question::Answered(grant)) => Ok((grant.clone(), Standing::fixed(grant))),
         Ok(Question::Open(credentials, ask)) => {
-            guard.access.authorize(&credentials, ask).await.map_err(ApiError::from)
+            let answer = guard.access.authorize(&credentials, ask.borrow()).await;
+            answer
+                .map(|grant| (grant, Standing::asked(guard.access.clone(), credentials, ask)))
+                .map_err(ApiError::from)
         }
         Err(error) => Err(error),
     };
-    match granted {
-        Ok(grant) => {
-            request.extensions_mut().insert(grant);
-            next.run(request).await
-        }
-        Err(error) => error.into_response(),
+    let (grant, standing) = match granted {
+        Ok(granted) => granted,
+        Err(error) => return error.into_response(),
+    };
+    if let Err(error) = bound_body(&guard, &mut request) {
+        return error.into_response();
+    }
+    let entry = guard.recorded.as_ref().map(|recorded| recorded.begin(&grant, &request, &params));
+    request.extensions_mut().insert(grant);
+    request.extensions_mut().insert(standing);
+    let response = next.run(request).await;
+    match entry.filter(|_| changed(response.status())) {
+        None => response,
+        Some(entry) => recorded(&*guard.access, entry, response).await,
     }
 }
 
-enum Question<'a> {
-    Answered(Grant),
-    Open(Credentials, Ask<'a>),
+/// Sets the limit of the body and refuses one that announces more.
+fn bound_body(guard: &Guard, request: &mut Request) -> Result<(), ApiError> {
+    if let Some(max) = guard.body_bytes_max {
+        request.extensions_mut().insert(BodyLimit(max));
+    }
+    let Some(limit) = request.extensions().get::<BodyLimit>().map(|limit| limit.0) else { return Ok(()) };
+    let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    let announced = announced.and_then(|text| text.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > limit as u64) { Err(too_large(limit)) } else { Ok(()) }
 }
 
-fn question<'a>(need: Need, params: &'a RawPathParams, request: &Request) -> Result<Question<'a>, ApiError> {
+/// A change that cannot be written down is told as one: the caller has to know that it may have happened.
+async fn recorded(access: &dyn Access, mut entry: AuditEntry, response: Response) -> Response {
+    entry.status = response.status().as_u16();
+    match access.record(entry).await {
+        Ok(()) => response,
+        Err(error) => {
+            tracing::error!(%error, "a change could not be recorded in the audit log");
+            let message = "the change was made, but could not be recorded in the audit log: look before you \
+                try again";
+            ApiError::new(ErrorCode::Unavailable, message).into_response()
+        }
+    }
+}
+
+enum Question {
+    Answered(Grant),
+    Open(Credentials, OwnedAsk),
+}
+
+fn question(need: Need, params: &RawPathParams, request: &Request) -> Result<Question, ApiError> {
     let ask = match need {
         Need::Nobody | Need::Invocation => {
             same_site(request.method(), request.headers())?;
-            return Ok(Question::Answered(Grant { caller: Caller::Nobody, project: None }));
+            return Ok(Question::Answered(Caller::Nobody.into()));
         }
-        Need::Developer => Ask::Developer,
+        Need::Developer(action) => OwnedAsk::Developer(action),
+        Need::Session => OwnedAsk::Session,
         Need::Key(action) => {
             if let Some(Preset(grant)) = request.extensions().get() {
                 return Ok(Question::Answered(grant.clone()));
             }
-            Ask::Key { action }
+            OwnedAsk::Key(action)
         }
-        Need::Project(action) => Ask::Project { project: project_param(params)?, action },
-        Need::Operator => Ask::Operator,
+        Need::Project(action) => OwnedAsk::Project(project_param(params)?.to_owned(), action),
+        Need::Operator => OwnedAsk::Operator,
     };
     let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
-    let credentials = Credentials::from_headers(request.headers(), peer);
+    let mut credentials = Credentials::from_headers(request.headers(), peer);
+    if matches!(need, Need::Key(_)) && request.method().is_safe() {
+        credentials = credentials.with_query(request.uri().query());
+    }
     if credentials.session.is_some() && credentials.key.is_none() {
         same_site(request.method(), request.headers())?;
     }

@@ -4,9 +4,12 @@
 
 mod authorise;
 pub mod openapi;
+mod record;
 mod route;
 mod routes;
+mod standing;
 
 pub use authorise::{Preset, same_site};
 pub use route::{Need, Route, RouteRow};
 pub use routes::{Routes, ServiceRoutes};
+pub use standing::Standing;

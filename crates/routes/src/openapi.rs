@@ -46,6 +46,7 @@ pub fn document<'a>(version: &str, services: impl IntoIterator<Item = &'a Servic
         .schema_from::<ErrorFields>()
         .security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(SESSION_COOKIE))))
         .security_scheme("key", SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new(KEY_HEADER))))
+        .security_scheme("token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)))
         .security_scheme("instance_token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
     for service in services {
         paths.merge(service.paths.clone());

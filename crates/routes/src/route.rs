@@ -14,8 +14,10 @@ use utoipa::{PartialSchema, ToSchema};
 pub enum Need {
     /// Everybody.
     Nobody,
-    /// A signed-in developer.
-    Developer,
+    /// A developer with a session, or with a token whose scopes reach this.
+    Developer(Action),
+    /// A developer with a session: what a token may not do.
+    Session,
     /// A member or secret key of `{project}` in the path, allowed to do this.
     Project(Action),
     /// A project key allowed to do this; the key says which project.
@@ -47,6 +49,8 @@ pub struct Route {
     pub(crate) method: Option<Method>,
     pub(crate) path: &'static str,
     pub(crate) need: Need,
+    pub(crate) summary: String,
+    pub(crate) body_bytes_max: Option<usize>,
     pub(crate) operation: OperationBuilder,
     pub(crate) schemas: Vec<NamedSchema>,
 }
@@ -62,7 +66,15 @@ impl Route {
                 .schema(Some(ObjectBuilder::new().schema_type(Type::String)));
             operation = operation.parameter(parameter);
         }
-        Self { method, path, need, operation, schemas: Vec::new() }
+        Self {
+            method,
+            path,
+            need,
+            summary: String::new(),
+            body_bytes_max: None,
+            operation,
+            schemas: Vec::new(),
+        }
     }
 
     /// A `GET` route.
@@ -99,6 +111,14 @@ impl Route {
     #[must_use]
     pub fn summary(mut self, text: &str) -> Self {
         self.operation = self.operation.summary(Some(text));
+        text.clone_into(&mut self.summary);
+        self
+    }
+
+    /// Takes bodies of up to `bytes`, instead of the process's limit.
+    #[must_use]
+    pub fn body_bytes_max(mut self, bytes: usize) -> Self {
+        self.body_bytes_max = Some(bytes);
         self
     }
 

@@ -1,6 +1,7 @@
 //! The routes of one service, collected.
 
 use crate::authorise::{Guard, authorise};
+use crate::record::Recorded;
 use crate::openapi;
 use crate::route::{NamedSchema, Need, Route, RouteRow};
 use axum::Router;
@@ -53,7 +54,12 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         H: Handler<T, S>,
         T: 'static,
     {
-        let guard = Guard { access: self.access.clone(), need: route.need };
+        let guard = Guard {
+            access: self.access.clone(),
+            need: route.need,
+            body_bytes_max: route.body_bytes_max,
+            recorded: Recorded::of(&route),
+        };
         let methods = match &route.method {
             None => axum::routing::any(handler),
             Some(method) => MethodRouter::new().on(filter(method), handler),
@@ -66,7 +72,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     /// document and in the table.
     #[must_use]
     pub fn declare(mut self, route: Route) -> Self {
-        let Route { method, path, need, operation, mut schemas } = route;
+        let Route { method, path, need, operation, mut schemas, .. } = route;
         self.schemas.append(&mut schemas);
         let shown = path.replace("{*", "{");
         let id = method.as_ref().map(|method| operation_id(method, &shown));
@@ -132,8 +138,9 @@ fn security(need: Need) -> Vec<SecurityRequirement> {
     let scheme = |name: &str| SecurityRequirement::new(name, [] as [&str; 0]);
     match need {
         Need::Nobody => Vec::new(),
-        Need::Developer => vec![scheme("session")],
-        Need::Project(_) => vec![scheme("session"), scheme("key")],
+        Need::Session => vec![scheme("session")],
+        Need::Developer(_) => vec![scheme("session"), scheme("token")],
+        Need::Project(_) => vec![scheme("session"), scheme("token"), scheme("key")],
         Need::Key(_) | Need::Invocation => vec![scheme("key")],
         Need::Operator => vec![scheme("instance_token")],
     }

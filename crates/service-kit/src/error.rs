@@ -52,14 +52,28 @@ error_codes! {
     QueryTooExpensive = "query_too_expensive", BAD_REQUEST;
     /// The bundle does not parse, throws on import or has no handler.
     InvalidBundle = "invalid_bundle", BAD_REQUEST;
+    /// The link's or the code's token is unknown, was used or is too old: ask for a new one.
+    LinkInvalid = "link_invalid", BAD_REQUEST;
+    /// The password is too short, too long or too common.
+    WeakPassword = "weak_password", BAD_REQUEST;
+    /// The bytes were not sealed with this key for this project, or were changed since.
+    DecryptionFailed = "decryption_failed", BAD_REQUEST;
+    /// The topic keeps no log.
+    TopicNotDurable = "topic_not_durable", BAD_REQUEST;
     /// Nobody is signed in, or the key, cookie or token is not valid.
     Unauthenticated = "unauthenticated", UNAUTHORIZED;
     /// E-mail or password is wrong.
     InvalidCredentials = "invalid_credentials", UNAUTHORIZED;
+    /// The token is expired, was used, was revoked or never was one: get a new one.
+    TokenInvalid = "token_invalid", UNAUTHORIZED;
     /// The caller may know of it and may not do this.
     Forbidden = "forbidden", FORBIDDEN;
     /// Accounts are not open to registration.
     RegistrationClosed = "registration_closed", FORBIDDEN;
+    /// The e-mail address has to be verified first.
+    EmailNotVerified = "email_not_verified", FORBIDDEN;
+    /// The account is disabled.
+    AccountDisabled = "account_disabled", FORBIDDEN;
     /// Set-up was done before.
     SetupDone = "setup_done", FORBIDDEN;
     /// The request came from a site that may not act with this cookie.
@@ -78,6 +92,20 @@ error_codes! {
     DocumentNotFound = "document_not_found", NOT_FOUND;
     /// No such index.
     IndexNotFound = "index_not_found", NOT_FOUND;
+    /// No such member.
+    MemberNotFound = "member_not_found", NOT_FOUND;
+    /// No such invitation, token or session.
+    AccountItemNotFound = "account_item_not_found", NOT_FOUND;
+    /// No such end user.
+    UserNotFound = "user_not_found", NOT_FOUND;
+    /// No such secret, key or version of one.
+    SecretNotFound = "secret_not_found", NOT_FOUND;
+    /// No such key in the key-value store.
+    KvKeyNotFound = "kv_key_not_found", NOT_FOUND;
+    /// No such object.
+    ObjectNotFound = "object_not_found", NOT_FOUND;
+    /// No such topic.
+    TopicNotFound = "topic_not_found", NOT_FOUND;
     /// The service is not part of this installation.
     ServiceNotEnabled = "service_not_enabled", NOT_FOUND;
     /// The path is there, not with this method.
@@ -98,6 +126,10 @@ error_codes! {
     UniqueViolation = "unique_violation", CONFLICT;
     /// `if_version`, `if_absent` or `If-Match` does not hold.
     PreconditionFailed = "precondition_failed", CONFLICT;
+    /// The last owner of a project cannot leave it or become less.
+    LastOwner = "last_owner", CONFLICT;
+    /// The value is not one that this operation works on.
+    WrongType = "wrong_type", CONFLICT;
     /// It is in use, or being removed.
     Conflict = "conflict", CONFLICT;
     /// The body is larger than the limit.
@@ -106,6 +138,8 @@ error_codes! {
     LimitExceeded = "limit_exceeded", PAYLOAD_TOO_LARGE;
     /// The body is not of a type that is understood here.
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE;
+    /// The range lies outside of the object.
+    RangeNotSatisfiable = "range_not_satisfiable", RANGE_NOT_SATISFIABLE;
     /// Too many requests; `Retry-After` says how long to wait.
     RateLimited = "rate_limited", TOO_MANY_REQUESTS;
     /// Headers are larger than the limit.

@@ -83,6 +83,18 @@ id_type!(
     /// A project's key.
     KeyId, "key");
 id_type!(
+    /// A developer's API token.
+    TokenId, "tok");
+id_type!(
+    /// An invitation to a project.
+    InvitationId, "ivt");
+id_type!(
+    /// An end user of a project.
+    EndUserId, "eus");
+id_type!(
+    /// An end user's session.
+    EndUserSessionId, "ess");
+id_type!(
     /// A function, across its versions.
     FunctionId, "fun");
 id_type!(

@@ -30,7 +30,7 @@ impl Access for StandInAccess {
                     return Err(AccessError::Forbidden("a public key may not do this"));
                 }
                 let caller = Caller::Key { id: KeyId::generate(), kind };
-                Ok(Grant { caller, project: ProjectId::parse(project).ok() })
+                Ok(Grant { caller, project: ProjectId::parse(project).ok(), end_user: None })
             }
             Ask::Project { project, action } => {
                 let session = credentials.session.as_ref().ok_or(AccessError::Unauthenticated("sign in"))?;
@@ -38,11 +38,15 @@ impl Access for StandInAccess {
                 if !role.allows(action) {
                     return Err(AccessError::Forbidden("the role does not allow this"));
                 }
-                let caller = Caller::Developer { user: UserId::generate(), role: Some(role) };
-                Ok(Grant { caller, project: ProjectId::parse(project).ok() })
+                let caller = Caller::Developer { user: UserId::generate(), role: Some(role), token: None };
+                Ok(Grant { caller, project: ProjectId::parse(project).ok(), end_user: None })
             }
-            Ask::Developer | Ask::Operator => Err(AccessError::Forbidden("not asked here")),
+            Ask::Developer { .. } | Ask::Session | Ask::Operator => Err(AccessError::Forbidden("not asked here")),
         }
+    }
+
+    async fn record(&self, _: ports::audit::AuditEntry) -> Result<(), AccessError> {
+        Ok(())
     }
 }
 

@@ -43,18 +43,22 @@ impl Access for Keys {
                 (Caller::Key { id: KeyId::generate(), kind }, own)
             }
             (None, Some("dev_a")) => {
-                (Caller::Developer { user: UserId::generate(), role: Some(Role::Owner) }, self.a.clone())
+                (Caller::Developer { user: UserId::generate(), role: Some(Role::Owner), token: None }, self.a.clone())
             }
             _ => return Err(AccessError::Unauthenticated("bring a key or a session")),
         };
         match ask {
-            Ask::Key { .. } => Ok(Grant { caller, project: Some(own) }),
+            Ask::Key { .. } => Ok(Grant { caller, project: Some(own), end_user: None }),
             Ask::Project { project, .. } if project == own.as_str() => {
-                Ok(Grant { caller, project: Some(own) })
+                Ok(Grant { caller, project: Some(own), end_user: None })
             }
             Ask::Project { .. } => Err(AccessError::ProjectNotFound),
-            Ask::Developer | Ask::Operator => Err(AccessError::Forbidden("not here")),
+            Ask::Developer { .. } | Ask::Session | Ask::Operator => Err(AccessError::Forbidden("not here")),
         }
+    }
+
+    async fn record(&self, _: ports::audit::AuditEntry) -> Result<(), AccessError> {
+        Ok(())
     }
 }
 

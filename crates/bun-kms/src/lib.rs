@@ -1,0 +1,1 @@
+//! Keys and secrets of projects: envelope encryption, named secrets, audit.

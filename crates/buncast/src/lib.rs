@@ -1,0 +1,1 @@
+//! The event broker: topics, subscriptions, durable log and replay.

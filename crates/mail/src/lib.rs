@@ -1,0 +1,1 @@
+//! Mail: sending by SMTP, or capturing in development.

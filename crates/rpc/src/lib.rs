@@ -1,0 +1,1 @@
+//! gRPC clients and servers of the ports that are crossed between processes.

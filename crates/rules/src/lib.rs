@@ -1,0 +1,1 @@
+//! Rules: CEL expressions that decide for callers without full rights.

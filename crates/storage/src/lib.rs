@@ -1,0 +1,1 @@
+//! Objects of each project over HTTP.
