@@ -43,7 +43,7 @@ pub(crate) fn routes(service: &Arc<FunctionsService>, access: Arc<dyn Access>) -
         .add(
             Route::post("/v1/projects/{project}/functions", need(Action::FunctionDeploy))
                 .summary("Deploy a version of a function; it takes calls when this answers")
-                .body_bytes_max(service.deployment_bytes_max())
+                .body_bytes_max(service.config.deployment_bytes_max)
                 .body::<CreateFunction>()
                 .answers::<FunctionView>(201, "a new version takes calls")
                 .answers::<FunctionView>(200, "the version was there with the same code and takes calls")
