@@ -1,6 +1,7 @@
 /** One collection: its documents and its indexes. */
 import { BunbaseError } from "./errors.ts";
 import { BATCH_PATH, collectionPath, segment } from "./path.ts";
+import type { Unsubscribe, WatchOptions } from "./subscription.ts";
 import { type Answer, type CallOptions, parseAnswer, type Transport } from "./transport.ts";
 import type {
   BatchResult,
@@ -14,6 +15,7 @@ import type {
   Update,
   WithId,
 } from "./types.ts";
+import { type ChangeListener, watchCollection, watchResult } from "./watch.ts";
 
 export interface ListOptions extends CallOptions {
   limit?: number;
@@ -131,6 +133,28 @@ export class Collection<T extends object> {
       page = await this.query(filter, { ...rest, ...limit, cursor: page.next_cursor });
       yield* page.documents;
     }
+  }
+
+  /** Every change to the collection from now on, until the answer is called. */
+  watch(listener: ChangeListener<T>, options: WatchOptions = {}): Unsubscribe {
+    return watchCollection(this.#transport, this.#path, listener, options);
+  }
+
+  /** The document as it is now (`added`), and every change to it. */
+  watchDocument(id: string, listener: ChangeListener<T>, options: WatchOptions = {}): Unsubscribe {
+    const query = { query: { _id: id } };
+    return watchResult(this.#transport, this.#path, query, listener, options);
+  }
+
+  /** The documents of a query as they are now (`added`), and what enters, changes in and leaves it. */
+  watchQuery(
+    filter: Filter<T>,
+    options: WatchOptions & { fields?: readonly string[] },
+    listener: ChangeListener<T>,
+  ): Unsubscribe {
+    const { fields, ...watch } = options;
+    const query = { query: filter, fields };
+    return watchResult(this.#transport, this.#path, query, listener, watch);
   }
 
   /** All of the operations or none. */

@@ -8,6 +8,7 @@ export class Deadline {
   readonly #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #forward = () => this.#controller.abort(this.#caller?.reason);
   #timedOut = false;
+  #outlived = false;
   /** Rejects when the attempt is over, also where the transport takes no notice of the signal. */
   readonly passed: Promise<never>;
 
@@ -35,8 +36,15 @@ export class Deadline {
     return error instanceof BunbaseError ? error : new NetworkError(what, error);
   }
 
+  /** The answer's head is there: the timeout ends, the caller's abort still reaches the body. */
+  outlive(): void {
+    this.#outlived = true;
+    clearTimeout(this.#timer);
+  }
+
   clear(): void {
     clearTimeout(this.#timer);
+    if (this.#outlived) return;
     this.#caller?.removeEventListener("abort", this.#forward);
   }
 

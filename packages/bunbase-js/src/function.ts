@@ -3,18 +3,31 @@
  * function. It needs no address and no key: calls travel over the channel that the worker has to
  * the server already, with the rights of a secret key.
  */
-import { type BunbaseClient, clientOver } from "./client.ts";
+import { clientOver, type ProjectClient } from "./client.ts";
 import { BunbaseError } from "./errors.ts";
 import type { WireRequest } from "./transport.ts";
 
 /** What the worker puts at `globalThis[Symbol.for("bunbase.channel")]`. */
 export interface FunctionChannel {
-  fetch(request: WireRequest): Promise<Response>;
+  fetch(request: ChannelRequest): Promise<Response>;
+}
+
+interface ChannelRequest extends Omit<WireRequest, "body"> {
+  body?: string | Uint8Array | undefined;
 }
 
 const CHANNEL = Symbol.for("bunbase.channel");
 
-export const bunbase: BunbaseClient = clientOver(async (request) => channel().fetch(request));
+/** Subscriptions are not here: a function answers and ends. */
+export const bunbase: ProjectClient = clientOver(async ({ body, ...request }) =>
+  channel().fetch({ ...request, body: await collected(body) }),
+);
+
+/** The channel takes whole bodies. */
+async function collected(body: WireRequest["body"]): Promise<string | Uint8Array | undefined> {
+  if (body === undefined || typeof body === "string" || body instanceof Uint8Array) return body;
+  return new Uint8Array(await new Response(body).arrayBuffer());
+}
 
 function channel(): FunctionChannel {
   const found = (globalThis as { [CHANNEL]?: FunctionChannel })[CHANNEL];

@@ -1,5 +1,5 @@
 /** Calls to the project's functions. */
-import { functionPath } from "./path.ts";
+import { functionPath, queryString } from "./path.ts";
 import { type CallOptions, parseAnswer, type Transport } from "./transport.ts";
 
 export interface InvokeOptions extends CallOptions {
@@ -30,7 +30,7 @@ export class Functions {
    * with another type; a status of 400 and over is thrown as `BunbaseError`. */
   async invoke<R = unknown>(name: string, body?: unknown, options: InvokeOptions = {}): Promise<R> {
     const { method = "POST", path, query, ...call } = options;
-    const url = functionPath(name, path) + queryString(query);
+    const url = functionPath(name, path) + queryString(query ?? {});
     const answer = await this.#transport.call({ ...call, method, path: url, body });
     const type = answer.headers.get("content-type") ?? "";
     return isJson(type) ? parseAnswer<R>(answer) : (answer.text as R);
@@ -41,14 +41,6 @@ export class Functions {
     const { method = "GET", headers = {}, body, signal } = options;
     return this.#transport.raw({ method, path: functionPath(name, path), headers, body, signal });
   }
-}
-
-function queryString(query: InvokeOptions["query"]): string {
-  const parameters = new URLSearchParams();
-  for (const [name, value] of Object.entries(query ?? {})) {
-    if (value !== undefined) parameters.set(name, String(value));
-  }
-  return parameters.size === 0 ? "" : `?${parameters}`;
 }
 
 function isJson(type: string): boolean {

@@ -1,5 +1,19 @@
-/** Client for BunBase: documents and functions of one project. */
-export { type BunbaseClient, type ClientOptions, createClient, type Fetch } from "./client.ts";
+/** Client for BunBase: what one project has, with one of its keys. */
+export {
+  Auth,
+  type AuthEvent,
+  type AuthListener,
+  type AuthOptions,
+  type Session,
+  type User,
+} from "./auth.ts";
+export {
+  type BunbaseClient,
+  type ClientOptions,
+  createClient,
+  type Fetch,
+  type ProjectClient,
+} from "./client.ts";
 export {
   Collection,
   type IterateOptions,
@@ -10,9 +24,14 @@ export {
 } from "./collection.ts";
 export { Database } from "./database.ts";
 export { BunbaseError, NetworkError, TimeoutError } from "./errors.ts";
+export { type BusEvent, Events, type SubscribeOptions } from "./events.ts";
 export { type FetchOptions, Functions, type InvokeOptions } from "./functions.ts";
+export { type Entry, type KeyInfo, KeyValue, type SetOptions } from "./kv.ts";
 export type { RetryOptions } from "./retry.ts";
-export type { CallOptions } from "./transport.ts";
+export type { SessionStorage } from "./session-storage.ts";
+export { type ObjectPage, ObjectStorage, type PutOptions, type StoredObject } from "./storage.ts";
+export type { Unsubscribe, WatchOptions } from "./subscription.ts";
+export type { CallOptions, WireBody } from "./transport.ts";
 export type {
   BatchResult,
   CollectionOperation,
@@ -30,3 +49,4 @@ export type {
   Update,
   WithId,
 } from "./types.ts";
+export type { Change, ChangeListener } from "./watch.ts";

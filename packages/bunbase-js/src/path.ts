@@ -24,6 +24,23 @@ export function segment(name: string): string {
   return encodeURIComponent(name);
 }
 
+/** A name in which `/` separates segments, each of them encoded. */
+export function slashPath(name: string): string {
+  if (name === "" || name.split("/").some((part) => part === "." || part === "..")) {
+    throw invalid(name);
+  }
+  return name.split("/").map(encodeURIComponent).join("/");
+}
+
+/** `?a=b`, or nothing where every value is undefined. */
+export function queryString(values: Readonly<Record<string, unknown>>): string {
+  const parameters = new URLSearchParams();
+  for (const [name, value] of Object.entries(values)) {
+    if (value !== undefined) parameters.set(name, String(value));
+  }
+  return parameters.size === 0 ? "" : `?${parameters}`;
+}
+
 function invalid(name: string): BunbaseError {
   const message = `${JSON.stringify(name)} cannot stand in a path`;
   return new BunbaseError({ code: "invalid_name", status: 0, message });

@@ -33,11 +33,19 @@ export function retryDelayMs(
   const { error, attempt, repeatable } = failure;
   if (attempt >= options.attempts || !(error instanceof BunbaseError)) return undefined;
   if (!(wasRefused(error) || (repeatable && isTransient(error)))) return undefined;
-  const bound = Math.min(options.maxDelayMs, options.baseDelayMs * 2 ** (attempt - 1));
-  const jitterMs = random() * bound;
+  const jitterMs = backoffMs(attempt, options, random);
   if (error.retryAfter === undefined) return jitterMs;
   const askedMs = error.retryAfter * 1000;
   return askedMs > options.maxDelayMs ? undefined : askedMs + jitterMs;
+}
+
+/** Exponential backoff with full jitter; the first wait is that of attempt 1. */
+export function backoffMs(
+  attempt: number,
+  { baseDelayMs, maxDelayMs }: Pick<RetryOptions, "baseDelayMs" | "maxDelayMs">,
+  random: () => number = Math.random,
+): number {
+  return random() * Math.min(maxDelayMs, baseDelayMs * 2 ** (attempt - 1));
 }
 
 /** The server turned the call away before doing anything, and says when to come back. */

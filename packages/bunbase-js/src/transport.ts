@@ -7,12 +7,15 @@ import { Deadline } from "./deadline.ts";
 import { BunbaseError, errorFromResponse } from "./errors.ts";
 import { DEFAULT_RETRY, type RetryOptions, retryDelayMs, wait } from "./retry.ts";
 
+/** What a body can be made of. */
+export type WireBody = string | Uint8Array<ArrayBuffer> | Blob | ReadableStream<Uint8Array>;
+
 export interface WireRequest {
   method: string;
   /** Path and query, from `/v1` on. */
   path: string;
   headers: Record<string, string>;
-  body?: string | undefined;
+  body?: WireBody | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -32,6 +35,16 @@ export interface Call extends CallOptions {
   headers?: Record<string, string> | undefined;
   /** Sent as JSON. */
   body?: unknown;
+  /** Sent as it is, in place of `body`. */
+  raw?: WireBody | undefined;
+}
+
+/** Who is signed in beside the key. */
+export interface Bearer {
+  /** The access token for the next call, where somebody is signed in. */
+  token(): Promise<string | undefined>;
+  /** Called when the server no longer takes `token`; true where another one is there now. */
+  renew(token: string): Promise<boolean>;
 }
 
 export interface TransportOptions {
@@ -47,12 +60,15 @@ export interface Answer {
   text: string;
 }
 
+type Read<R> = (response: Response, deadline: Deadline) => Promise<R>;
+
 const DEFAULT_TIMEOUT_MS = 30_000;
 
 export class Transport {
   readonly #send: Send;
   readonly #timeoutMs: number;
   readonly #retry: RetryOptions;
+  #bearer: Bearer | undefined;
 
   constructor(send: Send, options: TransportOptions) {
     this.#send = send;
@@ -60,9 +76,27 @@ export class Transport {
     this.#retry = { ...DEFAULT_RETRY, ...options.retry };
   }
 
+  /** From now on calls are made for whoever `bearer` says. */
+  speakFor(bearer: Bearer): void {
+    this.#bearer = bearer;
+  }
+
   /** One attempt, with the answer as it comes, whatever its status. */
-  raw(request: WireRequest): Promise<Response> {
-    return this.#send(request);
+  async raw(request: WireRequest): Promise<Response> {
+    const token = request.headers.authorization ? undefined : await this.#bearer?.token();
+    if (token === undefined) return this.#send(request);
+    const signed = (bearer: string) => ({
+      ...request,
+      headers: { ...request.headers, authorization: `Bearer ${bearer}` },
+    });
+    const response = await this.#send(signed(token));
+    const repeatable = !(request.body instanceof ReadableStream);
+    if (response.status !== 401 || !repeatable || !(await this.#bearer?.renew(token))) {
+      return response;
+    }
+    await response.body?.cancel();
+    const next = await this.#bearer?.token();
+    return this.#send(next === undefined ? request : signed(next));
   }
 
   /** The answer's JSON, or `undefined` where it has no body. */
@@ -70,47 +104,59 @@ export class Transport {
     return parseAnswer<R>(await this.call(call));
   }
 
-  async call(call: Call): Promise<Answer> {
-    const repeatable = call.idempotent ?? (call.method === "GET" || call.method === "HEAD");
+  /** The whole answer, as text. */
+  call(call: Call): Promise<Answer> {
+    return this.#repeated(call, async (response) => {
+      const text = await response.text();
+      if (response.status >= 400) throw errorFromResponse(response, text);
+      return { status: response.status, headers: response.headers, text };
+    });
+  }
+
+  /** The answer as soon as its head is there; its body may take as long as it does. */
+  open(call: Call): Promise<Response> {
+    return this.#repeated(call, async (response, deadline) => {
+      if (response.status >= 400) throw errorFromResponse(response, await response.text());
+      deadline.outlive();
+      return response;
+    });
+  }
+
+  async #repeated<R>(call: Call, read: Read<R>): Promise<R> {
+    const reads = call.method === "GET" || call.method === "HEAD";
+    const repeatable = call.idempotent ?? reads;
     for (let attempt = 1; ; attempt++) {
       call.signal?.throwIfAborted();
       try {
-        return await this.#attempt(call);
+        return await this.#attempt(call, read);
       } catch (error) {
         const delayMs = retryDelayMs({ error, attempt, repeatable }, this.#retry);
-        if (delayMs === undefined) throw error;
+        if (delayMs === undefined || call.raw instanceof ReadableStream) throw error;
         await wait(delayMs, call.signal);
       }
     }
   }
 
-  async #attempt(call: Call): Promise<Answer> {
+  async #attempt<R>(call: Call, read: Read<R>): Promise<R> {
     const what = `${call.method} ${call.path}`;
     const deadline = new Deadline(call.signal, call.timeoutMs ?? this.#timeoutMs);
     try {
-      return await Promise.race([this.#exchange(call, deadline.signal), deadline.passed]);
+      const response = this.raw(wireRequest(call, deadline.signal));
+      const answer = response.then((head) => read(head, deadline));
+      return await Promise.race([answer, deadline.passed]);
     } catch (error) {
       throw deadline.explain(error, what);
     } finally {
       deadline.clear();
     }
   }
+}
 
-  async #exchange(call: Call, signal: AbortSignal): Promise<Answer> {
-    const body = call.body === undefined ? undefined : JSON.stringify(call.body);
-    const headers: Record<string, string> = { accept: "application/json", ...call.headers };
-    if (body !== undefined) headers["content-type"] ??= "application/json";
-    const response = await this.#send({
-      method: call.method,
-      path: call.path,
-      headers,
-      body,
-      signal,
-    });
-    const text = await response.text();
-    if (response.status >= 400) throw errorFromResponse(response, text);
-    return { status: response.status, headers: response.headers, text };
-  }
+function wireRequest(call: Call, signal: AbortSignal): WireRequest {
+  const json = call.body === undefined ? undefined : JSON.stringify(call.body);
+  const headers: Record<string, string> = { accept: "application/json", ...call.headers };
+  if (json !== undefined) headers["content-type"] ??= "application/json";
+  return { method: call.method, path: call.path, headers, body: call.raw ?? json, signal };
 }
 
 /** The JSON of an answer, or `undefined` where it has no body. */
