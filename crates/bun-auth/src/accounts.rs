@@ -2,12 +2,11 @@
 //! attempt on an unknown account does the same work and gets the same answer as one on a known account.
 
 use crate::config::Registration;
-use crate::email::{Email, normal};
 use crate::error::AuthError;
 use crate::metrics;
-use crate::password::Password;
 use crate::service::AuthService;
 use crate::store::{Account, NewAccount};
+use credentials::{Email, PASSWORD_CHARS_MIN, Password};
 use secrecy::SecretString;
 use service_kit::clock::now_ms;
 use service_kit::ids::UserId;
@@ -47,7 +46,7 @@ impl AuthService {
         if !self.is_set_up() || self.config.registration != Registration::Open {
             return Err(AuthError::RegistrationClosed);
         }
-        self.limits.account(&normal(&applicant.email))?;
+        self.limits.account(&Email::normal(&applicant.email))?;
         let new = self.new_account(applicant).await?;
         let created = self.store.create_account(new).await?;
         self.enter(created.ok_or(AuthError::AccountExists)?).await
@@ -55,7 +54,7 @@ impl AuthService {
 
     /// Signs in.
     pub(crate) async fn log_in(&self, email: &str, password: &Password) -> Result<SignedIn, AuthError> {
-        self.limits.account(&normal(email))?;
+        self.limits.account(&Email::normal(email))?;
         let known = match Email::parse(email) {
             Ok(email) => self.store.account_by_email(&email).await?,
             Err(_) => None,
@@ -82,7 +81,7 @@ impl AuthService {
     async fn new_account(&self, applicant: Applicant) -> Result<NewAccount, AuthError> {
         let email = Email::parse(&applicant.email)?;
         let name = display_name(&applicant.name)?;
-        applicant.password.check_new()?;
+        applicant.password.check_new(PASSWORD_CHARS_MIN)?;
         let password_hash = self.hasher.hash(&applicant.password).await?;
         Ok(NewAccount { id: UserId::generate(), email, name, password_hash, created_at: now_ms() })
     }

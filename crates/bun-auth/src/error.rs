@@ -1,6 +1,7 @@
 //! What can go wrong with accounts and sessions.
 
 use axum::response::{IntoResponse, Response};
+use credentials::{InvalidEmail, PasswordError, TooMany};
 use service_kit::error::{ApiError, Classify, ErrorCode};
 use service_kit::secret::NoRandomness;
 use sql::SqlError;
@@ -19,14 +20,14 @@ pub enum AuthError {
     #[error("nobody is signed in: sign in first")]
     SignedOut,
     /// The text is no e-mail address.
-    #[error("`email` is not a valid e-mail address")]
-    InvalidEmail,
+    #[error(transparent)]
+    InvalidEmail(#[from] InvalidEmail),
     /// The name is empty, too long or not printable.
     #[error("`name` must have 1 to 100 printable characters")]
     InvalidName,
-    /// The password is too short.
-    #[error("`password` must have at least 8 characters")]
-    PasswordTooShort,
+    /// The password was not taken, hashed or verified.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
     /// Accounts are not open to registration, or set-up was not done.
     #[error("this server is not open to registration: ask whoever runs it for an account")]
     RegistrationClosed,
@@ -37,20 +38,8 @@ pub enum AuthError {
     #[error("there is an account with this e-mail address: sign in instead")]
     AccountExists,
     /// Too many attempts.
-    #[error("too many attempts: try again later")]
-    RateLimited {
-        /// Until the next attempt is taken.
-        retry_after: Duration,
-    },
-    /// Every hashing slot and every place to wait for one is taken.
-    #[error("too many people are signing in at once: try again in a moment")]
-    Overloaded,
-    /// The password could not be hashed, or a stored hash not be read.
-    #[error("the password could not be hashed")]
-    Hash(#[source] argon2::password_hash::Error),
-    /// The thread that hashed ended early.
-    #[error("the hashing thread ended early")]
-    HashThread(#[source] tokio::task::JoinError),
+    #[error(transparent)]
+    RateLimited(#[from] TooMany),
     /// No randomness for a token.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
@@ -67,17 +56,15 @@ impl Classify for AuthError {
         match self {
             Self::InvalidCredentials => ErrorCode::InvalidCredentials,
             Self::SignedOut => ErrorCode::Unauthenticated,
-            Self::InvalidEmail | Self::PasswordTooShort => ErrorCode::InvalidRequest,
+            Self::InvalidEmail(error) => error.code(),
+            Self::Password(error) => error.code(),
             Self::InvalidName => ErrorCode::InvalidName,
             Self::RegistrationClosed => ErrorCode::RegistrationClosed,
             Self::SetupDone => ErrorCode::SetupDone,
             Self::AccountExists => ErrorCode::AccountExists,
-            Self::RateLimited { .. } => ErrorCode::RateLimited,
-            Self::Overloaded => ErrorCode::Overloaded,
+            Self::RateLimited(_) => ErrorCode::RateLimited,
             Self::Store(error) => error.code(),
-            Self::Hash(_) | Self::HashThread(_) | Self::NoRandomness(_) | Self::UnreadableAccount(_) => {
-                ErrorCode::Internal
-            }
+            Self::NoRandomness(_) | Self::UnreadableAccount(_) => ErrorCode::Internal,
         }
     }
 }
@@ -87,8 +74,8 @@ impl AuthError {
     pub(crate) fn answer(&self) -> ApiError {
         let answer = ApiError::from_error(self);
         match self {
-            Self::RateLimited { retry_after } => answer.retry_after(*retry_after),
-            Self::Overloaded => answer.retry_after(OVERLOADED_WAIT),
+            Self::RateLimited(TooMany { retry_after }) => answer.retry_after(*retry_after),
+            Self::Password(PasswordError::Overloaded) => answer.retry_after(OVERLOADED_WAIT),
             _ => answer,
         }
     }

@@ -7,11 +7,9 @@
 
 mod accounts;
 mod config;
-mod email;
 mod error;
 mod http;
 mod metrics;
-mod password;
 mod rate;
 mod service;
 mod sessions;

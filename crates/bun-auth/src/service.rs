@@ -3,11 +3,11 @@
 use crate::config::AuthConfig;
 use crate::error::AuthError;
 use crate::http;
-use crate::password::Hasher;
 use crate::rate::Limits;
 use crate::sessions::{SessionLimits, Sessions};
 use crate::store::Store;
 use async_trait::async_trait;
+use credentials::{HashLimits, Hasher};
 use ports::access::Access;
 use ports::identity::{DeveloperIdentity, IdentityError};
 use routes::ServiceRoutes;
@@ -47,7 +47,7 @@ impl AuthService {
             per_account_max: config.sessions_per_account_max.get(),
         };
         let service = Arc::new(Self {
-            hasher: Hasher::new(&config),
+            hasher: Hasher::new(HashLimits { slots: config.hash_slots, queue_max: config.hash_queue_max }),
             sessions: Sessions::new(limits),
             limits: Limits::new(&config),
             set_up: AtomicBool::new(set_up),

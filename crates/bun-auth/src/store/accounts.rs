@@ -1,7 +1,7 @@
 //! `auth_accounts`.
 
 use super::Store;
-use crate::email::Email;
+use credentials::Email;
 use service_kit::ids::UserId;
 use sql::SqlError;
 

@@ -62,7 +62,7 @@ async fn bad_input_is_refused_with_a_code() {
     let cases = [
         (with("email", json!("no address")), "invalid_request"),
         (with("email", json!(1)), "invalid_request"),
-        (with("password", json!("short12")), "invalid_request"),
+        (with("password", json!("short12")), "weak_password"),
         (with("password", json!("x".repeat(1025))), "invalid_request"),
         (with("password", json!(12345678)), "invalid_request"),
         (with("name", json!("")), "invalid_name"),

@@ -1,38 +1,48 @@
 //! E-mail addresses as accounts are known by them: trimmed, in lower case, of a form that mail can be
 //! sent to (RFC 5321 without quoted local parts and address literals).
 
-use crate::error::AuthError;
+use service_kit::error::{Classify, ErrorCode};
 
 /// Bytes of an address (RFC 5321 §4.5.3.1.3, less the angle brackets), and of the part before the `@`.
 const ADDRESS_BYTES_MAX: usize = 254;
 const LOCAL_BYTES_MAX: usize = 64;
 
-/// A valid address.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Email(String);
+/// The text is no e-mail address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("`email` is not a valid e-mail address")]
+pub struct InvalidEmail;
 
-impl Email {
-    /// Normalises and checks.
-    pub(crate) fn parse(text: &str) -> Result<Self, AuthError> {
-        let text = normal(text);
-        let Some((local, domain)) = text.rsplit_once('@') else { return Err(AuthError::InvalidEmail) };
-        let fits = text.len() <= ADDRESS_BYTES_MAX && local.len() <= LOCAL_BYTES_MAX;
-        if fits && is_local(local) && is_domain(domain) {
-            Ok(Self(text))
-        } else {
-            Err(AuthError::InvalidEmail)
-        }
-    }
-
-    /// The address as text.
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
+impl Classify for InvalidEmail {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::InvalidRequest
     }
 }
 
-/// The form under which an address is counted and looked up.
-pub(crate) fn normal(text: &str) -> String {
-    text.trim().to_lowercase()
+/// A valid address.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Email(String);
+
+impl Email {
+    /// Normalises and checks.
+    ///
+    /// # Errors
+    /// `InvalidEmail`.
+    pub fn parse(text: &str) -> Result<Self, InvalidEmail> {
+        let text = Self::normal(text);
+        let Some((local, domain)) = text.rsplit_once('@') else { return Err(InvalidEmail) };
+        let fits = text.len() <= ADDRESS_BYTES_MAX && local.len() <= LOCAL_BYTES_MAX;
+        if fits && is_local(local) && is_domain(domain) { Ok(Self(text)) } else { Err(InvalidEmail) }
+    }
+
+    /// The address as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The form under which any text is counted and looked up, an address or not.
+    pub fn normal(text: &str) -> String {
+        text.trim().to_lowercase()
+    }
 }
 
 fn is_local(text: &str) -> bool {
