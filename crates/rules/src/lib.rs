@@ -1,1 +1,15 @@
-//! Rules: CEL expressions that decide for callers without full rights.
+//! Rules by path: who may read and write which keys, objects and topics. A rule names paths and says with
+//! a CEL expression when they are open; what no rule opens is closed. Checked when they are saved, and
+//! bounded in what an evaluation may cost; whatever fails, or is not a boolean, denies.
+
+mod check;
+mod error;
+mod path_rule;
+mod path_rules;
+mod pattern;
+mod value;
+
+pub use error::RuleError;
+pub use path_rule::{PathRule, RuleList};
+pub use path_rules::{Access, PathRules, RULES_MAX, RuleUser};
+pub use pattern::Separator;
