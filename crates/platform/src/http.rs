@@ -21,13 +21,13 @@ pub(crate) fn routes(service: Arc<PlatformService>, access: Arc<dyn Access>) -> 
 
 fn with_projects(routes: Routes<Arc<PlatformService>>) -> Routes<Arc<PlatformService>> {
     use ErrorCode::{Forbidden, InvalidName, InvalidRequest, LimitExceeded, ProjectNotFound};
-    let list = Route::get(PROJECTS, Need::Developer)
+    let list = Route::get(PROJECTS, Need::Developer(Action::ProjectList))
         .summary("The projects that you are a member of")
         .query("limit", "how many, 1 to 1000; 100 where it is left out")
         .query("cursor", "`next_cursor` of the answer before")
         .answers::<projects::ListAnswer>(200, "projects, in the order they were made")
         .errors(&[InvalidRequest]);
-    let create = Route::post(PROJECTS, Need::Developer)
+    let create = Route::post(PROJECTS, Need::Developer(Action::ProjectCreate))
         .summary("Make a project with a public and a secret key")
         .body::<projects::ProjectBody>()
         .answers::<projects::CreatedAnswer>(201, "the project; the secret key is shown this once")

@@ -94,6 +94,7 @@ impl PlatformService {
         let project = project_of(grant)?;
         let buried = self.access.store.bury_project(project, &self.stores, now_ms()).await?;
         self.access.keys.forget(&buried.ok_or(PlatformError::ProjectNotFound)?);
+        self.access.roles.forget();
         self.deleted.send_modify(|count| *count += 1);
         tracing::info!(%project, "project deleted");
         Ok(())

@@ -1,5 +1,6 @@
 //! The tables of projects. The only place with SQL.
 
+mod audit;
 mod keys;
 mod projects;
 mod purges;
@@ -12,7 +13,9 @@ use sql::{Database, Migration, SqlError};
 
 const OWNER: &str = "platform";
 
-const MIGRATIONS: &[Migration] = &[Migration {
+const MIGRATIONS: &[Migration] = &[FIRST, SECOND];
+
+const FIRST: Migration = Migration {
     number: 1,
     name: "projects, members, keys, tombstones",
     sql: "CREATE TABLE projects (
@@ -54,7 +57,47 @@ const MIGRATIONS: &[Migration] = &[Migration {
         PRIMARY KEY (store, project)
     );
     CREATE INDEX project_purges_by_project ON project_purges (project);",
-}];
+};
+
+const SECOND: Migration = Migration {
+    number: 2,
+    name: "invitations, rotated keys, audit log, second round of purges",
+    sql: "CREATE TABLE project_invitations (
+        id TEXT PRIMARY KEY NOT NULL,
+        project TEXT NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
+        email TEXT NOT NULL,
+        role TEXT NOT NULL CHECK (role IN ('owner', 'admin', 'member', 'viewer')),
+        token_hash BLOB NOT NULL UNIQUE,
+        invited_by TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL,
+        claimed_until INTEGER NOT NULL DEFAULT 0,
+        UNIQUE (project, email)
+    );
+    CREATE INDEX project_invitations_by_expiry ON project_invitations (expires_at);
+    ALTER TABLE project_keys ADD COLUMN old_hash BLOB;
+    ALTER TABLE project_keys ADD COLUMN old_until INTEGER;
+    CREATE UNIQUE INDEX project_keys_by_old_hash ON project_keys (old_hash) WHERE old_hash IS NOT NULL;
+    CREATE TABLE audit_entries (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        at INTEGER NOT NULL,
+        project TEXT,
+        actor_kind TEXT NOT NULL,
+        actor TEXT,
+        role TEXT,
+        token TEXT,
+        action TEXT NOT NULL,
+        summary TEXT NOT NULL,
+        target TEXT NOT NULL,
+        status INTEGER NOT NULL,
+        address TEXT,
+        user_agent TEXT,
+        request_id TEXT
+    );
+    CREATE INDEX audit_entries_by_project ON audit_entries (project, number);
+    CREATE INDEX audit_entries_by_time ON audit_entries (at);
+    ALTER TABLE project_purges ADD COLUMN round INTEGER NOT NULL DEFAULT 1;",
+};
 
 /// The tables.
 #[derive(Debug)]

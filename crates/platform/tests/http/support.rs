@@ -6,7 +6,7 @@ use axum::body::{Body, to_bytes};
 use http::{Request, StatusCode, header};
 use platform::{PlatformConfig, PlatformParts, PlatformService, ProjectAccess};
 use ports::access::KEY_HEADER;
-use ports::identity::{DeveloperIdentity, IdentityError};
+use ports::identity::{Account, DeveloperIdentity, IdentityError, NewAccount, SignedIn, TokenHolder};
 use ports::lifecycle::ProjectLifecycle;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
