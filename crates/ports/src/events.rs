@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use service_kit::error::{Classify, ErrorCode};
 use service_kit::ids::ProjectId;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -152,19 +153,32 @@ pub struct Subscribe {
     pub slow: SlowPolicy,
 }
 
-/// Which topics somebody waits for: publishers of many events need not publish others.
+/// Which topics somebody waits for: publishers of many events need not publish others. A copy shares the
+/// lists of all realms.
 #[derive(Debug, Clone, Default)]
-pub struct Demand(pub Vec<(Realm, Pattern)>);
+pub struct Demand(HashMap<Realm, Arc<[Pattern]>>);
 
 impl Demand {
     /// Whether an event on `topic` would reach somebody or a log.
     pub fn wants(&self, realm: &Realm, topic: &Topic) -> bool {
-        self.0.iter().any(|(wanted, pattern)| wanted == realm && pattern.matches(topic))
+        self.in_realm(realm).any(|pattern| pattern.matches(topic))
     }
 
-    /// Whether anything in `realm` is waited for.
-    pub fn in_realm<'a>(&'a self, realm: &'a Realm) -> impl Iterator<Item = &'a Pattern> {
-        self.0.iter().filter(move |(wanted, _)| wanted == realm).map(|(_, pattern)| pattern)
+    /// What in `realm` is waited for.
+    pub fn in_realm(&self, realm: &Realm) -> impl Iterator<Item = &Pattern> {
+        self.0.get(realm).into_iter().flat_map(|patterns| patterns.iter())
+    }
+
+    /// The same, but for what is waited for in `realm`.
+    #[must_use]
+    pub fn with_realm(&self, realm: &Realm, patterns: Arc<[Pattern]>) -> Self {
+        let mut realms = self.0.clone();
+        if patterns.is_empty() {
+            realms.remove(realm);
+        } else {
+            realms.insert(realm.clone(), patterns);
+        }
+        Self(realms)
     }
 }
 
@@ -189,6 +203,12 @@ pub enum BusError {
     /// The subscriber did not keep up, and its policy is to be disconnected.
     #[error("the subscription was too slow and was ended: subscribe again, from the last offset where the topic is durable")]
     TooSlow,
+    /// Too much waits for slow subscribers or for the disk.
+    #[error("{0}")]
+    Overloaded(&'static str),
+    /// The disk of the logs is full; events of other topics go on.
+    #[error("the disk is full: free space and publish again")]
+    DiskFull,
     /// The broker or its log cannot be reached or written.
     #[error("events cannot be published or read at the moment")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -201,7 +221,8 @@ impl Classify for BusError {
             Self::TooLarge { .. } => ErrorCode::BodyTooLarge,
             Self::Limit(_) => ErrorCode::LimitExceeded,
             Self::NotDurable => ErrorCode::TopicNotDurable,
-            Self::TooSlow => ErrorCode::Overloaded,
+            Self::TooSlow | Self::Overloaded(_) => ErrorCode::Overloaded,
+            Self::DiskFull => ErrorCode::DiskFull,
             Self::Unavailable(_) => ErrorCode::Unavailable,
         }
     }
@@ -217,7 +238,7 @@ pub trait EventBus: Send + Sync {
     /// number there.
     ///
     /// # Errors
-    /// `TooLarge`, `Limit`, `Unavailable`.
+    /// `TooLarge`, `Limit`, `Overloaded`, `DiskFull`, `Unavailable`.
     async fn publish(&self, realm: &Realm, topic: &Topic, payload: Bytes) -> Result<Option<u64>, BusError>;
 
     /// Begins a subscription: every event published after this returns is delivered, in the order of its

@@ -30,6 +30,16 @@ pub(crate) enum OwnedAsk {
 }
 
 impl OwnedAsk {
+    /// The same about another action; sessions and operators are not asked about one.
+    fn about(&self, action: Action) -> Self {
+        match self {
+            Self::Developer(_) => Self::Developer(action),
+            Self::Project(project, _) => Self::Project(project.clone(), action),
+            Self::Key(_) => Self::Key(action),
+            Self::Session | Self::Operator => self.clone(),
+        }
+    }
+
     pub(crate) fn borrow(&self) -> Ask<'_> {
         match self {
             Self::Developer(action) => Ask::Developer { action: *action },
@@ -62,6 +72,18 @@ impl Standing {
             Kind::Fixed(grant) => Ok(grant.clone()),
             Kind::Asked { access, credentials, question } => {
                 access.authorize(credentials, question.borrow()).await
+            }
+        }
+    }
+    /// The grant for another action on the same thing: for streams that take changes too.
+    ///
+    /// # Errors
+    /// It may not be done; or it could not be asked (`Unavailable`).
+    pub async fn may(&self, action: Action) -> Result<Grant, AccessError> {
+        match &*self.0 {
+            Kind::Fixed(grant) => Ok(grant.clone()),
+            Kind::Asked { access, credentials, question } => {
+                access.authorize(credentials, question.about(action).borrow()).await
             }
         }
     }
