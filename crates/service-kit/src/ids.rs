@@ -80,6 +80,9 @@ id_type!(
     /// A developer's session.
     SessionId, "ses");
 id_type!(
+    /// A mail.
+    MailId, "eml");
+id_type!(
     /// A project's key.
     KeyId, "key");
 id_type!(
