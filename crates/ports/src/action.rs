@@ -66,6 +66,8 @@ actions! {
     ProjectUpdate: "projects" Write, roles Admin, keys None;
     /// Remove it with all that belongs to it.
     ProjectDelete: "projects" Write, roles Owner, keys None;
+    /// Leave it.
+    ProjectLeave: "projects" Write, roles Viewer, keys None;
     /// List members and invitations.
     MemberRead: "members" Read, roles Viewer, keys None;
     /// Invite, change and remove members.
@@ -135,7 +137,8 @@ impl Action {
     /// the data that applications write all day, and not looking.
     pub fn is_recorded(self) -> bool {
         use Action::*;
-        let data = [FunctionInvoke, DocumentWrite, KvWrite, ObjectWrite, EventPublish, EndUserSignIn, SecretUse];
+        let data =
+            [FunctionInvoke, DocumentWrite, KvWrite, ObjectWrite, EventPublish, EndUserSignIn, SecretUse];
         self == SecretReveal || (self.scope().1 == Level::Write && !data.contains(&self))
     }
 }
@@ -251,7 +254,9 @@ mod tests {
     #[test]
     fn a_public_key_never_administers() {
         use Action::*;
-        for action in [ProjectRead, FunctionDeploy, FunctionLogs, DatabaseRead, DatabaseAdmin, KeyWrite, SecretUse] {
+        for action in
+            [ProjectRead, FunctionDeploy, FunctionLogs, DatabaseRead, DatabaseAdmin, KeyWrite, SecretUse]
+        {
             assert!(!KeyKind::Public.allows(action), "{action:?}");
         }
         for action in [KeyWrite, MemberWrite, ProjectDelete, EndUserAdmin] {

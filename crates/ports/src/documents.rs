@@ -122,7 +122,12 @@ pub trait Documents: Send + Sync {
     ///
     /// # Errors
     /// `Unavailable`.
-    async fn ensure_index(&self, at: At<'_>, fields: &[&str], unique: Uniqueness) -> Result<(), DocumentsError>;
+    async fn ensure_index(
+        &self,
+        at: At<'_>,
+        fields: &[&str],
+        unique: Uniqueness,
+    ) -> Result<(), DocumentsError>;
 
     /// One document.
     ///

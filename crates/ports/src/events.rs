@@ -34,7 +34,9 @@ pub struct Pattern(Arc<str>);
 
 /// The topic or the pattern breaks a rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a topic has 1 to {TOPIC_SEGMENTS_MAX} segments of visible ASCII separated by `.`, {TOPIC_BYTES_MAX} bytes in all; `*` and `>` stand in patterns only, as whole segments, `>` at the end")]
+#[error(
+    "a topic has 1 to {TOPIC_SEGMENTS_MAX} segments of visible ASCII separated by `.`, {TOPIC_BYTES_MAX} bytes in all; `*` and `>` stand in patterns only, as whole segments, `>` at the end"
+)]
 pub struct InvalidTopic;
 
 impl Classify for InvalidTopic {
@@ -201,7 +203,9 @@ pub enum BusError {
     #[error("this topic keeps no log: declare it durable to read from an offset")]
     NotDurable,
     /// The subscriber did not keep up, and its policy is to be disconnected.
-    #[error("the subscription was too slow and was ended: subscribe again, from the last offset where the topic is durable")]
+    #[error(
+        "the subscription was too slow and was ended: subscribe again, from the last offset where the topic is durable"
+    )]
     TooSlow,
     /// Too much waits for slow subscribers or for the disk.
     #[error("{0}")]
@@ -276,7 +280,9 @@ mod tests {
     fn what_is_not_a_topic_is_refused() {
         let long = "a".repeat(TOPIC_BYTES_MAX + 1);
         let deep = vec!["a"; TOPIC_SEGMENTS_MAX + 1].join(".");
-        for text in ["", ".", "a.", ".a", "a..b", "a b", "a\0", "ä", "a.*", "a.>", long.as_str(), deep.as_str()] {
+        for text in
+            ["", ".", "a.", ".a", "a..b", "a b", "a\0", "ä", "a.*", "a.>", long.as_str(), deep.as_str()]
+        {
             assert!(Topic::parse(text).is_err(), "{text}");
         }
         for text in ["", "a.", "a*.b", ">.a", "a.>.b", "a>", ".>"] {

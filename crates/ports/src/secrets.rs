@@ -41,13 +41,23 @@ pub trait Secrets: Send + Sync {
     ///
     /// # Errors
     /// `Unavailable`.
-    async fn seal(&self, project: &ProjectId, purpose: &str, plaintext: &[u8]) -> Result<Vec<u8>, SecretsError>;
+    async fn seal(
+        &self,
+        project: &ProjectId,
+        purpose: &str,
+        plaintext: &[u8],
+    ) -> Result<Vec<u8>, SecretsError>;
 
     /// Decrypts what `seal` made for the same project and purpose.
     ///
     /// # Errors
     /// `NotSealedHere`, `Unavailable`.
-    async fn open(&self, project: &ProjectId, purpose: &str, sealed: &[u8]) -> Result<SecretSlice<u8>, SecretsError>;
+    async fn open(
+        &self,
+        project: &ProjectId,
+        purpose: &str,
+        sealed: &[u8],
+    ) -> Result<SecretSlice<u8>, SecretsError>;
 
     /// Writes a new version of a named secret and returns its number.
     ///

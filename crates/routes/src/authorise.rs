@@ -1,7 +1,7 @@
 //! The authorisation in front of every handler: one question, before any work. The answer reaches the
 //! handler as the request extension `Grant`.
 
-use crate::record::{Recorded, changed};
+use crate::record::{Recorded, Recording, worth};
 use crate::route::Need;
 use crate::standing::{OwnedAsk, Standing};
 use axum::extract::rejection::RawPathParamsRejection;
@@ -55,11 +55,14 @@ pub(crate) async fn authorise(
     if let Err(error) = bound_body(&guard, &mut request) {
         return error.into_response();
     }
-    let entry = guard.recorded.as_ref().map(|recorded| recorded.begin(&grant, &request, &params));
+    let mut entry = guard.recorded.as_ref().map(|recorded| recorded.begin(&grant, &request, &params));
     request.extensions_mut().insert(grant);
     request.extensions_mut().insert(standing);
-    let response = next.run(request).await;
-    match entry.filter(|_| changed(response.status())) {
+    let mut response = next.run(request).await;
+    if let (Some(recording), Some(entry)) = (response.extensions_mut().remove::<Recording>(), &mut entry) {
+        recording.complete(entry);
+    }
+    match entry.filter(|entry| worth(entry, response.status())) {
         None => response,
         Some(entry) => recorded(&*guard.access, entry, response).await,
     }

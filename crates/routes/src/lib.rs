@@ -10,6 +10,7 @@ mod routes;
 mod standing;
 
 pub use authorise::{Preset, same_site};
+pub use record::Recording;
 pub use route::{Need, Route, RouteRow};
 pub use routes::{Routes, ServiceRoutes};
 pub use standing::Standing;

@@ -1,8 +1,8 @@
 //! The routes of one service, collected.
 
 use crate::authorise::{Guard, authorise};
-use crate::record::Recorded;
 use crate::openapi;
+use crate::record::Recorded;
 use crate::route::{NamedSchema, Need, Route, RouteRow};
 use axum::Router;
 use axum::handler::Handler;
