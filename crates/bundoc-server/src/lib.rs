@@ -11,6 +11,7 @@ mod json;
 mod metrics;
 mod scope;
 mod service;
+mod system;
 
 pub use config::DocumentsConfig;
 pub use service::BundocServer;

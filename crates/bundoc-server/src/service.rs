@@ -26,7 +26,7 @@ const STORE: &str = "bundoc";
 pub struct BundocServer {
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) metrics: Arc<Metrics>,
-    gate: Gate,
+    pub(crate) gate: Gate,
 }
 
 impl BundocServer {

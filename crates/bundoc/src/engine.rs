@@ -191,6 +191,18 @@ pub enum WriteOp {
     },
 }
 
+impl WriteOp {
+    /// Where it writes.
+    pub fn collection(&self) -> &CollectionName {
+        match self {
+            Self::Insert { collection, .. }
+            | Self::Replace { collection, .. }
+            | Self::Update { collection, .. }
+            | Self::Delete { collection, .. } => collection,
+        }
+    }
+}
+
 /// What one write of a batch did.
 #[derive(Debug, Clone)]
 pub enum Written {

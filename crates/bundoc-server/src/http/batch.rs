@@ -98,6 +98,10 @@ async fn batch(
     JsonBytes(text): JsonBytes,
 ) -> Result<Json<BatchAnswer>, ApiError> {
     let operations = json::convert(text.len(), move || read(&text)).await?;
+    for (index, operation) in operations.iter().enumerate() {
+        let collection = scope.collection(operation.collection().as_str());
+        collection.map_err(|refused| error::at_operation(index, refused))?;
+    }
     let commit = server.engine.write(&scope.database, operations, &scope.actor).await;
     let commit = commit.map_err(|failed| error::engine(scope.visible(failed)))?;
     Ok(Json(commit.into()))

@@ -8,10 +8,12 @@ use super::{Endpoint, Mounted, Server, paths};
 use crate::error;
 use crate::metrics::Operation;
 use crate::scope::Scope;
+use crate::system::is_system;
 use axum::extract::State;
 use bundoc::engine::{CollectionInfo, CollectionName};
 use http::StatusCode;
 use ports::access::Action;
+use ports::documents::SYSTEM_PREFIX;
 use routes::Route;
 use serde::{Deserialize, Serialize};
 use service_kit::error::{ApiError, ErrorCode};
@@ -167,7 +169,9 @@ async fn list(
     let prefix = params.prefix;
     let found = server
         .blocking(&project, move |engine| engine.collections(&database, &prefix).map_err(error::engine));
-    Ok(Json(page(found.await?, params.cursor.as_deref(), limit)))
+    let mut found = found.await?;
+    found.retain(|info| !is_system(info.name.as_str()));
+    Ok(Json(page(found, params.cursor.as_deref(), limit)))
 }
 
 /// The `limit` collections after the one named by `cursor`.
@@ -186,6 +190,11 @@ async fn create(
     Json(Object(body)): Json<Object<NewCollection>>,
 ) -> Result<(StatusCode, Json<CollectionBody>), ApiError> {
     let name = CollectionName::parse(&body.name).map_err(error::engine)?;
+    if is_system(&body.name) {
+        let message =
+            format!("a name does not begin with `{SYSTEM_PREFIX}`: such collections are the server's");
+        return Err(ApiError::new(ErrorCode::InvalidName, message));
+    }
     let created = server.engine.create_collection(&scope.database, &name, body.rules.into()).await;
     Ok((StatusCode::CREATED, Json(created.map_err(error::engine)?.into())))
 }

@@ -46,8 +46,8 @@ fn param<'a>(params: &'a RawPathParams, name: &str) -> Option<&'a str> {
     params.iter().find(|(found, _)| *found == name).map(|(_, value)| value)
 }
 
-fn collection_in(params: &RawPathParams) -> Result<CollectionName, ApiError> {
-    CollectionName::parse(param(params, "c").unwrap_or_default()).map_err(error::engine)
+fn collection_in(scope: &Scope, params: &RawPathParams) -> Result<CollectionName, ApiError> {
+    scope.collection(param(params, "c").unwrap_or_default())
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Scope {
@@ -63,7 +63,8 @@ impl<S: Send + Sync> FromRequestParts<S> for InCollection {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let scope = Scope::from_request_parts(parts, state).await?;
-        Ok(Self { scope, collection: collection_in(&path_params(parts).await?)? })
+        let collection = collection_in(&scope, &path_params(parts).await?)?;
+        Ok(Self { scope, collection })
     }
 }
 
@@ -75,7 +76,8 @@ impl<S: Send + Sync> FromRequestParts<S> for InDocument {
         let params = path_params(parts).await?;
         let id = param(&params, "id").unwrap_or(QUERY_SEGMENT);
         let id = DocumentId::parse(id).map_err(error::engine)?;
-        Ok(Self { scope, collection: collection_in(&params)?, id })
+        let collection = collection_in(&scope, &params)?;
+        Ok(Self { scope, collection, id })
     }
 }
 
@@ -86,7 +88,8 @@ impl<S: Send + Sync> FromRequestParts<S> for InIndex {
         let scope = Scope::from_request_parts(parts, state).await?;
         let params = path_params(parts).await?;
         let name = param(&params, "name").unwrap_or_default().to_owned();
-        Ok(Self { scope, collection: collection_in(&params)?, name })
+        let collection = collection_in(&scope, &params)?;
+        Ok(Self { scope, collection, name })
     }
 }
 

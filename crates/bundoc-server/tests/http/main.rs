@@ -12,3 +12,4 @@ mod isolation;
 mod query;
 mod rules;
 mod support;
+mod system;

@@ -8,10 +8,11 @@ use bundoc_server::{BundocServer, DocumentsConfig};
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::BodyExt;
 use ports::access::{Access, AccessError, Ask, Caller, Credentials, Grant, KeyKind, Role};
+use ports::tenant::EndUser;
 use routes::ServiceRoutes;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use service_kit::ids::{KeyId, ProjectId, UserId};
+use service_kit::ids::{EndUserId, KeyId, ProjectId, UserId};
 use std::sync::Arc;
 use tower::ServiceExt;
 
@@ -30,7 +31,8 @@ impl Access for StandInAccess {
                     return Err(AccessError::Forbidden("a public key may not do this"));
                 }
                 let caller = Caller::Key { id: KeyId::generate(), kind };
-                Ok(Grant { caller, project: ProjectId::parse(project).ok(), end_user: None })
+                let end_user = credentials.bearer.as_ref().map(|token| end_user(token.expose_secret()));
+                Ok(Grant { caller, project: ProjectId::parse(project).ok(), end_user })
             }
             Ask::Project { project, action } => {
                 let session = credentials.session.as_ref().ok_or(AccessError::Unauthenticated("sign in"))?;
@@ -41,13 +43,22 @@ impl Access for StandInAccess {
                 let caller = Caller::Developer { user: UserId::generate(), role: Some(role), token: None };
                 Ok(Grant { caller, project: ProjectId::parse(project).ok(), end_user: None })
             }
-            Ask::Developer { .. } | Ask::Session | Ask::Operator => Err(AccessError::Forbidden("not asked here")),
+            Ask::Developer { .. } | Ask::Session | Ask::Operator => {
+                Err(AccessError::Forbidden("not asked here"))
+            }
         }
     }
 
     async fn record(&self, _: ports::audit::AuditEntry) -> Result<(), AccessError> {
         Ok(())
     }
+}
+
+/// The end user whose token is `<id> <claims as JSON>`.
+fn end_user(token: &str) -> Arc<EndUser> {
+    let (id, claims) = token.split_once(' ').expect("a token has claims");
+    let id = EndUserId::parse(id).expect("an id");
+    Arc::new(EndUser { id, claims: serde_json::from_str(claims).expect("claims") })
 }
 
 /// A running service.

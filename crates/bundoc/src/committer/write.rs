@@ -49,15 +49,6 @@ struct Put<'a> {
     stored: Vec<u8>,
 }
 
-fn collection_of(operation: &WriteOp) -> &CollectionName {
-    match operation {
-        WriteOp::Insert { collection, .. }
-        | WriteOp::Replace { collection, .. }
-        | WriteOp::Update { collection, .. }
-        | WriteOp::Delete { collection, .. } => collection,
-    }
-}
-
 fn creates(operation: &WriteOp) -> bool {
     matches!(operation, WriteOp::Insert { .. } | WriteOp::Replace { .. })
 }
@@ -70,7 +61,7 @@ pub(super) fn missing_collections(shared: &Shared, request: &WriteRequest) -> Ve
     let database = shared.catalog.database(&request.database);
     let mut missing: Vec<CollectionName> = Vec::new();
     for operation in request.operations.iter().filter(|operation| creates(operation)) {
-        let name = collection_of(operation);
+        let name = operation.collection();
         let known = database.as_ref().is_some_and(|database| database.collection(name).is_some());
         if !known && !missing.contains(name) {
             missing.push(name.clone());
@@ -128,7 +119,7 @@ fn nothing_there(batch: &Batch) -> EngineError {
 }
 
 fn not_there(actor: &Actor, operation: &WriteOp) -> EngineError {
-    let collection = collection_of(operation).to_string();
+    let collection = operation.collection().to_string();
     match (actor, operation) {
         (Actor::Ruled(_), _) => EngineError::Denied { collection },
         (Actor::Trusted, WriteOp::Update { id, .. } | WriteOp::Delete { id, .. }) => {
@@ -140,7 +131,7 @@ fn not_there(actor: &Actor, operation: &WriteOp) -> EngineError {
 
 impl Writer<'_, '_> {
     fn operation(&mut self, operation: WriteOp) -> Result<(), EngineError> {
-        let Some(collection) = self.database.collection(collection_of(&operation)) else {
+        let Some(collection) = self.database.collection(operation.collection()) else {
             return Err(not_there(self.actor, &operation));
         };
         match operation {
