@@ -2,6 +2,7 @@
 //! a CEL expression when they are open; what no rule opens is closed. Checked when they are saved, and
 //! bounded in what an evaluation may cost; whatever fails, or is not a boolean, denies.
 
+mod cache;
 mod check;
 mod error;
 mod path_rule;
@@ -9,6 +10,7 @@ mod path_rules;
 mod pattern;
 mod value;
 
+pub use cache::RulesCache;
 pub use error::RuleError;
 pub use path_rule::{PathRule, RuleList};
 pub use path_rules::{Access, PathRules, RULES_MAX, RuleUser};
