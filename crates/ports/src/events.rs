@@ -104,6 +104,13 @@ impl Pattern {
     }
 }
 
+impl From<&Topic> for Pattern {
+    /// The pattern that means this topic only.
+    fn from(topic: &Topic) -> Self {
+        Self(topic.0.clone())
+    }
+}
+
 /// One event as subscribers get it.
 #[derive(Debug, Clone)]
 pub struct Event {
@@ -171,6 +178,11 @@ impl Demand {
         self.0.get(realm).into_iter().flat_map(|patterns| patterns.iter())
     }
 
+    /// Every realm in which something is waited for, with what.
+    pub fn realms(&self) -> impl Iterator<Item = (&Realm, &[Pattern])> {
+        self.0.iter().map(|(realm, patterns)| (realm, &**patterns))
+    }
+
     /// The same, but for what is waited for in `realm`.
     #[must_use]
     pub fn with_realm(&self, realm: &Realm, patterns: Arc<[Pattern]>) -> Self {
@@ -181,6 +193,12 @@ impl Demand {
             realms.insert(realm.clone(), patterns);
         }
         Self(realms)
+    }
+}
+
+impl FromIterator<(Realm, Arc<[Pattern]>)> for Demand {
+    fn from_iter<I: IntoIterator<Item = (Realm, Arc<[Pattern]>)>>(realms: I) -> Self {
+        Self(realms.into_iter().filter(|(_, patterns)| !patterns.is_empty()).collect())
     }
 }
 
