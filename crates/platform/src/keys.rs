@@ -22,6 +22,9 @@ const KEY_LEN: usize = 3 + 64;
 /// Characters at the end of a key that are shown in lists.
 const LAST_LEN: usize = 4;
 
+/// The name of a key that was given none.
+pub(crate) const KEY_NAME_DEFAULT: &str = "default";
+
 /// The prefix of keys of a kind.
 pub(crate) fn prefix(kind: KeyKind) -> &'static str {
     match kind {
@@ -52,11 +55,22 @@ pub(crate) fn mint(kind: KeyKind, name: String) -> Result<Minted, NoRandomness> 
     Ok(Minted { row, text })
 }
 
-/// A key that is valid now.
+/// Reads the kind of a key as it is stored.
+pub(crate) fn parse_kind(text: &str) -> Result<KeyKind, PlatformError> {
+    match text {
+        "public" => Ok(KeyKind::Public),
+        "secret" => Ok(KeyKind::Secret),
+        _ => Err(PlatformError::Unreadable { what: "kind of a key" }),
+    }
+}
+
+/// A key that was valid when it was read.
 pub(crate) struct LiveKey {
     pub(crate) id: KeyId,
     pub(crate) project: ProjectId,
     pub(crate) kind: KeyKind,
+    /// The moment this text of the key ends: it was rotated.
+    until: Option<i64>,
     used_at: AtomicI64,
     written_at: AtomicI64,
 }
@@ -65,17 +79,14 @@ impl TryFrom<StoredKey> for LiveKey {
     type Error = PlatformError;
 
     fn try_from(stored: StoredKey) -> Result<Self, PlatformError> {
-        let kind = match stored.kind.as_str() {
-            "public" => KeyKind::Public,
-            "secret" => KeyKind::Secret,
-            _ => return Err(PlatformError::Unreadable { what: "kind of a key" }),
-        };
+        let kind = parse_kind(&stored.kind)?;
         let used_at = stored.last_used_at.unwrap_or(0);
         Ok(Self {
             id: KeyId::parse(&stored.id).map_err(|_| PlatformError::Unreadable { what: "id of a key" })?,
             project: ProjectId::parse(&stored.project)
                 .map_err(|_| PlatformError::Unreadable { what: "project of a key" })?,
             kind,
+            until: stored.until,
             used_at: AtomicI64::new(used_at),
             written_at: AtomicI64::new(used_at),
         })
@@ -110,11 +121,13 @@ impl KeyRing {
             Some(key) => Some(key),
             None => self.read(store, hash).await?,
         };
-        match &found {
-            Some(key) => key.used_at.store(now_ms(), Ordering::Relaxed),
+        let now = now_ms();
+        let valid = found.filter(|key| key.until.is_none_or(|until| now < until));
+        match &valid {
+            Some(key) => key.used_at.store(now, Ordering::Relaxed),
             None => metrics::unknown_key(),
         }
-        Ok(found)
+        Ok(valid)
     }
 
     async fn read(&self, store: &Store, hash: TokenHash) -> Result<Option<Arc<LiveKey>>, PlatformError> {
@@ -134,7 +147,7 @@ impl KeyRing {
         Ok(Some(key))
     }
 
-    /// Forgets keys that were removed from the store.
+    /// Forgets keys that were removed from the store, or are valid for another time.
     pub(crate) fn forget(&self, hashes: &[TokenHash]) {
         self.revocations.fetch_add(1, Ordering::SeqCst);
         for hash in hashes {

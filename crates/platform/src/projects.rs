@@ -1,20 +1,18 @@
-//! What happens to projects and keys.
+//! What happens to projects.
 
 use crate::error::PlatformError;
-use crate::keys::{Minted, mint};
+use crate::keys::{KEY_NAME_DEFAULT, mint};
 use crate::naming::display_name;
 use crate::service::PlatformService;
-use crate::store::{KeyRow, NewProject, Page, ProjectRow};
+use crate::store::{NewProject, Page, ProjectRow};
 use ports::access::{Caller, Grant, KeyKind};
 use secrecy::SecretString;
 use service_kit::clock::now_ms;
-use service_kit::ids::{KeyId, ProjectId, UserId};
+use service_kit::ids::{ProjectId, UserId};
 
-/// Projects in one part of a list.
-const PAGE_DEFAULT: u32 = 100;
-const PAGE_MAX: u32 = 1000;
-/// The name of a key that was given none.
-const KEY_NAME_DEFAULT: &str = "default";
+/// Rows in one part of a list.
+pub(crate) const PAGE_DEFAULT: u32 = 100;
+pub(crate) const PAGE_MAX: u32 = 1000;
 
 /// A project with its first keys.
 pub(crate) struct CreatedProject {
@@ -99,39 +97,10 @@ impl PlatformService {
         tracing::info!(%project, "project deleted");
         Ok(())
     }
-
-    /// The keys of a project.
-    pub(crate) async fn list_keys(&self, grant: &Grant) -> Result<Vec<KeyRow>, PlatformError> {
-        Ok(self.access.store.keys(project_of(grant)?).await?)
-    }
-
-    /// Makes a key.
-    pub(crate) async fn create_key(
-        &self,
-        grant: &Grant,
-        kind: KeyKind,
-        name: Option<&str>,
-    ) -> Result<Minted, PlatformError> {
-        let minted = mint(kind, display_name(name.unwrap_or(KEY_NAME_DEFAULT))?)?;
-        let project = project_of(grant)?;
-        self.access.store.create_key(project, &minted.row, self.config.keys_per_project_max).await?;
-        tracing::info!(%project, key = %minted.row.id, "key created");
-        Ok(minted)
-    }
-
-    /// Revokes a key, at once.
-    pub(crate) async fn revoke_key(&self, grant: &Grant, key: &str) -> Result<(), PlatformError> {
-        let key = KeyId::parse(key).map_err(|_| PlatformError::KeyNotFound)?;
-        let project = project_of(grant)?;
-        let hash = self.access.store.delete_key(project, &key).await?;
-        self.access.keys.forget(&[hash.ok_or(PlatformError::KeyNotFound)?]);
-        tracing::info!(%project, %key, "key revoked");
-        Ok(())
-    }
 }
 
 /// The project that access was granted to.
-fn project_of(grant: &Grant) -> Result<&ProjectId, PlatformError> {
+pub(crate) fn project_of(grant: &Grant) -> Result<&ProjectId, PlatformError> {
     grant.project.as_ref().ok_or(PlatformError::ProjectNotFound)
 }
 

@@ -1,11 +1,13 @@
 //! Removing deleted projects from every store. One task for each store, so that one that hangs or fails
-//! holds up no other; a store is asked until it has answered, also after a restart.
+//! holds up no other; a store is asked until it has answered, also after a restart. When all have answered,
+//! and a moment has passed, all are asked once more: a write that was on its way while the project was
+//! deleted may have come after the first answer.
 
 use crate::access::ProjectAccess;
 use crate::config::PlatformConfig;
 use crate::error::PlatformError;
 use crate::metrics;
-use crate::store::Purge;
+use crate::store::{Answered, Purge};
 use ports::lifecycle::ProjectLifecycle;
 use service_kit::clock::now_ms;
 use service_kit::drain::Drain;
@@ -22,14 +24,24 @@ const IDLE: Duration = Duration::from_secs(60 * 60);
 
 /// One store and what its task needs.
 pub(crate) struct Purger {
-    pub(crate) store: Arc<dyn ProjectLifecycle>,
-    pub(crate) access: Arc<ProjectAccess>,
-    pub(crate) config: PlatformConfig,
-    /// Changes when a project was deleted.
-    pub(crate) deleted: watch::Receiver<u64>,
+    store: Arc<dyn ProjectLifecycle>,
+    access: Arc<ProjectAccess>,
+    config: PlatformConfig,
+    /// Changes when a project was deleted, or its second round begins.
+    deleted: watch::Sender<u64>,
+    changes: watch::Receiver<u64>,
 }
 
 impl Purger {
+    pub(crate) fn new(
+        store: Arc<dyn ProjectLifecycle>,
+        access: Arc<ProjectAccess>,
+        config: PlatformConfig,
+        deleted: &watch::Sender<u64>,
+    ) -> Self {
+        Self { store, access, config, deleted: deleted.clone(), changes: deleted.subscribe() }
+    }
+
     /// Works until `drain` starts. A purge that is cut short is begun again at the next start.
     pub(crate) async fn run(mut self, drain: Drain) {
         let _work = drain.work();
@@ -41,7 +53,7 @@ impl Purger {
 
     async fn work(&mut self) {
         loop {
-            self.deleted.mark_unchanged();
+            self.changes.mark_unchanged();
             let wait = match self.step().await {
                 Ok(wait) => wait,
                 Err(error) => {
@@ -55,7 +67,7 @@ impl Purger {
             };
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
-                _ = self.deleted.changed() => {}
+                _ = self.changes.changed() => {}
             }
         }
     }
@@ -78,10 +90,7 @@ impl Purger {
         match tokio::time::timeout(PURGE_TIMEOUT, self.store.purge(&project)).await {
             Ok(Ok(())) => {
                 metrics::purge("removed");
-                if self.access.store.finish_purge(store, project.as_str()).await? {
-                    tracing::info!(%project, "project removed from every store");
-                }
-                return Ok(());
+                return self.answered(&project).await;
             }
             Ok(Err(error)) => {
                 tracing::warn!(store, %project, error = &error as &dyn Error, "project could not be removed");
@@ -93,5 +102,14 @@ impl Purger {
         let backoff_ms = self.config.purge_backoff(due.attempts).as_millis();
         due.due_at = now_ms().saturating_add(i64::try_from(backoff_ms).unwrap_or(i64::MAX));
         Ok(self.access.store.postpone_purge(store, &due).await?)
+    }
+    async fn answered(&self, project: &ProjectId) -> Result<(), PlatformError> {
+        let again_at = self.config.purge_again_at(now_ms());
+        match self.access.store.finish_purge(self.store.store(), project.as_str(), again_at).await? {
+            Answered::OthersWait => {}
+            Answered::SecondRound => self.deleted.send_modify(|count| *count += 1),
+            Answered::Removed => tracing::info!(%project, "project removed from every store"),
+        }
+        Ok(())
     }
 }

@@ -1,13 +1,18 @@
 //! The tables of projects. The only place with SQL.
 
 mod audit;
+mod invitations;
 mod keys;
+mod members;
 mod projects;
 mod purges;
 
-pub(crate) use keys::{KeyRow, NewKey, StoredKey};
+pub(crate) use audit::{AuditFilter, AuditRow};
+pub(crate) use invitations::{Acceptance, InvitationRow, NewInvitation};
+pub(crate) use keys::{KeyRow, NewKey, Rotation, StoredKey};
+pub(crate) use members::{Change, MemberRow};
 pub(crate) use projects::{NewProject, Page, ProjectRow};
-pub(crate) use purges::Purge;
+pub(crate) use purges::{Answered, Purge};
 
 use sql::{Database, Migration, SqlError};
 

@@ -1,33 +1,66 @@
 //! `/v1/projects`.
 
+use super::Platform;
 use crate::error::PlatformError;
 use crate::projects::developer_of;
-use crate::service::PlatformService;
 use crate::store::ProjectRow;
 use axum::Extension;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use http::StatusCode;
-use ports::access::Grant;
+use ports::access::{Action, Grant};
+use routes::{Need, Recording, Route, Routes};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 use service_kit::clock::rfc3339;
-use service_kit::error::ApiError;
+use service_kit::error::{ApiError, ErrorCode};
+use service_kit::ids::ProjectId;
 use service_kit::json::Json;
-use std::sync::Arc;
 use utoipa::ToSchema;
+
+const PROJECTS: &str = "/v1/projects";
+const PROJECT: &str = "/v1/projects/{project}";
+
+pub(super) fn mount(routes: Routes<Platform>) -> Routes<Platform> {
+    use ErrorCode::{Forbidden, InvalidName, InvalidRequest, LimitExceeded, ProjectNotFound};
+    let list_all = Route::get(PROJECTS, Need::Developer(Action::ProjectList))
+        .summary("The projects that you are a member of, with your role in each")
+        .query("limit", "how many, 1 to 1000; 100 where it is left out")
+        .query("cursor", "`next_cursor` of the answer before")
+        .answers::<ListAnswer>(200, "projects, in the order they were made")
+        .errors(&[InvalidRequest, Forbidden]);
+    let make = Route::post(PROJECTS, Need::Developer(Action::ProjectCreate))
+        .summary("Make a project with a public and a secret key")
+        .body::<ProjectBody>()
+        .answers::<CreatedAnswer>(201, "the project; the secret key is shown this once")
+        .errors(&[InvalidName, LimitExceeded, Forbidden]);
+    let show = Route::get(PROJECT, Need::Project(Action::ProjectRead))
+        .summary("One project")
+        .answers::<ProjectAnswer>(200, "the project")
+        .errors(&[ProjectNotFound, Forbidden]);
+    let change = Route::patch(PROJECT, Need::Project(Action::ProjectUpdate))
+        .summary("Give a project another name; its slug stays")
+        .body::<ProjectBody>()
+        .answers::<ProjectAnswer>(200, "the project")
+        .errors(&[InvalidName, ProjectNotFound, Forbidden]);
+    let remove = Route::delete(PROJECT, Need::Project(Action::ProjectDelete))
+        .summary("Delete a project with everything in it")
+        .answers_plain("204", "the project is gone; its data is removed in the background")
+        .errors(&[ProjectNotFound, Forbidden]);
+    routes.add(list_all, list).add(make, create).add(show, read).add(change, rename).add(remove, delete)
+}
 
 /// A project to be made or renamed.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ProjectBody {
+struct ProjectBody {
     /// 1 to 100 characters.
     name: String,
 }
 
 /// A project.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Project {
+pub(super) struct Project {
     /// `prj_…`.
     id: String,
     /// The name.
@@ -52,7 +85,7 @@ impl From<ProjectRow> for Project {
 
 /// A project in an answer.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct ProjectAnswer {
+struct ProjectAnswer {
     /// The project.
     project: Project,
 }
@@ -60,7 +93,7 @@ pub(crate) struct ProjectAnswer {
 /// A part of the list of projects.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ProjectList)]
-pub(crate) struct ListAnswer {
+struct ListAnswer {
     /// The projects.
     projects: Vec<Project>,
     /// Where the next part begins; `null` in the last one.
@@ -70,7 +103,7 @@ pub(crate) struct ListAnswer {
 /// A new project with its first keys.
 #[derive(Serialize, ToSchema)]
 #[schema(as = CreatedProject)]
-pub(crate) struct CreatedAnswer {
+struct CreatedAnswer {
     /// The project.
     project: Project,
     /// `pk_…`: for browsers.
@@ -90,13 +123,13 @@ pub(super) fn shown<S: Serializer>(key: &SecretString, serializer: S) -> Result<
 
 /// Which part of the list.
 #[derive(Deserialize)]
-pub(crate) struct PageQuery {
+struct PageQuery {
     limit: Option<u32>,
     cursor: Option<String>,
 }
 
-pub(crate) async fn list(
-    State(service): State<Arc<PlatformService>>,
+async fn list(
+    State(service): State<Platform>,
     Extension(grant): Extension<Grant>,
     page: Result<Query<PageQuery>, QueryRejection>,
 ) -> Result<Json<ListAnswer>, ApiError> {
@@ -106,37 +139,39 @@ pub(crate) async fn list(
     Ok(Json(ListAnswer { projects, next_cursor: found.next_cursor }))
 }
 
-pub(crate) async fn create(
-    State(service): State<Arc<PlatformService>>,
+async fn create(
+    State(service): State<Platform>,
     Extension(grant): Extension<Grant>,
     Json(body): Json<ProjectBody>,
-) -> Result<(StatusCode, Json<CreatedAnswer>), ApiError> {
+) -> Result<(StatusCode, Extension<Recording>, Json<CreatedAnswer>), ApiError> {
     let created = service.create_project(developer_of(&grant)?, &body.name).await?;
+    let id = ProjectId::parse(&created.project.id).map_err(|error| ApiError::internal(&error))?;
+    let recording = Recording::default().target("project", id.as_str()).project(id);
     let answer = CreatedAnswer {
         project: created.project.into(),
         public_key: created.public_key,
         secret_key: created.secret_key,
     };
-    Ok((StatusCode::CREATED, Json(answer)))
+    Ok((StatusCode::CREATED, Extension(recording), Json(answer)))
 }
 
-pub(crate) async fn read(
-    State(service): State<Arc<PlatformService>>,
+async fn read(
+    State(service): State<Platform>,
     Extension(grant): Extension<Grant>,
 ) -> Result<Json<ProjectAnswer>, ApiError> {
     Ok(Json(ProjectAnswer { project: service.read_project(&grant).await?.into() }))
 }
 
-pub(crate) async fn rename(
-    State(service): State<Arc<PlatformService>>,
+async fn rename(
+    State(service): State<Platform>,
     Extension(grant): Extension<Grant>,
     Json(body): Json<ProjectBody>,
 ) -> Result<Json<ProjectAnswer>, ApiError> {
     Ok(Json(ProjectAnswer { project: service.rename_project(&grant, &body.name).await?.into() }))
 }
 
-pub(crate) async fn delete(
-    State(service): State<Arc<PlatformService>>,
+async fn delete(
+    State(service): State<Platform>,
     Extension(grant): Extension<Grant>,
 ) -> Result<StatusCode, ApiError> {
     service.delete_project(&grant).await?;

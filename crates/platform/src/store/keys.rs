@@ -31,6 +31,8 @@ pub(crate) struct KeyRow {
     pub(crate) last4: String,
     pub(crate) created_at: i64,
     pub(crate) last_used_at: Option<i64>,
+    /// Until when the text before the last rotation is valid.
+    pub(crate) old_until: Option<i64>,
 }
 
 /// A key that somebody brought along.
@@ -40,6 +42,33 @@ pub(crate) struct StoredKey {
     pub(crate) project: String,
     pub(crate) kind: String,
     pub(crate) last_used_at: Option<i64>,
+    /// Until when this text of it is valid; `None` for the current one.
+    pub(crate) until: Option<i64>,
+}
+
+/// The hashes of a key: of its text, and of the text before.
+#[derive(sqlx::FromRow)]
+pub(super) struct KeyHashes {
+    key_hash: Vec<u8>,
+    old_hash: Option<Vec<u8>>,
+}
+
+impl KeyHashes {
+    pub(super) fn all(&self) -> impl Iterator<Item = TokenHash> {
+        let hashes = [Some(self.key_hash.as_slice()), self.old_hash.as_deref()];
+        hashes.into_iter().flatten().filter_map(TokenHash::from_bytes)
+    }
+}
+
+/// A new text for a key.
+pub(crate) struct Rotation<'a> {
+    pub(crate) project: &'a ProjectId,
+    pub(crate) key: &'a KeyId,
+    pub(crate) hash: TokenHash,
+    pub(crate) public_key: Option<&'a str>,
+    pub(crate) last4: &'a str,
+    /// Until when the old text is valid; `None` where it ends at once.
+    pub(crate) old_until: Option<i64>,
 }
 
 /// The kind as it is stored and shown.
@@ -80,6 +109,7 @@ impl From<&NewKey> for KeyRow {
             last4: new.last4.clone(),
             created_at: new.created_at,
             last_used_at: None,
+            old_until: None,
         }
     }
 }
@@ -105,29 +135,72 @@ impl Store {
 
     /// The keys of a project, in the order they were made.
     pub(crate) async fn keys(&self, project: &ProjectId) -> Result<Vec<KeyRow>, SqlError> {
-        let sql = "SELECT id, kind, name, public_key, last4, created_at, last_used_at
+        let sql = "SELECT id, kind, name, public_key, last4, created_at, last_used_at, old_until
                    FROM project_keys WHERE project = $1 ORDER BY id";
         Ok(sqlx::query_as(sql).bind(project.as_str()).fetch_all(self.database.read()).await?)
     }
 
     /// The key with this hash.
     pub(crate) async fn key_by_hash(&self, hash: &TokenHash) -> Result<Option<StoredKey>, SqlError> {
-        let sql = "SELECT id, project, kind, last_used_at FROM project_keys WHERE key_hash = $1";
+        let sql = "SELECT id, project, kind, last_used_at, NULL AS until
+                   FROM project_keys WHERE key_hash = $1
+                   UNION ALL SELECT id, project, kind, last_used_at, old_until
+                   FROM project_keys WHERE old_hash = $1";
         Ok(sqlx::query_as(sql).bind(hash.as_bytes()).fetch_optional(self.database.read()).await?)
     }
 
-    /// Removes a key of a project and gives its hash; `None` where the project has no such key.
+    /// The kind of a key, as it is stored; it never changes.
+    pub(crate) async fn key_kind(
+        &self,
+        project: &ProjectId,
+        key: &KeyId,
+    ) -> Result<Option<String>, SqlError> {
+        let sql = "SELECT kind FROM project_keys WHERE project = $1 AND id = $2";
+        let query = sqlx::query_scalar(sql).bind(project.as_str()).bind(key.as_str());
+        Ok(query.fetch_optional(self.database.read()).await?)
+    }
+
+    /// Gives a key a new text. `None` where the project has no such key; else the key as it is now, and
+    /// the hashes it had before.
+    pub(crate) async fn rotate_key(
+        &self,
+        rotation: &Rotation<'_>,
+    ) -> Result<Option<(KeyRow, Vec<TokenHash>)>, SqlError> {
+        let mut write = self.database.write().await?;
+        let sql = "SELECT key_hash, old_hash FROM project_keys WHERE project = $1 AND id = $2";
+        let query = sqlx::query_as(sql).bind(rotation.project.as_str()).bind(rotation.key.as_str());
+        let before: Option<KeyHashes> = query.fetch_optional(&mut *write).await?;
+        let Some(before) = before else { return Ok(None) };
+        let row = sqlx::query_as(
+            "UPDATE project_keys SET old_hash = iif($6 IS NULL, NULL, key_hash), old_until = $6,
+                                     key_hash = $3, public_key = $4, last4 = $5
+             WHERE project = $1 AND id = $2
+             RETURNING id, kind, name, public_key, last4, created_at, last_used_at, old_until",
+        )
+        .bind(rotation.project.as_str())
+        .bind(rotation.key.as_str())
+        .bind(rotation.hash.as_bytes())
+        .bind(rotation.public_key)
+        .bind(rotation.last4)
+        .bind(rotation.old_until)
+        .fetch_one(&mut *write)
+        .await?;
+        write.commit().await?;
+        Ok(Some((row, before.all().collect())))
+    }
+
+    /// Removes a key of a project and gives its hashes; `None` where the project has no such key.
     pub(crate) async fn delete_key(
         &self,
         project: &ProjectId,
         key: &KeyId,
-    ) -> Result<Option<TokenHash>, SqlError> {
+    ) -> Result<Option<Vec<TokenHash>>, SqlError> {
         let mut write = self.database.write().await?;
-        let sql = "DELETE FROM project_keys WHERE project = $1 AND id = $2 RETURNING key_hash";
-        let query = sqlx::query_scalar::<_, Vec<u8>>(sql).bind(project.as_str()).bind(key.as_str());
-        let hash = query.fetch_optional(&mut *write).await?;
+        let sql = "DELETE FROM project_keys WHERE project = $1 AND id = $2 RETURNING key_hash, old_hash";
+        let query = sqlx::query_as(sql).bind(project.as_str()).bind(key.as_str());
+        let hashes: Option<KeyHashes> = query.fetch_optional(&mut *write).await?;
         write.commit().await?;
-        Ok(hash.and_then(|bytes| TokenHash::from_bytes(&bytes)))
+        Ok(hashes.map(|hashes| hashes.all().collect()))
     }
 
     /// Writes when keys were last used.
@@ -135,11 +208,13 @@ impl Store {
         for batch in used.chunks(UPDATES_MAX) {
             let mut write = self.database.write().await?;
             for (key, used_at) in batch {
-                sqlx::query("UPDATE project_keys SET last_used_at = $2 WHERE id = $1")
-                    .bind(key.as_str())
-                    .bind(used_at)
-                    .execute(&mut *write)
-                    .await?;
+                sqlx::query(
+                    "UPDATE project_keys SET last_used_at = max(ifnull(last_used_at, 0), $2) WHERE id = $1",
+                )
+                .bind(key.as_str())
+                .bind(used_at)
+                .execute(&mut *write)
+                .await?;
             }
             write.commit().await?;
         }

@@ -1,5 +1,6 @@
 //! `projects` and `project_members`.
 
+use super::keys::KeyHashes;
 use super::{NewKey, Store};
 use crate::error::PlatformError;
 use crate::naming;
@@ -78,6 +79,19 @@ impl Store {
         Ok(sqlx::query_as(sql).bind(id.as_str()).fetch_optional(self.database.read()).await?)
     }
 
+    /// One project, with the role of a member.
+    pub(crate) async fn project_of_member(
+        &self,
+        id: &ProjectId,
+        account: &UserId,
+    ) -> Result<Option<ProjectRow>, SqlError> {
+        let sql = "SELECT id, name, slug, role, projects.created_at, updated_at
+                   FROM project_members JOIN projects ON projects.id = project_members.project
+                   WHERE account = $1 AND project = $2";
+        let query = sqlx::query_as(sql).bind(account.as_str()).bind(id.as_str());
+        Ok(query.fetch_optional(self.database.read()).await?)
+    }
+
     /// The role of an account in a project, as it is stored.
     pub(crate) async fn role(
         &self,
@@ -114,8 +128,8 @@ impl Store {
         now: i64,
     ) -> Result<Option<Vec<TokenHash>>, SqlError> {
         let mut write = self.database.write().await?;
-        let hashes: Vec<Vec<u8>> =
-            sqlx::query_scalar("DELETE FROM project_keys WHERE project = $1 RETURNING key_hash")
+        let hashes: Vec<KeyHashes> =
+            sqlx::query_as("DELETE FROM project_keys WHERE project = $1 RETURNING key_hash, old_hash")
                 .bind(id.as_str())
                 .fetch_all(&mut *write)
                 .await?;
@@ -126,7 +140,7 @@ impl Store {
         }
         super::purges::insert_tombstone(&mut write, id, stores, now).await?;
         write.commit().await?;
-        Ok(Some(hashes.iter().filter_map(|bytes| TokenHash::from_bytes(bytes)).collect()))
+        Ok(Some(hashes.iter().flat_map(KeyHashes::all).collect()))
     }
 }
 
