@@ -16,6 +16,7 @@ mod write;
 use crate::catalog::{Catalog, Database};
 use crate::engine::{Actor, Commit, DatabaseName, WriteOp};
 use crate::error::EngineError;
+use crate::feeds::Feeds;
 use crate::home::SideRecord;
 use crate::layout::{Id, LAST_COMMIT, NEXT_ID, Space};
 use crate::options::EngineOptions;
@@ -75,6 +76,15 @@ pub(crate) struct Shared {
     /// After a failed commit nothing more is written until a restart.
     pub(crate) writes_stopped: AtomicBool,
     pub(crate) commits: watch::Sender<u64>,
+    pub(crate) feeds: Feeds,
+}
+
+impl Shared {
+    /// Tells readers of a commit that is durable and that memory has taken over.
+    fn announce<'a>(&self, databases: impl Iterator<Item = &'a DatabaseName>, commit: u64) {
+        self.commits.send_replace(commit);
+        self.feeds.wake(databases, commit);
+    }
 }
 
 /// State of the committer thread.
@@ -249,7 +259,7 @@ impl Committer {
         if result.is_ok() {
             effects.publish();
             self.background.trim_where_due(&self.shared.options, effects.databases());
-            self.shared.commits.send_replace(self.last_commit);
+            self.shared.announce(effects.databases().map(|database| &database.name), self.last_commit);
         }
         let mut failure = result.err();
         for (answer, commit) in answers.drain(..) {

@@ -5,6 +5,10 @@
 //! What must hold: a write is answered only after its commit is durable; every commit is all or
 //! nothing; commits are numbered without gaps or repeats; reads never wait for writes.
 
+mod change;
+
+pub use change::{Change, ChangeKind, ChangePosition, Sight};
+
 use crate::error::EngineError;
 use bson::{Document, RawDocumentBuf};
 use std::sync::Arc;
@@ -295,39 +299,6 @@ pub struct CollectionInfo {
     pub indexes: Vec<IndexInfo>,
 }
 
-/// A place in the change feed of one database: after the change `index` of commit `commit`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct ChangePosition {
-    /// Commit number.
-    pub commit: u64,
-    /// Position in that commit.
-    pub index: u32,
-}
-
-/// What happened to a document.
-#[derive(Debug, Clone, PartialEq)]
-pub enum ChangeKind {
-    /// Created.
-    Added(RawDocumentBuf),
-    /// Changed; the document as it is now.
-    Modified(RawDocumentBuf),
-    /// Removed.
-    Removed,
-}
-
-/// One entry of the change feed.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Change {
-    /// Its place.
-    pub position: ChangePosition,
-    /// Which collection.
-    pub collection: CollectionName,
-    /// Which document.
-    pub id: DocumentId,
-    /// What happened.
-    pub kind: ChangeKind,
-}
-
 /// Size and work of the engine, for metrics.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct EngineStats {
@@ -432,8 +403,21 @@ pub trait Engine: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Change>, EngineError>;
 
+    /// What an actor may see of a change.
+    fn sight(&self, database: &DatabaseName, change: &Change, actor: &Actor) -> Sight;
+
+    /// Whether the actor may list documents of the collection, or some of them.
+    fn may_list(&self, database: &DatabaseName, collection: &CollectionName, actor: &Actor) -> bool;
+
+    /// Tells positions of this database from those of another store, of one that lost commits, and of a
+    /// database of the same name that was purged: lower-case hexadecimal digits.
+    fn epoch(&self, database: &DatabaseName) -> String;
+
     /// The number of the last durable commit, and a wake-up for each later one.
     fn commits(&self) -> tokio::sync::watch::Receiver<u64>;
+
+    /// A wake-up for each later commit that changes this database, which need not exist yet.
+    fn watch(&self, database: &DatabaseName) -> tokio::sync::watch::Receiver<u64>;
 
     /// Removes everything of a database; a second call does nothing.
     async fn purge(&self, database: &DatabaseName) -> Result<(), EngineError>;

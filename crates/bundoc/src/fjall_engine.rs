@@ -1,14 +1,16 @@
 //! The engine over fjall: opens and checks the directory, starts the committer, reads from snapshots.
 
-use crate::catalog::record;
+use crate::catalog::{Collection, record};
 use crate::changes;
 use crate::committer::{Committer, Ending, Request, Shared, Start, WriteRequest};
 use crate::document;
 use crate::engine::{
-    Actor, Change, ChangePosition, CollectionInfo, CollectionName, Commit, DatabaseName, DocumentId, Engine,
-    EngineStats, FindRequest, IndexInfo, IndexSpec, Page, RuleSet, StoredDocument, WriteOp,
+    Actor, Change, ChangeKind, ChangePosition, CollectionInfo, CollectionName, Commit, DatabaseName,
+    DocumentId, Engine, EngineStats, FindRequest, IndexInfo, IndexSpec, Page, RuleSet, Sight, StoredDocument,
+    WriteOp,
 };
 use crate::error::EngineError;
+use crate::feeds::Feeds;
 use crate::find::{self, look};
 use crate::home::Home;
 use crate::journal;
@@ -16,8 +18,9 @@ use crate::layout::{self, LAST_COMMIT, NEXT_ID, Space};
 use crate::names;
 use crate::options::EngineOptions;
 use crate::recovery::RecoveryReport;
-use crate::rules::{self, Documents, Method};
+use crate::rules::{self, CompiledRules, Documents, Method};
 use crate::store::Store;
+use bson::{RawDocument, RawDocumentBuf};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -31,6 +34,7 @@ pub struct FjallEngine {
     requests: SyncSender<Request>,
     committer: Mutex<Option<JoinHandle<()>>>,
     closed: AtomicBool,
+    epoch: String,
     _home: Home,
 }
 
@@ -54,12 +58,14 @@ impl FjallEngine {
         let (catalog, garbage) = record::load(&store)?;
         let report = RecoveryReport::new(cut, last_commit, promised);
         report.log();
+        let epoch = if report.lost.is_some() { home.new_epoch()? } else { home.epoch()? };
         let shared = Arc::new(Shared {
             store,
             catalog,
             queued: AtomicU64::new(0),
             writes_stopped: std::sync::atomic::AtomicBool::new(false),
             commits: watch::Sender::new(last_commit),
+            feeds: Feeds::default(),
             options,
         });
         let (requests, receiver) = sync_channel(shared.options.write_queue_max);
@@ -71,7 +77,7 @@ impl FjallEngine {
             .spawn(move || committer.run())
             .map_err(|error| EngineError::Storage(Box::new(error)))?;
         let committer = Mutex::new(Some(thread));
-        let engine = Self { shared, requests, committer, closed: AtomicBool::new(false), _home: home };
+        let engine = Self { shared, requests, committer, closed: AtomicBool::new(false), epoch, _home: home };
         Ok((Arc::new(engine), report))
     }
 
@@ -145,6 +151,24 @@ fn operation_bytes(operation: &WriteOp) -> usize {
         WriteOp::Insert { document, .. } | WriteOp::Replace { document, .. } => document.as_bytes().len(),
         WriteOp::Update { update, .. } => update.to_vec().map_or(0, |bytes| bytes.len()),
         WriteOp::Delete { .. } => 0,
+    }
+}
+
+/// What a ruled actor may see of a change in a collection.
+fn sight(rules: &CompiledRules, kind: &ChangeKind, actor: &Actor) -> Sight {
+    let sees = |document: &RawDocument| {
+        rules.allow(actor, Method::List, Documents { present: Some(document), new: None })
+    };
+    // Without the document only a rule that does not look at it can tell.
+    let saw = |before: &Option<RawDocumentBuf>| match before {
+        Some(before) => sees(before),
+        None => !rules.listing_looks_at_documents() && rules.allow(actor, Method::List, Documents::default()),
+    };
+    match kind {
+        ChangeKind::Added(after) => Sight { before: false, after: sees(after) },
+        ChangeKind::Modified { before, after } => Sight { before: saw(before), after: sees(after) },
+        ChangeKind::Removed { before } => Sight { before: saw(before), after: false },
+        ChangeKind::Dropped | ChangeKind::RulesReplaced => Sight { before: true, after: true },
     }
 }
 
@@ -307,8 +331,35 @@ impl Engine for FjallEngine {
         Ok(found)
     }
 
+    fn sight(&self, database: &DatabaseName, change: &Change, actor: &Actor) -> Sight {
+        if matches!(actor, Actor::Trusted) {
+            return Sight { before: true, after: true };
+        }
+        let collection = self.shared.catalog.collection(database, &change.collection);
+        let same = |collection: &Collection| change.number.is_none_or(|number| number == collection.id);
+        let Some((_, collection)) = collection.filter(|(_, collection)| same(collection)) else {
+            return Sight { before: false, after: false };
+        };
+        sight(&collection.rules, &change.kind, actor)
+    }
+
+    fn may_list(&self, database: &DatabaseName, collection: &CollectionName, actor: &Actor) -> bool {
+        let collection = self.shared.catalog.collection(database, collection);
+        matches!(actor, Actor::Trusted)
+            || collection.is_some_and(|(_, collection)| collection.rules.covers(actor, Method::List))
+    }
+
+    fn epoch(&self, database: &DatabaseName) -> String {
+        let number = self.shared.catalog.database(database).map_or(0, |database| database.id);
+        format!("{}{number:08x}", self.epoch)
+    }
+
     fn commits(&self) -> watch::Receiver<u64> {
         self.shared.commits.subscribe()
+    }
+
+    fn watch(&self, database: &DatabaseName) -> watch::Receiver<u64> {
+        self.shared.feeds.watch(database, *self.shared.commits.borrow())
     }
 
     async fn purge(&self, database: &DatabaseName) -> Result<(), EngineError> {

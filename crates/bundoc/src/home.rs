@@ -1,5 +1,6 @@
 //! The directory of a store: `lock` (held while it is open), `FORMAT` (which version wrote it), `durable`
-//! (the side record of the last durable commit), `cut/` (bytes that were cut from a torn journal) and
+//! (the side record of the last durable commit), `epoch` (a random id,
+//! made with the directory: whoever restores a copy of a store removes it), `cut/` (bytes that were cut from a torn journal) and
 //! `store/` (fjall's).
 
 use crate::error::EngineError;
@@ -9,8 +10,9 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The format that this program writes.
-const FORMAT: u32 = 1;
+/// The format that this program writes. It reads format 1 too, in which changes had no document before.
+const FORMAT: u32 = 2;
+const FORMAT_READ_MIN: u32 = 1;
 
 /// An open directory; the lock is held until this is dropped.
 pub(crate) struct Home {
@@ -65,6 +67,7 @@ impl Home {
         let found = text.trim().strip_prefix("bundoc ").and_then(|number| number.parse::<u32>().ok());
         match found {
             Some(FORMAT) => Ok(()),
+            Some(FORMAT_READ_MIN) => write_durably(&file, format!("bundoc {FORMAT}\n").as_bytes()),
             Some(found) => {
                 Err(EngineError::NewerFormat { path: self.path.display().to_string(), found, known: FORMAT })
             }
@@ -75,6 +78,23 @@ impl Home {
         }
     }
 
+    /// The random id of the store, made where there is none.
+    pub(crate) fn epoch(&self) -> Result<String, EngineError> {
+        match std::fs::read_to_string(self.path.join("epoch")) {
+            Ok(text) if is_epoch(text.trim()) => Ok(text.trim().to_owned()),
+            Ok(_) => self.new_epoch(),
+            Err(error) if error.kind() == ErrorKind::NotFound => self.new_epoch(),
+            Err(error) => Err(storage(error)),
+        }
+    }
+
+    /// Another id: positions in the change feed that were given out before mean nothing any more.
+    pub(crate) fn new_epoch(&self) -> Result<String, EngineError> {
+        let epoch = uuid::Uuid::now_v7().simple().to_string();
+        write_durably(&self.path.join("epoch"), format!("{epoch}\n").as_bytes())?;
+        Ok(epoch)
+    }
+
     /// Opens the side record; the second value is the commit number in it, zero where it has none.
     pub(crate) fn side_record(&self) -> Result<(SideRecord, u64), EngineError> {
         let path = self.path.join("durable");
@@ -83,10 +103,16 @@ impl Home {
     }
 }
 
-/// Writes a new file and syncs it and its directory.
+fn is_epoch(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Writes a file in whole or not at all, and syncs it and its directory.
 pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), EngineError> {
-    let mut file = File::create(path).map_err(storage)?;
+    let unfinished = path.with_extension("unfinished");
+    let mut file = File::create(&unfinished).map_err(storage)?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(storage)?;
+    std::fs::rename(&unfinished, path).map_err(storage)?;
     let Some(directory) = path.parent() else { return Ok(()) };
     File::open(directory).and_then(|directory| directory.sync_all()).map_err(storage)
 }

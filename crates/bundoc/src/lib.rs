@@ -21,6 +21,11 @@
 //! **Order of results**: sort keys in BSON order, then `_id` in the direction of the last key, however the
 //! documents are found. An index serves equality on its first fields, then one range, then the order.
 //!
+//! **The change feed** of a database has what happened to its documents in the order of commits, and two
+//! things that happen to a whole collection: that it was dropped, and that its rules were replaced. Where a
+//! rule that looks at documents decides who may list a collection, an entry also has the document before,
+//! so that whoever could see a document learns that it went; other writes do not carry it.
+//!
 //! [`json`] reads and writes relaxed Extended JSON without a tree in between.
 
 mod catalog;
@@ -29,6 +34,7 @@ mod committer;
 mod document;
 pub mod engine;
 pub mod error;
+mod feeds;
 mod filter;
 mod find;
 mod fjall_engine;
@@ -38,6 +44,7 @@ mod journal;
 pub mod json;
 mod key;
 mod layout;
+mod matcher;
 mod names;
 mod options;
 mod path;
@@ -52,5 +59,6 @@ mod value;
 
 pub use error::EngineError;
 pub use fjall_engine::FjallEngine;
+pub use matcher::Matcher;
 pub use options::EngineOptions;
 pub use recovery::{CutTail, RecoveryReport};

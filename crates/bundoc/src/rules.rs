@@ -77,6 +77,14 @@ impl CompiledRules {
         matches!(actor, Actor::Trusted) || self.text(method).is_some()
     }
 
+    /// Whether what the actor may list depends on the documents, and not on the actor alone.
+    pub(crate) fn listing_looks_at_documents(&self) -> bool {
+        match self.text(Method::List).map(str::trim) {
+            None | Some("true" | "false") => false,
+            Some(text) => self.compiled(text, Method::List).is_some_and(|rule| rule.needed.resource()),
+        }
+    }
+
     fn text(&self, method: Method) -> Option<&str> {
         let rules = &self.source;
         let (own, fallback) = match method {
@@ -100,6 +108,15 @@ impl CompiledRules {
     }
 
     fn evaluate(&self, text: &str, auth: &RuleAuth, method: Method, documents: Documents<'_>) -> bool {
+        let Some(Compiled { program, needed }) = self.compiled(text, method) else { return false };
+        let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
+        context
+            .add_variable_from_value("request", value::request(auth, method.name(), documents.new, *needed));
+        context.add_variable_from_value("resource", value::resource(documents.present, *needed));
+        matches!(program.execute(&context), Ok(Value::Bool(true)))
+    }
+
+    fn compiled(&self, text: &str, method: Method) -> Option<&Compiled> {
         let compile = || match check::compile("stored", text) {
             Ok(program) => Some(Compiled { needed: value::Needed::of(&program), program }),
             Err(error) => {
@@ -107,14 +124,7 @@ impl CompiledRules {
                 None
             }
         };
-        let Some(Compiled { program, needed }) = self.programs[method as usize].get_or_init(compile) else {
-            return false;
-        };
-        let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
-        context
-            .add_variable_from_value("request", value::request(auth, method.name(), documents.new, *needed));
-        context.add_variable_from_value("resource", value::resource(documents.present, *needed));
-        matches!(program.execute(&context), Ok(Value::Bool(true)))
+        self.programs[method as usize].get_or_init(compile).as_ref()
     }
 }
 
@@ -179,6 +189,19 @@ mod tests {
         for (text, actor, expected) in cases {
             assert_eq!(rules(text).allow(&actor, Method::Get, documents), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_rule_that_names_the_resource_looks_at_documents() {
+        for (text, looks) in [
+            ("true", false),
+            ("false", false),
+            ("request.auth != null", false),
+            ("request.auth.uid == resource.data.owner", true),
+        ] {
+            assert_eq!(rules(text).listing_looks_at_documents(), looks, "{text}");
+        }
+        assert!(!CompiledRules::new(RuleSet::default()).listing_looks_at_documents());
     }
 
     #[test]

@@ -407,8 +407,10 @@ async fn the_feed_has_every_change_in_order_and_says_when_it_was_trimmed() {
     let at = |commit, index| ChangePosition { commit, index };
     assert_eq!(kinds.len(), 3);
     assert!(matches!(kinds[0], (position, ChangeKind::Added(_)) if position == at(1, 0)));
-    assert!(matches!(kinds[1], (position, ChangeKind::Modified(_)) if position == at(2, 0)));
-    assert_eq!(kinds[2], (at(2, 1), &ChangeKind::Removed));
+    assert!(
+        matches!(kinds[1], (position, ChangeKind::Modified { before: None, .. }) if position == at(2, 0))
+    );
+    assert_eq!(kinds[2], (at(2, 1), &ChangeKind::Removed { before: None }));
     assert_eq!(bed.engine.changes(&bed.database, at(2, 0), 10).unwrap().len(), 1);
     assert_eq!(*bed.engine.commits().borrow(), 2);
     for _ in 0..2 {
@@ -424,6 +426,77 @@ async fn the_feed_has_every_change_in_order_and_says_when_it_was_trimmed() {
     let trimmed = bed.engine.changes(&bed.database, ChangePosition::default(), 1);
     assert!(matches!(trimmed, Err(EngineError::FeedTrimmed)));
     assert_eq!(bed.engine.changes(&bed.database, at(4, 889), 1_000).unwrap().len(), 10);
+}
+
+#[tokio::test]
+async fn the_feed_tells_what_an_actor_may_see_and_could_see() {
+    let bed = Bed::new();
+    let owned =
+        RuleSet { read: Some("resource.data.owner == request.auth.uid".into()), ..RuleSet::default() };
+    bed.engine.create_collection(&bed.database, &name("c"), owned).await.unwrap();
+    bed.insert("c", doc! {"_id": "a", "owner": "ann"}).await.unwrap();
+    let give = WriteOp::Update {
+        collection: name("c"),
+        id: id("a"),
+        update: doc! {"owner": "bob"},
+        precondition: Precondition::Any,
+    };
+    let delete = WriteOp::Delete { collection: name("c"), id: id("a"), precondition: Precondition::Any };
+    bed.write(vec![give, delete]).await.unwrap();
+    let seen = |actor: &Actor| -> Vec<(bool, bool)> {
+        let changes = bed.engine.changes(&bed.database, ChangePosition::default(), 10).unwrap();
+        let sights = changes.iter().map(|change| bed.engine.sight(&bed.database, change, actor));
+        sights.map(|sight| (sight.before, sight.after)).collect()
+    };
+    assert_eq!(seen(&user("ann")), [(false, true), (true, false), (false, false)]);
+    assert_eq!(seen(&user("bob")), [(false, false), (false, true), (true, false)]);
+    assert_eq!(seen(&user("eve")), [(false, false); 3]);
+
+    // Rules hold at once, for what was written before too; where the document before is not kept, only a
+    // rule that does not look at documents can open it.
+    let open = RuleSet { read: Some("request.auth != null".into()), ..RuleSet::default() };
+    bed.engine.set_rules(&bed.database, &name("c"), open).await.unwrap();
+    assert_eq!(seen(&user("eve"))[..3], [(false, true), (true, true), (true, false)]);
+    bed.insert("c", doc! {"_id": "b", "owner": "ann"}).await.unwrap();
+    let delete = WriteOp::Delete { collection: name("c"), id: id("b"), precondition: Precondition::Any };
+    bed.write(vec![delete]).await.unwrap();
+    assert_eq!(seen(&user("eve"))[4..], [(false, true), (true, false)]);
+    let owned = RuleSet { read: Some("resource == null || false".into()), ..RuleSet::default() };
+    bed.engine.set_rules(&bed.database, &name("c"), owned).await.unwrap();
+    assert_eq!(seen(&user("ann"))[4..6], [(false, false), (false, false)]);
+
+    // A later collection of the same name opens nothing of the one before.
+    bed.engine.drop_collection(&bed.database, &name("c")).await.unwrap();
+    assert!(!bed.engine.may_list(&bed.database, &name("c"), &user("ann")));
+    let all = RuleSet { read: Some("true".into()), ..RuleSet::default() };
+    bed.engine.create_collection(&bed.database, &name("c"), all).await.unwrap();
+    assert!(bed.engine.may_list(&bed.database, &name("c"), &user("ann")));
+    assert_eq!(seen(&user("ann"))[..3], [(false, false); 3]);
+}
+
+#[tokio::test]
+async fn drops_and_rules_stand_in_the_feed_and_wake_the_readers_of_their_database() {
+    let bed = Bed::new();
+    let mut wake_up = bed.engine.watch(&bed.database);
+    let other = DatabaseName::parse("other").unwrap();
+    let write = || vec![WriteOp::Insert { collection: name("c"), document: raw(&doc! {"_id": "a"}) }];
+    bed.engine.write(&other, write(), &Actor::Trusted).await.unwrap();
+    assert!(!wake_up.has_changed().unwrap());
+    bed.write(write()).await.unwrap();
+    assert_eq!(*wake_up.borrow_and_update(), 2);
+    bed.engine.set_rules(&bed.database, &name("c"), RuleSet::default()).await.unwrap();
+    assert_eq!(*wake_up.borrow_and_update(), 3);
+    bed.engine.drop_collection(&bed.database, &name("c")).await.unwrap();
+    assert_eq!(*wake_up.borrow_and_update(), 4);
+    let changes = bed.engine.changes(&bed.database, ChangePosition::default(), 10).unwrap();
+    let kinds: Vec<_> = changes.iter().skip(1).map(|change| (change.position.commit, &change.kind)).collect();
+    assert_eq!(kinds, [(3, &ChangeKind::RulesReplaced), (4, &ChangeKind::Dropped)]);
+    let epoch = bed.engine.epoch(&bed.database);
+    assert_eq!(epoch, bed.engine.epoch(&bed.database));
+    bed.engine.purge(&bed.database).await.unwrap();
+    assert!(wake_up.has_changed().unwrap());
+    bed.write(write()).await.unwrap();
+    assert_ne!(epoch, bed.engine.epoch(&bed.database));
 }
 
 #[tokio::test]

@@ -183,7 +183,7 @@ async fn a_directory_in_use_or_from_the_future_is_refused() {
     assert!(matches!(open(directory.path()), Err(EngineError::Locked { .. })));
     drop(engine);
     fs::write(directory.path().join("FORMAT"), "bundoc 9\n").unwrap();
-    assert!(matches!(open(directory.path()), Err(EngineError::NewerFormat { found: 9, known: 1, .. })));
+    assert!(matches!(open(directory.path()), Err(EngineError::NewerFormat { found: 9, known: 2, .. })));
     fs::write(directory.path().join("FORMAT"), "something").unwrap();
     assert!(matches!(open(directory.path()), Err(EngineError::Damaged(_))));
 }

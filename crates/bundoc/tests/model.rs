@@ -179,12 +179,14 @@ impl World {
         let mut model = Model::new();
         for change in self.engine.changes(&database(), ChangePosition::default(), 10_000).unwrap() {
             match change.kind {
-                ChangeKind::Added(document) | ChangeKind::Modified(document) => {
+                ChangeKind::Added(document) | ChangeKind::Modified { after: document, .. } => {
                     model.extend([fields(&document)]);
                 }
-                ChangeKind::Removed => {
-                    model.remove(change.id.as_str());
+                ChangeKind::Removed { .. } => {
+                    model.remove(change.id.unwrap().as_str());
                 }
+                ChangeKind::Dropped => model.clear(),
+                ChangeKind::RulesReplaced => {}
             }
         }
         model

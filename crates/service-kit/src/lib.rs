@@ -9,4 +9,5 @@ pub mod health;
 pub mod ids;
 pub mod json;
 pub mod secret;
+pub mod sse;
 pub mod telemetry;

@@ -1,16 +1,20 @@
 //! Collections, rules, indexes and purges: each a commit of its own, published to memory afterwards. What
 //! is dropped leaves the catalog at once; its keys are garbage that the background removes.
 
+use super::effects::grown;
 use super::{Committer, Group};
 use crate::catalog::record::Garbage;
 use crate::catalog::record::{
-    collection_key, count_key, database_key, database_prefixes, encode_collection, encode_garbage,
-    garbage_key, multikey_key, progress_key,
+    collection_key, count_key, database_key, database_prefixes, encode_collection, encode_feed,
+    encode_garbage, feed_key, garbage_key, multikey_key, progress_key,
 };
 use crate::catalog::{BuildState, Collection, Database, Index, IndexShape};
-use crate::engine::{CollectionInfo, CollectionName, DatabaseName, IndexInfo, IndexSpec, RuleSet};
+use crate::changes::{self, Kind, Texts};
+use crate::engine::{
+    ChangePosition, CollectionInfo, CollectionName, DatabaseName, IndexInfo, IndexSpec, RuleSet,
+};
 use crate::error::EngineError;
-use crate::layout::{Id, Space, pair};
+use crate::layout::{self, Id, Space, pair};
 use crate::options::EngineOptions;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -105,9 +109,28 @@ impl Committer {
             prefixes.push(forget_index(&mut group, database.id, index));
         }
         let garbage = self.put_garbage(prefixes, &mut group)?;
-        self.commit(group, self.last_commit)?;
+        self.commit_noted((&database, &collection), Kind::Dropped, group)?;
         database.remove(name);
         self.background.add_garbage(garbage);
+        self.shared.announce(std::iter::once(&database.name), self.last_commit);
+        Ok(())
+    }
+
+    /// Commits what happens to a whole collection together with an entry in the change feed, which takes a
+    /// commit number. The caller takes it over into memory and announces it.
+    fn commit_noted(
+        &mut self,
+        (database, collection): (&Database, &Collection),
+        kind: Kind,
+        mut group: Group<'_>,
+    ) -> Result<(), EngineError> {
+        let commit = self.last_commit + 1;
+        let key = layout::change(database.id, ChangePosition { commit, index: 0 });
+        group.put(Space::Changes, key, changes::encode(collection, kind, Texts::default()));
+        let feed = grown(database.feed(), 1);
+        group.put(Space::Catalog, feed_key(database.id), encode_feed(feed));
+        self.commit(group, commit)?;
+        database.set_feed(feed);
         Ok(())
     }
 
@@ -149,8 +172,13 @@ impl Committer {
         self.check_writable()?;
         let (database, collection) = self.existing(database, name)?;
         let shared = Arc::clone(&self.shared);
-        let changed = collection.with_rules(rules);
-        Ok(self.replace_collection(&database, changed, Group::new(&shared.store))?.info())
+        let changed = Arc::new(collection.with_rules(rules));
+        let mut group = Group::new(&shared.store);
+        group.put(Space::Catalog, collection_key(database.id, &changed.name), encode_collection(&changed)?);
+        self.commit_noted((&database, &changed), Kind::RulesReplaced, group)?;
+        database.put(Arc::clone(&changed));
+        shared.announce(std::iter::once(&database.name), self.last_commit);
+        Ok(changed.info())
     }
 
     pub(crate) fn create_index(
@@ -224,6 +252,7 @@ impl Committer {
         self.commit(group, self.last_commit)?;
         shared.catalog.remove(name);
         self.background.add_garbage(garbage);
+        shared.announce(std::iter::once(name), self.last_commit);
         Ok(())
     }
 }

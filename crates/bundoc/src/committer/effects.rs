@@ -79,6 +79,7 @@ impl Count {
     }
 }
 
-fn grown(state: FeedState, added: u64) -> FeedState {
+/// A feed with more entries.
+pub(super) fn grown(state: FeedState, added: u64) -> FeedState {
     FeedState { entries: state.entries + added, ..state }
 }

@@ -4,7 +4,7 @@
 use super::effects::{Delta, Effects};
 use super::{Committer, Group, Shared, WriteRequest};
 use crate::catalog::{Collection, Database};
-use crate::changes::{self, Kind};
+use crate::changes::{self, Kind, Texts};
 use crate::document;
 use crate::engine::{
     Actor, ChangePosition, CollectionName, Commit, DatabaseName, DocumentId, Precondition, WriteOp, Written,
@@ -259,7 +259,7 @@ impl Writer<'_, '_> {
         self.index(collection, id, Some(present), None)?;
         let key = layout::document(self.database.id, collection.id, id.as_str());
         self.group.remove(Space::Documents, key);
-        self.change(collection, id, Kind::Removed, &[]);
+        self.change(collection, id, Kind::Removed, (Some(present), &[]));
         self.applied.deltas.push((Arc::clone(collection), -1));
         self.applied.written.push(Written::Removed(id.clone()));
         Ok(())
@@ -271,7 +271,7 @@ impl Writer<'_, '_> {
         let written = document::to_stored(&stored)?;
         self.index(collection, id, present, Some(&written.document))?;
         let kind = if present.is_some() { Kind::Modified } else { Kind::Added };
-        self.change(collection, id, kind, written.document.as_bytes());
+        self.change(collection, id, kind, (present, written.document.as_bytes()));
         let key = layout::document(self.database.id, collection.id, id.as_str());
         self.group.put(Space::Documents, key, stored);
         if present.is_none() {
@@ -283,14 +283,19 @@ impl Writer<'_, '_> {
         Ok(())
     }
 
-    fn change(&mut self, collection: &Collection, id: &DocumentId, kind: Kind, document: &[u8]) {
+    fn change(
+        &mut self,
+        collection: &Collection,
+        id: &DocumentId,
+        kind: Kind,
+        (before, document): (Option<&RawDocument>, &[u8]),
+    ) {
         let index = self.applied.written.len() as u32;
         let key = layout::change(self.database.id, ChangePosition { commit: self.applied.number, index });
-        self.group.put(
-            Space::Changes,
-            key,
-            changes::encode(collection.name.as_str(), id.as_str(), kind, document),
-        );
+        let before = before.filter(|_| collection.rules.listing_looks_at_documents());
+        let before = before.map_or(&[][..], RawDocument::as_bytes);
+        let texts = Texts { id: id.as_str(), before, document };
+        self.group.put(Space::Changes, key, changes::encode(collection, kind, texts));
     }
 }
 
@@ -347,7 +352,7 @@ impl Committer {
         if new_database {
             shared.catalog.insert(database);
         }
-        self.shared.commits.send_replace(self.last_commit);
+        self.shared.announce(std::iter::once(&staged.name), self.last_commit);
         Ok(commit)
     }
 }

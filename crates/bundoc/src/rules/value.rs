@@ -20,6 +20,11 @@ impl Needed {
         let references = program.references();
         Self { request: references.has_variable("request"), resource: references.has_variable("resource") }
     }
+
+    /// Whether the document as it is matters.
+    pub(super) fn resource(self) -> bool {
+        self.resource
+    }
 }
 
 fn map(fields: impl IntoIterator<Item = (&'static str, Value)>) -> Value {

@@ -1,0 +1,44 @@
+//! A query without its store: whether a document is one of those meant, and what of it is shown. For
+//! readers of the change feed.
+
+use crate::document;
+use crate::engine::FindRequest;
+use crate::error::EngineError;
+use crate::filter::Filter;
+use crate::options::EngineOptions;
+use crate::query::Query;
+use bson::{Document, RawDocument, RawDocumentBuf};
+
+/// A checked filter and projection.
+pub struct Matcher {
+    filter: Filter,
+    fields: Vec<String>,
+}
+
+impl Matcher {
+    /// Checks them as `Engine::find` does.
+    ///
+    /// # Errors
+    /// `EngineError::InvalidQuery`.
+    pub fn new(filter: Document, fields: Vec<String>) -> Result<Self, EngineError> {
+        let request = FindRequest { filter, fields, limit: 1, ..FindRequest::default() };
+        let Query { filter, fields, .. } = Query::parse(&request, 0, &EngineOptions::default())?;
+        Ok(Self { filter, fields })
+    }
+
+    /// Whether the document passes the filter.
+    pub fn matches(&self, document: &RawDocument) -> bool {
+        self.filter.matches(document)
+    }
+
+    /// The fields that are shown; `None` where that is the whole document.
+    ///
+    /// # Errors
+    /// `EngineError::Damaged`: the document is not valid BSON.
+    pub fn shown(&self, document: &RawDocument) -> Result<Option<RawDocumentBuf>, EngineError> {
+        if self.fields.is_empty() {
+            return Ok(None);
+        }
+        document::project(document, &self.fields).map(Some)
+    }
+}
