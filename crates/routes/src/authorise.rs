@@ -26,6 +26,8 @@ pub(crate) struct Guard {
     pub(crate) access: Arc<dyn Access>,
     pub(crate) need: Need,
     pub(crate) body_bytes_max: Option<usize>,
+    /// Whether pages of other sites may ask: nothing that a browser adds by itself counts here.
+    pub(crate) from_any_site: bool,
     pub(crate) recorded: Option<Recorded>,
 }
 
@@ -38,7 +40,7 @@ pub(crate) async fn authorise(
     let Ok(params) = params else {
         return ApiError::new(ErrorCode::InvalidRequest, "the path is not valid UTF-8").into_response();
     };
-    let granted = match question(guard.need, &params, &request) {
+    let granted = match question(&guard, &params, &request) {
         Ok(Question::Answered(grant)) => Ok((grant.clone(), Standing::fixed(grant))),
         Ok(Question::Open(credentials, ask)) => {
             let answer = guard.access.authorize(&credentials, ask.borrow()).await;
@@ -98,8 +100,10 @@ enum Question {
     Open(Credentials, OwnedAsk),
 }
 
-fn question(need: Need, params: &RawPathParams, request: &Request) -> Result<Question, ApiError> {
+fn question(guard: &Guard, params: &RawPathParams, request: &Request) -> Result<Question, ApiError> {
+    let need = guard.need;
     let ask = match need {
+        Need::Nobody if guard.from_any_site => return Ok(Question::Answered(Caller::Nobody.into())),
         Need::Nobody | Need::Invocation => {
             same_site(request.method(), request.headers())?;
             return Ok(Question::Answered(Caller::Nobody.into()));

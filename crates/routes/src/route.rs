@@ -51,6 +51,7 @@ pub struct Route {
     pub(crate) need: Need,
     pub(crate) summary: String,
     pub(crate) body_bytes_max: Option<usize>,
+    pub(crate) from_any_site: bool,
     pub(crate) operation: OperationBuilder,
     pub(crate) schemas: Vec<NamedSchema>,
 }
@@ -72,6 +73,7 @@ impl Route {
             need,
             summary: String::new(),
             body_bytes_max: None,
+            from_any_site: false,
             operation,
             schemas: Vec::new(),
         }
@@ -119,6 +121,14 @@ impl Route {
     #[must_use]
     pub fn body_bytes_max(mut self, bytes: usize) -> Self {
         self.body_bytes_max = Some(bytes);
+        self
+    }
+
+    /// Lets pages of other sites change something without a key: for a route for nobody where the address
+    /// itself is the proof, and no cookie counts.
+    #[must_use]
+    pub fn from_any_site(mut self) -> Self {
+        self.from_any_site = true;
         self
     }
 

@@ -58,6 +58,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
             access: self.access.clone(),
             need: route.need,
             body_bytes_max: route.body_bytes_max,
+            from_any_site: route.from_any_site,
             recorded: Recorded::of(&route),
         };
         let methods = match &route.method {
