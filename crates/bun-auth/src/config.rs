@@ -38,33 +38,44 @@ pub struct AuthConfig {
     pub session_days: NonZeroU32,
     /// Sessions of one account; one more ends the oldest.
     pub sessions_per_account_max: NonZeroU32,
+    /// API tokens of one account; over it comes `limit_exceeded`.
+    pub tokens_per_account_max: NonZeroU32,
     /// Passwords hashed at once; each takes one core and 19 MiB.
     pub hash_slots: NonZeroUsize,
     /// Passwords that may wait for a slot; over it comes `overloaded`.
     pub hash_queue_max: usize,
-    /// Requests to set up, register and sign in, from one address (IPv6: one /64), per minute.
+    /// Requests to set up, register, sign in, and change or reset a password, from one address (IPv6: one
+    /// /64), per minute.
     pub requests_per_minute_per_address: NonZeroU32,
-    /// The same for one e-mail address, from wherever they come.
-    pub requests_per_minute_per_account: NonZeroU32,
+    /// Sign-ins to one account with a wrong password, from one address (IPv6: one /64), per minute.
+    pub failures_per_minute_per_account_and_address: NonZeroU32,
+    /// The same from all addresses together, but for those that the account was signed in from before.
+    pub failures_per_minute_per_account: NonZeroU32,
+    /// Mails that one e-mail address can be made to get in an hour, by asking for a new password or for an
+    /// account.
+    pub mails_per_hour_per_account: NonZeroU32,
 }
 
-const SESSION_DAYS: NonZeroU32 = NonZeroU32::new(30).expect("not zero");
-const SESSIONS_PER_ACCOUNT_MAX: NonZeroU32 = NonZeroU32::new(100).expect("not zero");
+const fn number(number: u32) -> NonZeroU32 {
+    NonZeroU32::new(number).expect("not zero")
+}
+
 const HASH_QUEUE_MAX: usize = 64;
-const PER_ADDRESS: NonZeroU32 = NonZeroU32::new(30).expect("not zero");
-const PER_ACCOUNT: NonZeroU32 = NonZeroU32::new(10).expect("not zero");
 
 impl Default for AuthConfig {
     fn default() -> Self {
         Self {
             registration: Registration::Invite,
             secure_cookies: false,
-            session_days: SESSION_DAYS,
-            sessions_per_account_max: SESSIONS_PER_ACCOUNT_MAX,
+            session_days: const { number(30) },
+            sessions_per_account_max: const { number(100) },
+            tokens_per_account_max: const { number(100) },
             hash_slots: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             hash_queue_max: HASH_QUEUE_MAX,
-            requests_per_minute_per_address: PER_ADDRESS,
-            requests_per_minute_per_account: PER_ACCOUNT,
+            requests_per_minute_per_address: const { number(30) },
+            failures_per_minute_per_account_and_address: const { number(10) },
+            failures_per_minute_per_account: const { number(100) },
+            mails_per_hour_per_account: const { number(5) },
         }
     }
 }

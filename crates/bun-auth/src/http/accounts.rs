@@ -1,9 +1,11 @@
-//! `/v1/setup` and `/v1/auth`.
+//! `/v1/setup`, and of `/v1/auth`: registering, signing in and out, who is signed in.
 
-use super::body::LimitedBody;
-use super::cookie;
+use super::body::{LimitedBody, link_token};
+use super::{cookie, developer, recorded};
 use crate::accounts::{Applicant, SignedIn};
+use crate::client::Client;
 use crate::error::AuthError;
+use crate::registration::Outcome;
 use crate::service::AuthService;
 use crate::store::Account;
 use axum::Extension;
@@ -11,7 +13,8 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use credentials::Password;
 use http::{HeaderMap, StatusCode, header};
-use ports::access::{Caller, Credentials, Grant};
+use ports::access::{Credentials, Grant};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use service_kit::clock::rfc3339;
 use service_kit::error::ApiError;
@@ -43,6 +46,26 @@ pub(crate) struct LoginBody {
     /// The password.
     #[schema(value_type = String, format = Password)]
     password: Password,
+}
+
+/// The token of a link.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = LinkToken)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LinkBody {
+    /// As it stands in the link.
+    #[schema(value_type = String)]
+    #[serde(deserialize_with = "link_token")]
+    token: SecretString,
+}
+
+/// What an account shows otherwise.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Profile)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProfileBody {
+    /// 1 to 100 characters.
+    name: String,
 }
 
 /// An account.
@@ -84,31 +107,47 @@ impl From<NewAccountBody> for Applicant {
 
 fn signed_in(service: &AuthService, status: StatusCode, entered: SignedIn) -> Result<Response, ApiError> {
     let cookie = cookie::set(service, &entered.token).map_err(|error| ApiError::internal(&error))?;
+    let recorded = recorded(&entered.account.id)?;
     let answer = Json(UserAnswer::from(entered.account));
-    Ok((status, [(header::SET_COOKIE, cookie)], answer).into_response())
+    Ok((status, [(header::SET_COOKIE, cookie)], recorded, answer).into_response())
 }
 
 pub(crate) async fn set_up(
     State(service): State<Arc<AuthService>>,
+    client: Client,
     LimitedBody(body): LimitedBody<NewAccountBody>,
 ) -> Result<Response, ApiError> {
-    let entered = service.set_up(body.into()).await.map_err(|error| error.answer())?;
+    let entered = service.set_up(body.into(), &client).await.map_err(|error| error.answer())?;
     signed_in(&service, StatusCode::CREATED, entered)
 }
 
 pub(crate) async fn register(
     State(service): State<Arc<AuthService>>,
+    client: Client,
     LimitedBody(body): LimitedBody<NewAccountBody>,
 ) -> Result<Response, ApiError> {
-    let entered = service.register(body.into()).await.map_err(|error| error.answer())?;
+    match service.register(body.into(), &client).await.map_err(|error| error.answer())? {
+        Outcome::Made(entered) => signed_in(&service, StatusCode::CREATED, entered),
+        Outcome::Mailed => Ok(StatusCode::ACCEPTED.into_response()),
+    }
+}
+
+pub(crate) async fn confirm(
+    State(service): State<Arc<AuthService>>,
+    client: Client,
+    LimitedBody(body): LimitedBody<LinkBody>,
+) -> Result<Response, ApiError> {
+    let entered = service.confirm_registration(&body.token, &client).await.map_err(|error| error.answer())?;
     signed_in(&service, StatusCode::CREATED, entered)
 }
 
 pub(crate) async fn log_in(
     State(service): State<Arc<AuthService>>,
+    client: Client,
     LimitedBody(body): LimitedBody<LoginBody>,
 ) -> Result<Response, ApiError> {
-    let entered = service.log_in(&body.email, &body.password).await.map_err(|error| error.answer())?;
+    let entered =
+        service.log_in(&body.email, &body.password, &client).await.map_err(|error| error.answer())?;
     signed_in(&service, StatusCode::OK, entered)
 }
 
@@ -117,7 +156,7 @@ pub(crate) async fn log_out(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     if let Some(token) = Credentials::from_headers(&headers, None).session {
-        service.sessions.revoke(&service.store, &token).await?;
+        service.sign_out(&token).await?;
     }
     let cookie = cookie::clear(&service).map_err(|error| ApiError::internal(&error))?;
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
@@ -127,6 +166,13 @@ pub(crate) async fn me(
     State(service): State<Arc<AuthService>>,
     Extension(grant): Extension<Grant>,
 ) -> Result<Json<UserAnswer>, AuthError> {
-    let Caller::Developer { user, .. } = grant.caller else { return Err(AuthError::SignedOut) };
-    Ok(Json(service.account(&user).await?.into()))
+    Ok(Json(service.account(developer(&grant)?).await?.into()))
+}
+
+pub(crate) async fn change_profile(
+    State(service): State<Arc<AuthService>>,
+    Extension(grant): Extension<Grant>,
+    Json(body): Json<ProfileBody>,
+) -> Result<Json<UserAnswer>, AuthError> {
+    Ok(Json(service.rename(developer(&grant)?, &body.name).await?.into()))
 }

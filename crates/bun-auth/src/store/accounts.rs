@@ -5,6 +5,9 @@ use credentials::Email;
 use service_kit::ids::UserId;
 use sql::SqlError;
 
+/// Parameters of one statement; SQLite takes 32,766.
+const PARAMETERS_MAX: usize = 500;
+
 /// An account as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub(crate) struct Account {
@@ -80,6 +83,45 @@ impl Store {
         let sql = "SELECT id, email, name, is_instance_admin, created_at, password_hash
                    FROM auth_accounts WHERE email = $1";
         Ok(sqlx::query_as(sql).bind(email.as_str()).fetch_optional(self.database.read()).await?)
+    }
+
+    /// One account with what its password is checked against.
+    pub(crate) async fn known_account(&self, id: &UserId) -> Result<Option<KnownAccount>, SqlError> {
+        let sql = "SELECT id, email, name, is_instance_admin, created_at, password_hash
+                   FROM auth_accounts WHERE id = $1";
+        Ok(sqlx::query_as(sql).bind(id.as_str()).fetch_optional(self.database.read()).await?)
+    }
+
+    /// Gives an account another name; `None` where there is no such account.
+    pub(crate) async fn rename(&self, id: &UserId, name: &str) -> Result<Option<Account>, SqlError> {
+        let mut write = self.database.write().await?;
+        let renamed = sqlx::query_as(
+            "UPDATE auth_accounts SET name = $2 WHERE id = $1
+             RETURNING id, email, name, is_instance_admin, created_at",
+        )
+        .bind(id.as_str())
+        .bind(name)
+        .fetch_optional(&mut *write)
+        .await?;
+        write.commit().await?;
+        Ok(renamed)
+    }
+
+    /// Those of some accounts that exist.
+    pub(crate) async fn accounts(&self, ids: &[UserId]) -> Result<Vec<Account>, SqlError> {
+        let mut found = Vec::with_capacity(ids.len());
+        for some in ids.chunks(PARAMETERS_MAX) {
+            let select =
+                "SELECT id, email, name, is_instance_admin, created_at FROM auth_accounts WHERE id IN (";
+            let mut query = sqlx::QueryBuilder::<sqlx::Sqlite>::new(select);
+            let mut list = query.separated(", ");
+            for id in some {
+                list.push_bind(id.as_str());
+            }
+            query.push(")");
+            found.extend(query.build_query_as::<Account>().fetch_all(self.database.read()).await?);
+        }
+        Ok(found)
     }
 
     /// One account.
