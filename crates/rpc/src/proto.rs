@@ -1,0 +1,12 @@
+//! What `build.rs` generated from `proto/bunbase/v1/*.proto`.
+
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::pedantic,
+    clippy::large_futures,
+    clippy::unwrap_used
+)]
+
+tonic::include_proto!("bunbase.v1");
