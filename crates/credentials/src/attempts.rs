@@ -27,7 +27,10 @@ pub struct TooMany {
     pub retry_after: Duration,
 }
 
-/// Attempts per minute and key, whatever the keys are.
+/// What one minute holds where each key has a limit of its own: an attempt takes its share of it.
+const SHARES: NonZeroU32 = NonZeroU32::new(60_000).expect("not zero");
+
+/// Attempts in a time and by key, whatever the keys are.
 pub struct Attempts {
     limiter: DefaultKeyedRateLimiter<u16>,
     seed: RandomState,
@@ -36,7 +39,16 @@ pub struct Attempts {
 impl Attempts {
     /// At most `limit` per minute; so many may come at once.
     pub fn per_minute(limit: NonZeroU32) -> Self {
-        Self { limiter: RateLimiter::keyed(Quota::per_minute(limit)), seed: RandomState::new() }
+        Self::with(Quota::per_minute(limit))
+    }
+
+    /// At most `limit` per hour; so many may come at once.
+    pub fn per_hour(limit: NonZeroU32) -> Self {
+        Self::with(Quota::per_hour(limit))
+    }
+
+    fn with(quota: Quota) -> Self {
+        Self { limiter: RateLimiter::keyed(quota), seed: RandomState::new() }
     }
 
     /// Counts one.
@@ -44,9 +56,37 @@ impl Attempts {
     /// # Errors
     /// `TooMany`.
     pub fn count(&self, key: &impl Hash) -> Result<(), TooMany> {
+        self.take(key, NonZeroU32::MIN)
+    }
+
+    /// A whole limit smaller than `cells` is never met.
+    fn take(&self, key: &impl Hash, cells: NonZeroU32) -> Result<(), TooMany> {
         let bucket = self.seed.hash_one(key) as u16;
-        let counted = self.limiter.check_key(&bucket);
+        let counted = self.limiter.check_key_n(&bucket, cells).unwrap_or(Ok(()));
         counted.map_err(|until| TooMany { retry_after: until.wait_time_from(self.limiter.clock().now()) })
+    }
+}
+
+/// Attempts per minute where each caller says how many there may be of its kind.
+pub struct SharedAttempts(Attempts);
+
+impl Default for SharedAttempts {
+    fn default() -> Self {
+        Self(Attempts::per_minute(SHARES))
+    }
+}
+
+impl SharedAttempts {
+    /// The highest limit that is told from none.
+    pub const LIMIT_MAX: u32 = SHARES.get();
+
+    /// Counts one of at most `limit` per minute.
+    ///
+    /// # Errors
+    /// `TooMany`.
+    pub fn count(&self, key: &impl Hash, limit: NonZeroU32) -> Result<(), TooMany> {
+        let share = NonZeroU32::new(SHARES.get() / limit).unwrap_or(NonZeroU32::MIN);
+        self.0.take(key, share)
     }
 }
 
@@ -65,6 +105,16 @@ mod tests {
         address("::ffff:192.0.2.1").unwrap();
         address("192.0.2.1").unwrap();
         assert!(address("192.0.2.1").is_err());
+    }
+
+    #[test]
+    fn each_key_may_have_a_limit_of_its_own() {
+        let attempts = SharedAttempts::default();
+        for (key, limit) in [("a", 3), ("b", 7)] {
+            let limit = NonZeroU32::new(limit).unwrap();
+            let taken = (0..20).filter(|_| attempts.count(&key, limit).is_ok()).count();
+            assert_eq!(taken, limit.get() as usize);
+        }
     }
 
     #[test]

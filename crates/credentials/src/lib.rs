@@ -10,7 +10,7 @@ mod error;
 mod hasher;
 mod password;
 
-pub use attempts::{Attempts, TooMany, network};
+pub use attempts::{Attempts, SharedAttempts, TooMany, network};
 pub use email::{Email, InvalidEmail};
 pub use error::PasswordError;
 pub use hasher::{HashLimits, Hasher};
