@@ -2,6 +2,7 @@
 //! put in `access`.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// How far an action reaches, for the scopes of API tokens: each scope is an area with a level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -225,9 +226,9 @@ impl Scope {
     }
 }
 
-/// The scopes of an API token.
+/// The scopes of an API token. Copies share them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ScopeSet(BTreeSet<Scope>);
+pub struct ScopeSet(Arc<BTreeSet<Scope>>);
 
 impl ScopeSet {
     /// Whether one of them reaches `action`.
@@ -243,7 +244,7 @@ impl ScopeSet {
 
 impl FromIterator<Scope> for ScopeSet {
     fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
-        Self(scopes.into_iter().collect())
+        Self(Arc::new(scopes.into_iter().collect()))
     }
 }
 
