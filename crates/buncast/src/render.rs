@@ -94,7 +94,6 @@ fn data(text: &mut Vec<u8>, payload: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::budget::{Budget, Total};
     use crate::run::{Draft, Part};
     use ports::events::Topic;

@@ -223,3 +223,37 @@ fn sync_directory(directory: &Path) -> Result<(), LogError> {
 fn sync_parents(directory: &Path) -> Result<(), LogError> {
     directory.ancestors().take(3).try_for_each(sync_directory)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ports::events::Topic;
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+
+    const KEEP: Retention = Retention { age_seconds: 3_600, bytes_max: 1 << 30 };
+
+    fn draft() -> Draft {
+        Draft::one(&Topic::parse("a").unwrap(), b"event")
+    }
+
+    fn log_that_writes_to(directory: &Path, file: File) -> OpenLog {
+        let log = OpenLog::open(directory, 1 << 20).unwrap();
+        locked(&log.writer).file = file;
+        log
+    }
+
+    #[test]
+    fn a_failure_of_the_disk_ends_writing_and_not_reading() {
+        let directory = tempfile::tempdir().unwrap();
+        // A socket cannot be written at a place, nor synced.
+        let (socket, _other) = UnixStream::pair().unwrap();
+        let log = log_that_writes_to(directory.path(), File::from(OwnedFd::from(socket)));
+        for _ in 0..2 {
+            let error = log.append(&[draft()], KEEP).unwrap_err();
+            assert!(matches!(error, LogError::Stopped { .. }), "{error:?}");
+            assert!(error.to_string().contains("check the disk"));
+        }
+        assert_eq!(log.view().unwrap().next, 0);
+    }
+}
