@@ -27,12 +27,16 @@ export class Installation {
     this.dataDir = join(bench.directory, name);
   }
 
-  async start(): Promise<BunbaseServer> {
+  /** `settings` are environment variables. */
+  async start(settings: Record<string, string> = {}): Promise<BunbaseServer> {
     const address = `127.0.0.1:${freePort()}`;
     const command = ["serve", "--data-dir", this.dataDir, "--listen", address];
     const log = join(this.#bench.directory, `${this.#name}.log`);
     const since = performance.now();
-    const started = start("bunbase", [this.#bench.binary, ...command], { log, env: withBun() });
+    const started = start("bunbase", [this.#bench.binary, ...command], {
+      log,
+      env: { ...withBun(), ...settings },
+    });
     const url = `http://${address}`;
     const readyMs = await untilReady(started, `${url}/ready`, since);
     return { process: started, address, url, readyMs };

@@ -3,8 +3,10 @@
 import { type Bench, closeBench, type Length, openBench } from "./bench.ts";
 import { coldStart } from "./cold-start.ts";
 import { documents } from "./documents.ts";
+import { events } from "./events.ts";
 import { footprint } from "./footprint.ts";
 import { functions } from "./functions.ts";
+import { identity } from "./identity.ts";
 import { machine } from "./machine.ts";
 import { stopAll } from "./process.ts";
 import { publish, type Report } from "./report.ts";
@@ -14,6 +16,8 @@ const PARTS: Record<string, (bench: Bench) => Promise<Report>> = {
   b: coldStart,
   c: documents,
   d: footprint,
+  e: events,
+  f: identity,
 };
 
 const [asked = "all", length = "full"] = process.argv.slice(2);

@@ -30,6 +30,7 @@ impl Latencies {
             count: self.0.len(),
             p50_us: at(0.5),
             p90_us: at(0.9),
+            p95_us: at(0.95),
             p99_us: at(0.99),
             max_us: self.0.max() as f64 / 1_000.0,
         }
@@ -42,6 +43,7 @@ pub(crate) struct Summary {
     pub(crate) count: u64,
     pub(crate) p50_us: f64,
     pub(crate) p90_us: f64,
+    pub(crate) p95_us: f64,
     pub(crate) p99_us: f64,
     pub(crate) max_us: f64,
 }
