@@ -4,12 +4,16 @@
 use http::Uri;
 use std::borrow::Cow;
 
-/// Prefix and what stands in its place, first match first.
+/// Prefix of whole segments and what stands in its place, first match first.
 const ALIASES: &[(&str, &str)] = &[
-    ("/api/", "/v1/"),
-    ("/functions/", "/v1/functions/"),
-    ("/bundoc/v1/", "/v1/"),
-    ("/bundoc/", "/v1/database/"),
+    ("/api", "/v1"),
+    ("/functions", "/v1/functions"),
+    ("/bundoc/v1", "/v1"),
+    ("/bundoc", "/v1/database"),
+    ("/kv", "/v1/kv"),
+    ("/kms", "/v1/kms"),
+    ("/events", "/v1/events"),
+    ("/storage", "/v1/storage"),
 ];
 
 /// The canonical path, or `None` where `path` is it already.
@@ -17,8 +21,10 @@ pub(crate) fn canonical(path: &str) -> Option<String> {
     if path.starts_with("/v1/") {
         return databases(path);
     }
-    let (prefix, target) = ALIASES.iter().find(|(prefix, _)| path.starts_with(prefix))?;
-    let replaced = format!("{target}{}", &path[prefix.len()..]);
+    let rest_of =
+        |prefix: &str| path.strip_prefix(prefix).filter(|rest| rest.is_empty() || rest.starts_with('/'));
+    let (target, rest) = ALIASES.iter().find_map(|(prefix, target)| Some((target, rest_of(prefix)?)))?;
+    let replaced = format!("{target}{rest}");
     Some(databases(&replaced).unwrap_or(replaced))
 }
 
@@ -47,14 +53,25 @@ mod tests {
         let cases = [
             ("/api/projects", Some("/v1/projects")),
             ("/functions/hello/x", Some("/v1/functions/hello/x")),
+            ("/functions/hello/", Some("/v1/functions/hello/")),
             ("/bundoc/collections", Some("/v1/database/collections")),
             (
                 "/bundoc/v1/projects/p/databases/default/collections",
                 Some("/v1/projects/p/database/collections"),
             ),
             ("/v1/projects/p/databases/(default)/documents/c", Some("/v1/projects/p/database/documents/c")),
+            ("/kv/a/b", Some("/v1/kv/a/b")),
+            ("/kv", Some("/v1/kv")),
+            ("/kms/keys", Some("/v1/kms/keys")),
+            ("/events", Some("/v1/events")),
+            ("/events/orders.made/subscribe", Some("/v1/events/orders.made/subscribe")),
+            ("/storage/photos/a.png", Some("/v1/storage/photos/a.png")),
+            ("/storages/a", None),
+            ("/kvs", None),
+            ("/auth/action", None),
             ("/v1/projects", None),
             ("/health", None),
+            ("/", None),
         ];
         for (path, expected) in cases {
             assert_eq!(canonical(path).as_deref(), expected, "{path}");

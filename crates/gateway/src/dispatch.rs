@@ -1,11 +1,17 @@
-//! The way of one request: alias, request id, CORS, limits, then either the executor of functions or the
-//! routers of the services.
+//! The way of one request: whose it is, alias, request id, CORS, limits, then the executor of functions, the
+//! routers of the services of this process, or the proxy to those of others. gRPC calls go to the ports'
+//! router untouched.
 
 use crate::alias;
 use crate::body::RequestBody;
 use crate::config::GatewayConfig;
+use crate::connection::Connection;
 use crate::cors::Cors;
+use crate::grpc;
+use crate::peer::{self, Origin, TrustedProxies};
+use crate::proxy::{Passage, Proxy};
 use crate::system;
+use crate::upstreams::{Upstreams, service_of};
 use axum::Router;
 use axum::body::Body;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
@@ -19,9 +25,9 @@ use service_kit::health::Health;
 use service_kit::ids::RequestId;
 use service_kit::json::BodyLimit;
 use std::future::Future;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 use tower::ServiceExt as _;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -47,6 +53,10 @@ pub struct GatewayParts {
     pub services: Vec<ServiceRoutes>,
     /// The executor of functions, where this process has one.
     pub front: Option<Arc<dyn Front>>,
+    /// The ports that this process offers to others (`rpc::RpcServer::finish`), where it offers any.
+    pub rpc: Option<Router>,
+    /// The services of other processes that this one passes requests on to; none of its own.
+    pub upstreams: Upstreams,
     /// Who may see the pages for operators.
     pub access: Arc<dyn Access>,
     /// Checks behind `/ready`.
@@ -63,6 +73,9 @@ pub struct Gateway {
     pub(crate) drain: Drain,
     router: Router,
     front: Option<Arc<dyn Front>>,
+    rpc: Option<Router>,
+    proxy: Proxy,
+    proxies: TrustedProxies,
     cors: Cors,
     answered: [Counter; 5],
 }
@@ -70,15 +83,29 @@ pub struct Gateway {
 impl Gateway {
     /// Joins the parts.
     pub fn new(parts: GatewayParts) -> Self {
-        let GatewayParts { config, mut services, front, access, health, drain, metrics } = parts;
+        let GatewayParts { config, mut services, front, rpc, upstreams, access, health, drain, metrics } =
+            parts;
+        let here: Arc<[&'static str]> =
+            services.iter().flat_map(|service| &service.rows).map(|row| service_of(row.path)).collect();
         services.push(system::routes(&services, access, system::State::new(health, drain.clone(), metrics)));
         let merged = services.into_iter().fold(Router::new(), |merged, service| merged.merge(service.router));
-        let router =
-            merged.fallback(system::not_found).method_not_allowed_fallback(system::method_not_allowed);
+        let router = merged
+            .fallback(move |uri| system::not_found(uri, here.clone()))
+            .method_not_allowed_fallback(system::method_not_allowed);
         let answered = ["1xx", "2xx", "3xx", "4xx", "5xx"]
             .map(|class| counter!("bunbase_http_requests_total", "status" => class));
-        let cors = Cors::new(&config.cors_origins);
-        Self { config, drain, router, front, cors, answered }
+        let connect_timeout = Duration::from_millis(config.upstream_connect_timeout_ms);
+        Self {
+            router,
+            front,
+            rpc,
+            proxy: Proxy::new(upstreams, connect_timeout, drain.clone()),
+            proxies: TrustedProxies::new(&config.trusted_proxies),
+            cors: Cors::new(&config.cors_origins),
+            answered,
+            config,
+            drain,
+        }
     }
 
     /// The routers alone, for calls from inside the process.
@@ -86,15 +113,20 @@ impl Gateway {
         self.router.clone()
     }
 
-    /// Answers one request from `peer`.
-    pub(crate) async fn handle(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
+    /// Answers one request from `connection`.
+    pub(crate) async fn handle(&self, request: Request<Incoming>, connection: &Connection) -> Response<Body> {
         let _work = self.drain.work();
+        if grpc::is_call(&request) {
+            return grpc::answer(self.rpc.as_ref(), request).await;
+        }
         let mut request = request.map(RequestBody::new);
         let request_id = request_id(request.headers());
-        let origin = self.cors.answer(request.headers());
-        let mut response = match self.admit(&mut request, peer) {
-            Ok(None) => self.forward(request, &request_id).await,
-            Ok(Some(early)) => early,
+        let allowed_origin = self.cors.answer(request.headers());
+        let mut response = match self.admit(&mut request, connection) {
+            Ok(Admitted::Answered(early)) => early,
+            Ok(Admitted::From(origin)) => {
+                self.forward(request, Known { request_id: &request_id, origin, connection }).await
+            }
             Err(error) => error.response(None),
         };
         if let Some(error) = response.extensions_mut().remove::<ApiError>() {
@@ -102,7 +134,7 @@ impl Gateway {
             response.headers_mut().remove(header::CONTENT_LENGTH);
             *response.body_mut() = Body::from(text);
         }
-        if let Some(origin) = origin {
+        if let Some(origin) = allowed_origin {
             Cors::decorate(origin, response.headers_mut());
         }
         response.headers_mut().insert(REQUEST_ID, request_id);
@@ -117,21 +149,26 @@ impl Gateway {
     fn admit(
         &self,
         request: &mut Request<RequestBody>,
-        peer: IpAddr,
-    ) -> Result<Option<Response<Body>>, ApiError> {
-        self.check_headers(request.headers())?;
+        connection: &Connection,
+    ) -> Result<Admitted, ApiError> {
+        let claims_identity = self.check_headers(request.headers())?;
         if let Some(preflight) = self.cors.preflight(request.method(), request.headers()) {
-            return Ok(Some(preflight));
+            return Ok(Admitted::Answered(preflight));
         }
         if let Some(path) = alias::canonical(request.uri().path()) {
             let invalid = || ApiError::new(ErrorCode::InvalidRequest, "the path is not valid");
             *request.uri_mut() = alias::with_path(request.uri(), &path).ok_or_else(invalid)?;
         }
-        request.extensions_mut().insert(Peer(peer));
-        Ok(None)
+        if claims_identity {
+            peer::drop_identity(request.headers_mut());
+        }
+        let origin = self.proxies.resolve(request.headers_mut(), connection.peer);
+        request.extensions_mut().insert(Peer(origin.address));
+        Ok(Admitted::From(origin))
     }
 
-    fn check_headers(&self, headers: &HeaderMap) -> Result<(), ApiError> {
+    /// Refuses too many headers; says whether there may be some that have to be dropped.
+    fn check_headers(&self, headers: &HeaderMap) -> Result<bool, ApiError> {
         let GatewayConfig { header_bytes_max, headers_max, .. } = self.config;
         let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
         if bytes > header_bytes_max || headers.len() > headers_max {
@@ -139,22 +176,41 @@ impl Gateway {
                 format!("a request has at most {headers_max} headers of {header_bytes_max} bytes in all");
             return Err(ApiError::new(ErrorCode::HeadersTooLarge, message));
         }
-        Ok(())
+        Ok(headers.keys().any(|name| name.as_str().starts_with(peer::IDENTITY_PREFIX)))
     }
 
-    async fn forward(&self, mut request: Request<RequestBody>, request_id: &HeaderValue) -> Response<Body> {
+    async fn forward(&self, mut request: Request<RequestBody>, known: Known<'_>) -> Response<Body> {
         let path = request.uri().path();
         if let Some(front) = self.front.as_ref().filter(|front| front.claims(path)) {
             return front.call(request).await;
         }
-        let limit = self.config.json_bytes_max;
-        request.extensions_mut().insert(BodyLimit(limit));
-        request.headers_mut().insert(REQUEST_ID, request_id.clone());
+        let upstream = self.proxy.upstream(path);
+        request.headers_mut().insert(REQUEST_ID, known.request_id.clone());
+        if let Some(upstream) = upstream {
+            let passage = Passage { upstream, origin: known.origin, place: &known.connection.place };
+            return self.proxy.pass(request, passage).await.unwrap_or_else(|error| error.response(None));
+        }
+        request.extensions_mut().insert(BodyLimit(self.config.json_bytes_max));
         match self.router.clone().oneshot(request.map(Body::new)).await {
             Ok(response) => response,
             Err(never) => match never {},
         }
     }
+}
+
+/// What becomes of a request at the door.
+enum Admitted {
+    /// It is answered already.
+    Answered(Response<Body>),
+    /// It goes on.
+    From(Origin),
+}
+
+/// What is known of a request besides itself.
+struct Known<'a> {
+    request_id: &'a HeaderValue,
+    origin: Origin,
+    connection: &'a Connection,
 }
 
 /// The client's own id where it is a plain one, else a new one.

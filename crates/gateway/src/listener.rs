@@ -1,6 +1,7 @@
 //! The listener: connections in, bounded in number; HTTP/1.1 and HTTP/2 on the same port; ends when the
 //! drain begins and the last answer is out.
 
+use crate::connection::Connection;
 use crate::dispatch::Gateway;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -90,10 +91,8 @@ impl Listener {
                 }
             };
             let (server, gateway, watcher) = (server.clone(), gateway.clone(), graceful.watcher());
-            tokio::spawn(async move {
-                connection(&server, gateway, watcher, (stream, peer)).await;
-                drop(place);
-            });
+            let accepted = Connection { peer: peer.ip(), place: Arc::new(place) };
+            tokio::spawn(async move { serve(&server, gateway, watcher, (stream, accepted)).await });
         }
         drop(self.socket);
         if tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
@@ -124,21 +123,22 @@ fn builder(gateway: &Gateway) -> auto::Builder<TokioExecutor> {
     builder
 }
 
-async fn connection(
+async fn serve(
     server: &auto::Builder<TokioExecutor>,
     gateway: Arc<Gateway>,
     watcher: hyper_util::server::graceful::Watcher,
-    (stream, peer): (TcpStream, SocketAddr),
+    (stream, connection): (TcpStream, Connection),
 ) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }
+    let connection = Arc::new(connection);
     let service = service_fn(move |request| {
-        let gateway = gateway.clone();
-        async move { Ok::<_, Infallible>(gateway.handle(request, peer.ip()).await) }
+        let (gateway, connection) = (gateway.clone(), connection.clone());
+        async move { Ok::<_, Infallible>(gateway.handle(request, &connection).await) }
     });
-    let connection = server.serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = watcher.watch(connection.into_owned()).await {
+    let served = server.serve_connection_with_upgrades(TokioIo::new(stream), service);
+    if let Err(error) = watcher.watch(served.into_owned()).await {
         tracing::debug!(%error, "connection ended early");
     }
 }

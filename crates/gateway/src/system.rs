@@ -1,7 +1,9 @@
 //! The pages about the process itself, and the answers where there is no page.
 
+use crate::pages;
+use crate::upstreams::{GATEWAY, service_of};
 use axum::extract::State as AxumState;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, Uri, header};
 use ports::access::Access;
 use routes::{Need, Route, Routes, ServiceRoutes, openapi};
@@ -12,14 +14,6 @@ use service_kit::health::Health;
 use service_kit::json::{Json, raw};
 use std::sync::Arc;
 use utoipa::ToSchema;
-
-const PAGE: &str = include_str!("page.html");
-/// The page is self-contained: nothing is loaded but the status of this server.
-const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:; frame-ancestors 'none'; base-uri 'none'",
-);
-/// Prefixes of services that this system has and this installation does not run (yet).
-const NOT_ENABLED: &[&str] = &["events", "kv", "kms", "storage"];
 
 #[derive(Clone)]
 pub(crate) struct State {
@@ -62,7 +56,16 @@ pub(crate) fn routes(services: &[ServiceRoutes], access: Arc<dyn Access>, mut st
 
 fn declare(access: Arc<dyn Access>, state: State) -> ServiceRoutes {
     Routes::new("gateway", state, access)
-        .add(Route::get("/", Need::Nobody).summary("What is running here").answers_plain("200", "HTML"), page)
+        .add(
+            Route::get("/", Need::Nobody).summary("What is running here").answers_plain("200", "HTML"),
+            pages::welcome,
+        )
+        .add(
+            Route::get("/auth/action", Need::Nobody)
+                .summary("Where links in mails lead: passwords, invitations, addresses")
+                .answers_plain("200", "HTML"),
+            pages::action,
+        )
         .add(
             Route::get("/health", Need::Nobody)
                 .summary("Whether the process runs")
@@ -91,12 +94,6 @@ fn declare(access: Arc<dyn Access>, state: State) -> ServiceRoutes {
         .finish()
 }
 
-async fn page() -> Response {
-    let mut response = Html(PAGE.replace("{version}", env!("CARGO_PKG_VERSION"))).into_response();
-    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, PAGE_POLICY);
-    response
-}
-
 async fn health() -> Json<HealthStatus> {
     Json(HealthStatus { status: "ok" })
 }
@@ -123,20 +120,14 @@ async fn document(AxumState(state): AxumState<State>) -> Response {
     raw(state.document.as_bytes().to_vec())
 }
 
-pub(crate) async fn not_found(uri: Uri) -> ApiError {
-    let mut segments = uri.path().split('/').filter(|segment| !segment.is_empty());
-    let first =
-        segments.next().map(|first| if first == "v1" { segments.next().unwrap_or("v1") } else { first });
-    match first {
-        Some(name) if NOT_ENABLED.contains(&name) => ApiError::new(
-            ErrorCode::ServiceNotEnabled,
-            format!("the service `{name}` is not part of this installation"),
-        ),
-        _ => ApiError::new(
-            ErrorCode::NotFound,
-            "there is nothing at this path; /openapi.json lists what there is",
-        ),
+/// `here` names the services of this process.
+pub(crate) async fn not_found(uri: Uri, here: Arc<[&'static str]>) -> ApiError {
+    let service = service_of(uri.path());
+    if service != GATEWAY && !here.contains(&service) {
+        let message = format!("the service `{service}` does not run here: see `rpc.addresses.{service}`");
+        return ApiError::new(ErrorCode::ServiceNotEnabled, message);
     }
+    ApiError::new(ErrorCode::NotFound, "there is nothing at this path; /openapi.json lists what there is")
 }
 
 pub(crate) async fn method_not_allowed() -> ApiError {
