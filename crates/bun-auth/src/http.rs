@@ -47,57 +47,41 @@ fn limited(route: Route, errors: &[ErrorCode]) -> Route {
 
 /// What everybody may ask for.
 fn entrances(routes: Collected) -> Collected {
+    use ErrorCode::*;
     let status = Route::get("/v1/instance/status", Need::Nobody)
         .summary("How this server is run, and whether it was set up")
         .answers::<instance::StatusAnswer>(200, "the status");
-    let set_up = limited(
-        Route::post("/v1/setup", Need::Nobody),
-        &[ErrorCode::InvalidName, ErrorCode::WeakPassword, ErrorCode::SetupDone],
-    )
-    .summary("Make the first account, an administrator's; once")
-    .body::<accounts::NewAccountBody>()
-    .answers::<accounts::UserAnswer>(201, "the account; the cookie is set")
-    .errors(&[ErrorCode::InvalidName, ErrorCode::WeakPassword, ErrorCode::SetupDone]);
-    let register = limited(
-        Route::post("/v1/auth/register", Need::Nobody),
-        &[
-            ErrorCode::InvalidName,
-            ErrorCode::WeakPassword,
-            ErrorCode::RegistrationClosed,
-            ErrorCode::AccountExists,
-        ],
-    )
-    .summary("Make an account, where registration is open")
-    .body::<accounts::NewAccountBody>()
-    .answers::<accounts::UserAnswer>(201, "the account; the cookie is set. Where no mail server is set")
-    .answers_plain("202", "a mail says how to go on. Where a mail server is set")
-    .errors(&[ErrorCode::InvalidName, ErrorCode::WeakPassword])
-    .errors(&[ErrorCode::RegistrationClosed, ErrorCode::AccountExists]);
-    let confirm = limited(
-        Route::post("/v1/auth/register/confirm", Need::Nobody),
-        &[ErrorCode::LinkInvalid, ErrorCode::RegistrationClosed, ErrorCode::AccountExists],
-    )
-    .summary("Make the account that a mailed link stands for; once")
-    .body::<accounts::LinkBody>()
-    .answers::<accounts::UserAnswer>(201, "the account; the cookie is set")
-    .errors(&[ErrorCode::LinkInvalid, ErrorCode::RegistrationClosed, ErrorCode::AccountExists]);
-    let log_in = limited(Route::post("/v1/auth/login", Need::Nobody), &[ErrorCode::InvalidCredentials])
+    let set_up = Route::post("/v1/setup", Need::Nobody)
+        .summary("Make the first account, an administrator's; once")
+        .body::<accounts::NewAccountBody>()
+        .answers::<accounts::UserAnswer>(201, "the account; the cookie is set");
+    let set_up = limited(set_up, &[InvalidName, WeakPassword, SetupDone]);
+    let register = Route::post("/v1/auth/register", Need::Nobody)
+        .summary("Make an account, where registration is open")
+        .body::<accounts::NewAccountBody>()
+        .answers::<accounts::UserAnswer>(201, "the account; the cookie is set. Where no mail server is set")
+        .answers_plain("202", "a mail says how to go on. Where a mail server is set");
+    let register = limited(register, &[InvalidName, WeakPassword, RegistrationClosed, AccountExists]);
+    let confirm = Route::post("/v1/auth/register/confirm", Need::Nobody)
+        .summary("Make the account that a mailed link stands for; once")
+        .body::<accounts::LinkBody>()
+        .answers::<accounts::UserAnswer>(201, "the account; the cookie is set");
+    let confirm = limited(confirm, &[LinkInvalid, RegistrationClosed, AccountExists]);
+    let log_in = Route::post("/v1/auth/login", Need::Nobody)
         .summary("Sign in")
         .body::<accounts::LoginBody>()
-        .answers::<accounts::UserAnswer>(200, "the account; the cookie is set")
-        .errors(&[ErrorCode::InvalidCredentials]);
-    let forgot = limited(Route::post("/v1/auth/password/forgot", Need::Nobody), &[])
+        .answers::<accounts::UserAnswer>(200, "the account; the cookie is set");
+    let log_in = limited(log_in, &[InvalidCredentials]);
+    let forgot = Route::post("/v1/auth/password/forgot", Need::Nobody)
         .summary("Ask for a link that sets a new password")
         .body::<passwords::ForgotBody>()
         .answers_plain("202", "if there is such an account, a mail is on its way");
-    let reset = limited(
-        Route::post("/v1/auth/password/reset", Need::Nobody),
-        &[ErrorCode::LinkInvalid, ErrorCode::WeakPassword],
-    )
-    .summary("Set a new password with a link; every session ends")
-    .body::<passwords::ResetBody>()
-    .answers_plain("204", "the password was set")
-    .errors(&[ErrorCode::LinkInvalid, ErrorCode::WeakPassword]);
+    let forgot = limited(forgot, &[]);
+    let reset = Route::post("/v1/auth/password/reset", Need::Nobody)
+        .summary("Set a new password with a link; every session ends")
+        .body::<passwords::ResetBody>()
+        .answers_plain("204", "the password was set");
+    let reset = limited(reset, &[LinkInvalid, WeakPassword]);
     routes
         .add(status, instance::status)
         .add(set_up, accounts::set_up)
@@ -120,11 +104,11 @@ fn own_account(routes: Collected) -> Collected {
         .body::<accounts::ProfileBody>()
         .answers::<accounts::UserAnswer>(200, "the account")
         .errors(&[ErrorCode::InvalidName]);
-    let own_errors = [ErrorCode::InvalidCredentials, ErrorCode::WeakPassword];
-    let change_password = limited(Route::post("/v1/auth/password", Need::Session), &own_errors)
+    let change_password = Route::post("/v1/auth/password", Need::Session)
         .summary("Change one's password; every other session ends")
         .body::<passwords::ChangeBody>()
         .answers_plain("204", "the password was changed");
+    let change_password = limited(change_password, &[ErrorCode::InvalidCredentials, ErrorCode::WeakPassword]);
     routes
         .add(log_out, accounts::log_out)
         .add(me, accounts::me)

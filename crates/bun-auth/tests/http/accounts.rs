@@ -1,18 +1,20 @@
 //! Registration and signing in.
 
-use crate::support::{Server, login, person, post_request, wide, with_registration};
+use crate::support::{From, Server, login, person, post_request, wide, with_registration};
 use bun_auth::Registration;
 use http::{Request, StatusCode};
 use serde_json::json;
 
 #[tokio::test]
 async fn where_registration_is_not_open_everybody_gets_the_same_answer() {
-    for mode in [Registration::Invite, Registration::Closed] {
+    for (mode, hint) in [(Registration::Invite, "invitation"), (Registration::Closed, "ask whoever runs it")]
+    {
         let server = Server::set_up(with_registration(mode)).await;
         let known = server.post("/v1/auth/register", &person("ada@example.com")).await;
         let unknown = server.post("/v1/auth/register", &person("eve@example.com")).await;
         assert_eq!((known.status, known.code()), (StatusCode::FORBIDDEN, "registration_closed"));
         assert_eq!(known.body, unknown.body);
+        assert!(known.body.to_string().contains(hint), "{}", known.body);
         assert!(!known.headers.contains_key("set-cookie"));
     }
 }
@@ -90,4 +92,40 @@ async fn another_sites_page_cannot_sign_a_visitor_in() {
     let mut request = post_request("/v1/auth/login", login("ada@example.com", "correct horse").to_string());
     request.headers_mut().insert("sec-fetch-site", "cross-site".parse().unwrap());
     assert_eq!(server.send(request).await.code(), "origin_not_allowed");
+}
+
+#[tokio::test]
+async fn a_name_is_changed_by_its_account() {
+    let server = Server::set_up(wide()).await;
+    let cookie = server.sign_in("ada@example.com", "correct horse").await;
+    let rename = |name: serde_json::Value| {
+        let (server, cookie, body) = (&server, &cookie, json!({ "name": name }));
+        async move { server.ask(From::Cookie(cookie), "PATCH", "/v1/auth/me", &body).await }
+    };
+    let renamed = rename(json!(" Ada Lovelace ")).await;
+    assert_eq!((renamed.status, &renamed.body["user"]["name"]), (StatusCode::OK, &json!("Ada Lovelace")));
+    for name in [json!(""), json!("a\nb"), json!("x".repeat(101))] {
+        assert_eq!(rename(name).await.code(), "invalid_name");
+    }
+    let admin = json!({ "name": "Ada", "is_instance_admin": true });
+    let refused = server.ask(From::Cookie(&cookie), "PATCH", "/v1/auth/me", &admin).await;
+    assert_eq!(refused.code(), "invalid_request");
+    assert_eq!(server.with_cookie("GET", "/v1/auth/me", &cookie).await.body, renamed.body);
+}
+
+#[tokio::test]
+async fn what_happens_to_accounts_is_recorded_and_published() {
+    let server = Server::set_up(with_registration(Registration::Open)).await;
+    server.post("/v1/auth/register", &person("eve@example.com")).await;
+    server.post("/v1/auth/login", &login("eve@example.com", "wrong horse")).await;
+    server.sign_in("eve@example.com", "correct horse").await;
+    server.service.shutdown().await;
+    let records = server.records();
+    let actions: Vec<_> = records.iter().map(|record| record.action.as_str()).collect();
+    assert_eq!(actions, ["POST /v1/setup", "POST /v1/auth/register", "POST /v1/auth/login"]);
+    let accounts: Vec<_> = records.iter().map(|record| record.target["account"].clone()).collect();
+    assert_eq!(accounts[1], accounts[2]);
+    assert_eq!(server.published.topics(), ["accounts.registered", "accounts.registered"]);
+    assert!(server.published.text().contains(&accounts[1]));
+    assert!(!server.published.text().contains("horse"));
 }

@@ -1,8 +1,9 @@
 //! How often somebody may try.
 
-use crate::support::{Server, login, wide};
+use crate::support::{From, Server, login, wide};
 use bun_auth::AuthConfig;
 use http::StatusCode;
+use serde_json::json;
 use std::num::NonZeroU32;
 
 const ATTEMPTS: NonZeroU32 = NonZeroU32::new(3).unwrap();
@@ -30,21 +31,76 @@ async fn an_address_that_tries_too_often_is_told_when_to_come_back() {
     }
 }
 
-#[tokio::test]
-async fn an_account_is_guarded_from_many_addresses_whether_it_exists_or_not() {
-    let config = AuthConfig { requests_per_minute_per_account: ATTEMPTS, ..wide() };
-    let server = Server::set_up(config).await;
-    let mut answers = Vec::new();
-    for email in ["ada@example.com", "nobody@example.com"] {
-        let mut codes = Vec::new();
-        for number in 0..=ATTEMPTS.get() {
-            let peer = format!("198.51.100.{number}");
-            let body = login(&format!(" {} ", email.to_uppercase()), "wrong horse");
-            codes.push(server.post_from(&peer, "/v1/auth/login", &body).await.code().to_owned());
-        }
-        answers.push(codes);
+/// The codes of one wrong password after the other, from these addresses.
+async fn failures(server: &Server, email: &str, peers: &[&str]) -> Vec<String> {
+    let mut codes = Vec::new();
+    for peer in peers {
+        let body = login(&format!(" {} ", email.to_uppercase()), "wrong horse");
+        codes.push(server.post_from(peer, "/v1/auth/login", &body).await.code().to_owned());
     }
-    assert_eq!(answers[0], answers[1]);
-    assert_eq!(answers[0].last().unwrap(), "rate_limited");
-    assert_eq!(answers[0][0], "invalid_credentials");
+    codes
+}
+
+#[tokio::test]
+async fn a_stranger_who_guesses_is_stopped_and_the_owner_is_not() {
+    let config = AuthConfig { failures_per_minute_per_account_and_address: ATTEMPTS, ..wide() };
+    let server = Server::set_up(config).await;
+    let stranger = ["198.51.100.1"; 4];
+    let known = failures(&server, "ada@example.com", &stranger).await;
+    assert_eq!(known, failures(&server, "nobody@example.com", &stranger).await);
+    let (refused, wrong) = ("rate_limited", "invalid_credentials");
+    assert_eq!(known, [wrong, wrong, wrong, refused]);
+    let owner = login("ada@example.com", "correct horse");
+    assert_eq!(server.post_from("198.51.100.2", "/v1/auth/login", &owner).await.status, StatusCode::OK);
+    let guessed = server.post_from("198.51.100.1", "/v1/auth/login", &owner).await;
+    assert_eq!(guessed.code(), refused, "even the right password is not looked at");
+    assert_eq!(guessed.headers["retry-after"], "20");
+    server.pass(20);
+    assert_eq!(server.post_from("198.51.100.1", "/v1/auth/login", &owner).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_account_is_guarded_from_many_addresses_but_for_those_it_was_used_from() {
+    let config = AuthConfig { failures_per_minute_per_account: ATTEMPTS, ..wide() };
+    let server = Server::set_up(config).await;
+    let owner = login("ada@example.com", "correct horse");
+    assert_eq!(server.post_from("192.0.2.1", "/v1/auth/login", &owner).await.status, StatusCode::OK);
+    let peers = ["198.51.100.1", "198.51.100.2", "198.51.100.3", "198.51.100.4"];
+    let known = failures(&server, "ada@example.com", &peers).await;
+    assert_eq!(known.last().unwrap(), "rate_limited");
+    assert_eq!(known, failures(&server, "nobody@example.com", &peers).await);
+    assert_eq!(server.post_from("192.0.2.1", "/v1/auth/login", &owner).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn right_passwords_are_never_too_many() {
+    let config = AuthConfig { failures_per_minute_per_account_and_address: ATTEMPTS, ..wide() };
+    let server = Server::set_up(config).await;
+    for _ in 0..10 {
+        server.sign_in("ada@example.com", "correct horse").await;
+    }
+}
+
+#[tokio::test]
+async fn a_huge_password_is_refused_before_it_is_hashed() {
+    let server = Server::set_up(wide()).await;
+    let cookie = server.sign_in("ada@example.com", "correct horse").await;
+    let huge = "x".repeat(1 << 20);
+    let bodies = [
+        ("/v1/setup", json!({ "email": "a@b.example", "password": huge, "name": "A" })),
+        ("/v1/auth/register", json!({ "email": "a@b.example", "password": huge, "name": "A" })),
+        ("/v1/auth/login", json!({ "email": "ada@example.com", "password": huge })),
+        ("/v1/auth/password", json!({ "current_password": huge, "new_password": huge })),
+        ("/v1/auth/password/reset", json!({ "token": "x", "password": huge })),
+    ];
+    for (path, body) in bodies {
+        let answer = server.ask(From::Cookie(&cookie), "POST", path, &body).await;
+        assert_eq!(
+            (answer.status, answer.code()),
+            (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
+            "{path}"
+        );
+    }
+    let long = login("ada@example.com", &"x".repeat(1025));
+    assert_eq!(server.post("/v1/auth/login", &long).await.code(), "invalid_request");
 }
