@@ -72,6 +72,8 @@ pub struct PutObject {
     pub content_type: Option<String>,
     /// When.
     pub condition: ObjectCondition,
+    /// How many bytes were announced, so that what cannot be taken is refused before it comes.
+    pub length: Option<u64>,
     /// Its bytes; read no faster than they are written.
     pub body: ObjectBytes,
 }
