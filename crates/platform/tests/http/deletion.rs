@@ -60,13 +60,21 @@ async fn next(reports: &mut Asked) -> (String, Option<Behaviour>) {
 }
 
 fn eager() -> PlatformConfig {
-    PlatformConfig { purge_backoff_ms: 1, ..PlatformConfig::default() }
+    PlatformConfig { purge_backoff_ms: 1, purge_again_after_ms: 0, ..PlatformConfig::default() }
 }
 
-/// Waits until so many stores have still to remove a project.
-async fn purges_left(server: &Server, left: i64) {
+/// A store that fails is not asked again before the next start.
+fn patient() -> PlatformConfig {
+    PlatformConfig { purge_backoff_ms: 300_000, ..eager() }
+}
+
+const LEFT: &str = "SELECT count(*) FROM project_purges";
+const ANSWERED_ONCE: &str = "SELECT count(*) FROM project_purges WHERE round = 2";
+
+/// Waits until the table of purges says so.
+async fn noted(server: &Server, sql: &'static str, count: i64) {
     let noted = async {
-        while server.count("SELECT count(*) FROM project_purges").await != left {
+        while server.count(sql).await != count {
             tokio::task::yield_now().await;
         }
     };
@@ -74,7 +82,7 @@ async fn purges_left(server: &Server, left: i64) {
 }
 
 async fn tombstone_is_gone(server: &Server) {
-    purges_left(server, 0).await;
+    noted(server, LEFT, 0).await;
     assert_eq!(server.count("SELECT count(*) FROM project_tombstones").await, 0);
 }
 
@@ -126,22 +134,63 @@ async fn a_store_that_hangs_holds_up_no_other() {
 
 #[tokio::test]
 async fn what_was_left_at_a_stop_is_removed_after_the_restart() {
-    let slow = PlatformConfig { purge_backoff_ms: 300_000, ..PlatformConfig::default() };
     let (failing, mut failing_asked) = store("documents", &[Behaviour::Fail]);
     let (hanging, mut hanging_asked) = store("functions", &[Behaviour::Hang]);
-    let server = Server::start_with(slow, vec![failing, hanging]).await;
+    let server = Server::start_with(patient(), vec![failing, hanging]).await;
     let project = server.project("cities").await;
+    let asked = (project.id().to_owned(), None);
     server.delete(ADA, &project.path).await;
     next(&mut failing_asked).await;
     next(&mut hanging_asked).await;
 
     let (documents, mut documents_asked) = store("documents", &[]);
-    let server = server.restart(slow, vec![documents]).await;
-    assert_eq!(next(&mut documents_asked).await, (project.id().to_owned(), None));
-    purges_left(&server, 1).await;
+    let server = server.restart(patient(), vec![documents]).await;
+    assert_eq!(next(&mut documents_asked).await, asked);
+    noted(&server, ANSWERED_ONCE, 1).await;
 
     let (functions, mut functions_asked) = store("functions", &[]);
-    let server = server.restart(slow, vec![functions]).await;
-    assert_eq!(next(&mut functions_asked).await, (project.id().to_owned(), None));
+    let server = server.restart(patient(), vec![functions]).await;
+    assert_eq!(next(&mut functions_asked).await, asked);
+    noted(&server, LEFT, 1).await;
+
+    let (documents, mut documents_asked) = store("documents", &[]);
+    let server = server.restart(patient(), vec![documents]).await;
+    assert_eq!(next(&mut documents_asked).await, asked);
     tombstone_is_gone(&server).await;
+}
+
+#[tokio::test]
+async fn when_all_stores_have_answered_each_is_asked_once_more() {
+    let (failing, mut failing_asked) = store("documents", &[Behaviour::Fail]);
+    let (quick, mut quick_asked) = store("logs", &[]);
+    let server = Server::start_with(patient(), vec![failing, quick]).await;
+    let project = server.project("cities").await;
+    server.delete(ADA, &project.path).await;
+    next(&mut failing_asked).await;
+    next(&mut quick_asked).await;
+    noted(&server, ANSWERED_ONCE, 1).await;
+    assert!(quick_asked.try_recv().is_err(), "asked again before all had answered");
+
+    let (documents, mut documents_asked) = store("documents", &[]);
+    let (logs, mut logs_asked) = store("logs", &[]);
+    let server = server.restart(patient(), vec![documents, logs]).await;
+    next(&mut documents_asked).await;
+    next(&mut documents_asked).await;
+    next(&mut logs_asked).await;
+    tombstone_is_gone(&server).await;
+    assert!(documents_asked.try_recv().is_err() && logs_asked.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn the_second_round_waits_for_what_was_on_its_way() {
+    let config = PlatformConfig { purge_again_after_ms: 300_000, ..eager() };
+    let (quick, mut quick_asked) = store("documents", &[]);
+    let server = Server::start_with(config, vec![quick]).await;
+    let project = server.project("cities").await;
+    let before = service_kit::clock::now_ms();
+    server.delete(ADA, &project.path).await;
+    next(&mut quick_asked).await;
+    noted(&server, ANSWERED_ONCE, 1).await;
+    let due_at = server.count("SELECT due_at FROM project_purges").await;
+    assert!((before + 300_000..before + 330_000).contains(&due_at));
 }
