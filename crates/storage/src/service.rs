@@ -328,8 +328,14 @@ impl ObjectStore for StorageService {
         condition: ObjectCondition,
     ) -> Result<(), ObjectError> {
         self.inner.is_stopped()?;
-        let _work = self.inner.drain.work();
-        self.inner.delete(project, name, &condition).await
+        let work = self.inner.work();
+        let (inner, project, name) = (self.inner.clone(), project.clone(), name.clone());
+        // It goes on also where the caller goes away: the file goes with its row.
+        let deleting = tokio::spawn(async move {
+            let _work = work;
+            inner.delete(&project, &name, &condition).await
+        });
+        deleting.await.map_err(|error| ObjectError::Failed(Box::new(error)))?
     }
 
     async fn list(&self, project: &ProjectId, list: ObjectList) -> Result<ObjectPage, ObjectError> {

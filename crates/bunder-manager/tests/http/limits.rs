@@ -4,6 +4,7 @@ use crate::support::World;
 use bunder_manager::KvConfig;
 use http::{Method, StatusCode};
 use serde_json::json;
+use sqlx::Executor as _;
 use std::num::{NonZeroU64, NonZeroUsize};
 
 fn config(keys: u64, bytes: u64) -> KvConfig {
@@ -78,4 +79,45 @@ async fn a_full_queue_answers_overloaded() {
     assert!(answers.iter().any(|answer| answer.0 == 201));
     assert!(answers.iter().any(|answer| *answer == (503, "overloaded".to_owned())));
     assert!(answers.iter().all(|answer| matches!(answer.0, 201 | 503)));
+}
+
+#[tokio::test]
+async fn a_full_disk_loses_nothing() {
+    let world = World::start().await;
+    let project = world.project();
+    project.put("kept", "1").await;
+    let mut write = world.database.write().await.unwrap();
+    write.execute("PRAGMA max_page_count = 1").await.unwrap();
+    write.commit().await.unwrap();
+    assert_eq!(project.put("a", &"x".repeat(100_000)).await.refusal(), (503, "disk_full".to_owned()));
+    assert_eq!(project.get("a").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(project.get("kept").await.text(), "1");
+    assert_eq!(
+        project.put("a", &"x".repeat(100_000)).await.status,
+        StatusCode::CREATED,
+        "there is room again"
+    );
+}
+
+#[tokio::test]
+async fn one_write_that_does_not_fit_takes_no_other_with_it() {
+    let world = World::start().await;
+    let project = world.project();
+    project.put("kept", "1").await;
+    let mut write = world.database.write().await.unwrap();
+    write.execute("PRAGMA max_page_count = 1").await.unwrap();
+    write.commit().await.unwrap();
+    let large = "x".repeat(100_000);
+    let puts = (0..20).map(|n| {
+        let value = if n == 10 { large.as_str() } else { "x" };
+        let project = &project;
+        async move { project.put(&n.to_string(), value).await.status }
+    });
+    let statuses = futures_util::future::join_all(puts).await;
+    let kept = statuses.iter().enumerate().filter(|(_, status)| **status == StatusCode::CREATED);
+    let kept: Vec<_> = kept.map(|(n, _)| n).collect();
+    assert!((0..20).filter(|n| *n != 10).all(|n| kept.contains(&n)), "{statuses:?}");
+    for n in kept {
+        assert_eq!(project.get(&n.to_string()).await.status, StatusCode::OK);
+    }
 }

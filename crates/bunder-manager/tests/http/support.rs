@@ -66,16 +66,17 @@ impl Access for StandInAccess {
 /// A running service.
 pub(crate) struct World {
     pub(crate) service: Arc<KeyValueService>,
+    pub(crate) database: Database,
     pub(crate) routes: ServiceRoutes,
     now: Arc<AtomicI64>,
     directory: tempfile::TempDir,
 }
 
-async fn open(directory: &Path, config: KvConfig, now: &Arc<AtomicI64>) -> Arc<KeyValueService> {
+async fn open(directory: &Path, config: KvConfig, now: &Arc<AtomicI64>) -> (Arc<KeyValueService>, Database) {
     let database = Database::open(&directory.join("kv.db"), Durability::Full).await.unwrap();
     let now = now.clone();
     let clock = Clock::reading(move || now.load(Ordering::SeqCst));
-    KeyValueService::start_at(config, database, clock).await.unwrap()
+    (KeyValueService::start_at(config, database.clone(), clock).await.unwrap(), database)
 }
 
 impl World {
@@ -86,17 +87,17 @@ impl World {
     pub(crate) async fn with(config: KvConfig) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let now = Arc::new(AtomicI64::new(1_700_000_000_000));
-        let service = open(directory.path(), config, &now).await;
+        let (service, database) = open(directory.path(), config, &now).await;
         let routes = service.routes(Arc::new(StandInAccess));
-        Self { service, routes, now, directory }
+        Self { service, database, routes, now, directory }
     }
 
     /// Stops, and starts again on the same file.
     pub(crate) async fn restart(self) -> Self {
         self.service.shutdown().await;
-        let service = open(self.directory.path(), KvConfig::default(), &self.now).await;
+        let (service, database) = open(self.directory.path(), KvConfig::default(), &self.now).await;
         let routes = service.routes(Arc::new(StandInAccess));
-        Self { service, routes, ..self }
+        Self { service, database, routes, ..self }
     }
 
     /// Moves the clock.
