@@ -48,8 +48,9 @@ impl Default for GatewayConfig {
 }
 
 impl GatewayConfig {
-    /// How people reach the server, without a slash at the end; `listen` is the address that was bound.
-    pub fn public_url(&self, listen: SocketAddr) -> String {
+    /// How people reach the server, without a slash at the end.
+    pub fn public_url(&self) -> String {
+        let listen = self.listen;
         match &self.public_url {
             Some(PublicUrl(url)) => url.clone(),
             None if listen.ip().is_unspecified() => format!("http://localhost:{}", listen.port()),
@@ -104,8 +105,9 @@ mod tests {
 
     #[test]
     fn without_one_the_listener_is_it() {
-        let config = GatewayConfig::default();
-        let url = |listen: &str| config.public_url(listen.parse().unwrap());
+        let with =
+            |listen: &str| GatewayConfig { listen: listen.parse().unwrap(), ..GatewayConfig::default() };
+        let url = |listen: &str| with(listen).public_url();
         assert_eq!(url("127.0.0.1:3001"), "http://127.0.0.1:3001");
         assert_eq!(url("0.0.0.0:8080"), "http://localhost:8080");
         assert_eq!(url("[::]:8080"), "http://localhost:8080");

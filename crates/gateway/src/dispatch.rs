@@ -53,8 +53,6 @@ pub struct GatewayParts {
     pub services: Vec<ServiceRoutes>,
     /// The executor of functions, where this process has one.
     pub front: Option<Arc<dyn Front>>,
-    /// The ports that this process offers to others (`rpc::RpcServer::finish`), where it offers any.
-    pub rpc: Option<Router>,
     /// The services of other processes that this one passes requests on to; none of its own.
     pub upstreams: Upstreams,
     /// Who may see the pages for operators.
@@ -83,8 +81,7 @@ pub struct Gateway {
 impl Gateway {
     /// Joins the parts.
     pub fn new(parts: GatewayParts) -> Self {
-        let GatewayParts { config, mut services, front, rpc, upstreams, access, health, drain, metrics } =
-            parts;
+        let GatewayParts { config, mut services, front, upstreams, access, health, drain, metrics } = parts;
         let here: Arc<[&'static str]> =
             services.iter().flat_map(|service| &service.rows).map(|row| service_of(row.path)).collect();
         services.push(system::routes(&services, access, system::State::new(health, drain.clone(), metrics)));
@@ -98,7 +95,7 @@ impl Gateway {
         Self {
             router,
             front,
-            rpc,
+            rpc: None,
             proxy: Proxy::new(upstreams, connect_timeout, drain.clone()),
             proxies: TrustedProxies::new(&config.trusted_proxies),
             cors: Cors::new(&config.cors_origins),
@@ -106,6 +103,13 @@ impl Gateway {
             config,
             drain,
         }
+    }
+
+    /// The same, answering gRPC calls with `ports` (`rpc::RpcServer::finish`).
+    #[must_use]
+    pub fn with_rpc(mut self, ports: Router) -> Self {
+        self.rpc = Some(ports);
+        self
     }
 
     /// The routers alone, for calls from inside the process.

@@ -25,6 +25,6 @@ mod upstreams;
 pub use body::RequestBody;
 pub use config::{GatewayConfig, InvalidPublicUrl, PublicUrl};
 pub use dispatch::{Answer, Front, Gateway, GatewayParts};
-pub use inside::{InsideApi, RoutedApi};
+pub use inside::InsideApi;
 pub use listener::{BindError, Listener};
 pub use upstreams::{InvalidUpstream, Upstreams, service_of};

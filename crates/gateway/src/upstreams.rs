@@ -100,6 +100,19 @@ impl Upstreams {
     }
 }
 
+impl FromIterator<(&'static str, String)> for Upstreams {
+    /// What cannot be passed on to is left out and said in the log; addresses were checked with the settings.
+    fn from_iter<I: IntoIterator<Item = (&'static str, String)>>(services: I) -> Self {
+        let mut upstreams = Self::default();
+        for (service, url) in services {
+            if let Err(error) = upstreams.add(service, &url) {
+                tracing::error!(%error, "nothing is passed on to a service");
+            }
+        }
+        upstreams
+    }
+}
+
 /// A service of another process.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Upstream<'a> {

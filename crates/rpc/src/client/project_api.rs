@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use ports::access::Grant;
 use ports::project_api::ProjectApi;
+use prost::Message as _;
 use serde_json::json;
 use service_kit::error::{ApiError, ErrorCode};
 use std::time::Duration;
@@ -17,6 +18,8 @@ use tonic::{Code, Status};
 
 /// What `Retry-After` says where the other process cannot be reached.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+const TOO_LARGE: &str = "a function's client sends and gets 20 MiB at the most, headers included";
 
 /// Calls the routes of another process as a grant.
 pub struct ProjectApiClient {
@@ -26,9 +29,7 @@ pub struct ProjectApiClient {
 
 impl ProjectApiClient {
     pub(crate) fn new(remote: Remote) -> Self {
-        let wire = Wire::new(remote.channel())
-            .max_decoding_message_size(MESSAGE_BYTES_MAX)
-            .max_encoding_message_size(MESSAGE_BYTES_MAX);
+        let wire = Wire::new(remote.channel()).max_decoding_message_size(MESSAGE_BYTES_MAX);
         Self { remote, wire }
     }
 
@@ -64,6 +65,9 @@ impl ProjectApi for ProjectApiClient {
             headers: wire_http::put_headers(&parts.headers),
             body,
         };
+        if message.encoded_len() > MESSAGE_BYTES_MAX {
+            return self.failed(&Status::out_of_range(TOO_LARGE));
+        }
         let mut wire = self.wire.clone();
         let reply = self.remote.call(wire.call(message)).await.and_then(wire_http::get_response);
         reply.unwrap_or_else(|status| self.failed(&status))
