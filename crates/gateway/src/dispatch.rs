@@ -171,7 +171,7 @@ impl Gateway {
         Ok(Admitted::From(origin))
     }
 
-    /// Refuses too many headers; says whether there may be some that have to be dropped.
+    /// Refuses too many headers; says whether there are some that have to be dropped.
     fn check_headers(&self, headers: &HeaderMap) -> Result<bool, ApiError> {
         let GatewayConfig { header_bytes_max, headers_max, .. } = self.config;
         let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
@@ -180,7 +180,7 @@ impl Gateway {
                 format!("a request has at most {headers_max} headers of {header_bytes_max} bytes in all");
             return Err(ApiError::new(ErrorCode::HeadersTooLarge, message));
         }
-        Ok(headers.keys().any(|name| name.as_str().starts_with(peer::IDENTITY_PREFIX)))
+        Ok(headers.keys().any(peer::is_identity))
     }
 
     async fn forward(&self, mut request: Request<RequestBody>, known: Known<'_>) -> Response<Body> {

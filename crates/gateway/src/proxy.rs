@@ -9,6 +9,7 @@ use crate::connection::Place;
 use crate::peer::Origin;
 use crate::upstreams::{Upstream, Upstreams};
 use axum::body::Body;
+use futures_util::StreamExt as _;
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -84,7 +85,18 @@ impl Proxy {
             return Ok(answer(response));
         }
         headers::strip(response.headers_mut());
-        Ok(answer(response))
+        let is_stream = headers::is_event_stream(response.headers());
+        let answer = answer(response);
+        Ok(if is_stream { self.until_drain(answer) } else { answer })
+    }
+
+    /// An answer without an end of its own ends when the drain begins; the client asks again elsewhere.
+    fn until_drain(&self, answer: Response<Body>) -> Response<Body> {
+        let drain = self.drain.clone();
+        answer.map(|body| {
+            let started = async move { drain.started().await };
+            Body::from_stream(body.into_data_stream().take_until(Box::pin(started)))
+        })
     }
 }
 

@@ -9,8 +9,10 @@ use axum::routing::{any, get, post};
 use futures_util::{StreamExt as _, stream};
 use gateway::{GatewayParts, Upstreams};
 use http::{HeaderMap, Response};
+use service_kit::drain::Drain;
 use std::convert::Infallible;
 use std::io;
+use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc;
 
 /// A body that is what the sender sends.
@@ -18,6 +20,17 @@ fn fed() -> (mpsc::Sender<Bytes>, Body) {
     let (sender, mut receiver) = mpsc::channel(1);
     let chunks = stream::poll_fn(move |context| receiver.poll_recv(context));
     (sender, Body::from_stream(chunks.map(Ok::<_, Infallible>)))
+}
+
+/// A service whose one stream of events is what the sender sends.
+async fn event_service() -> (mpsc::Sender<Bytes>, Service) {
+    let (sender, body) = fed();
+    let body = Arc::new(Mutex::new(Some(body)));
+    let events = move || {
+        let body = body.lock().unwrap().take().unwrap();
+        async move { ([("content-type", "text/event-stream")], body).into_response() }
+    };
+    (sender, Service::start(Router::new().route("/v1/events/a/subscribe", get(events))).await)
 }
 
 #[tokio::test]
@@ -54,13 +67,7 @@ async fn every_service_is_reached_through_a_plain_gateway() {
 
 #[tokio::test]
 async fn answers_stream_as_they_come() {
-    let (sender, body) = fed();
-    let body = std::sync::Mutex::new(Some(body));
-    let events = move || {
-        let body = body.lock().unwrap().take().unwrap();
-        async move { ([("content-type", "text/event-stream")], body).into_response() }
-    };
-    let service = Service::start(Router::new().route("/v1/events/a/subscribe", get(events))).await;
+    let (sender, service) = event_service().await;
     let gateway = in_front_of("buncast", service.address).await;
     sender.send(Bytes::from_static(b"event: connected\n\n")).await.unwrap();
     let mut answer = reqwest::get(format!("{gateway}/v1/events/a/subscribe")).await.unwrap();
@@ -70,6 +77,20 @@ async fn answers_stream_as_they_come() {
     sender.send(Bytes::from_static(b"event: message\n\n")).await.unwrap();
     assert_eq!(answer.chunk().await.unwrap().unwrap(), "event: message\n\n");
     drop(answer);
+    sender.closed().await;
+}
+
+#[tokio::test]
+async fn a_drain_ends_streams_of_events() {
+    let (sender, service) = event_service().await;
+    let (mut upstreams, drain) = (Upstreams::default(), Drain::new());
+    upstreams.add("buncast", &format!("http://{}", service.address)).unwrap();
+    let address = start(GatewayParts { upstreams, drain: drain.clone(), ..parts() }).await;
+    sender.send(Bytes::from_static(b": ping\n\n")).await.unwrap();
+    let mut answer = reqwest::get(format!("http://{address}/v1/events/a/subscribe")).await.unwrap();
+    assert_eq!(answer.chunk().await.unwrap().unwrap(), ": ping\n\n");
+    drain.start();
+    assert_eq!(answer.chunk().await.unwrap(), None);
     sender.closed().await;
 }
 
@@ -189,7 +210,7 @@ async fn two_gateways_that_point_at_each_other_notice() {
     upstreams.add("storage", &first).unwrap();
     let second = gateway::Listener::bind(second_address).await.unwrap();
     let second_gateway = gateway::Gateway::new(GatewayParts { upstreams, ..parts() });
-    tokio::spawn(second.serve(std::sync::Arc::new(second_gateway)));
+    tokio::spawn(second.serve(Arc::new(second_gateway)));
     let answer = reqwest::get(format!("{first}/v1/storage/a")).await.unwrap();
     assert_eq!(answer.status(), 503);
     assert_eq!(json(answer).await["error"]["details"]["service"], "storage");
