@@ -6,6 +6,7 @@ mod collections;
 mod documents;
 mod extract;
 mod indexes;
+mod live;
 mod object;
 mod preconditions;
 mod query;
@@ -25,9 +26,16 @@ type Server = Arc<BundocServer>;
 pub(crate) fn routes(server: &Server, access: Arc<dyn Access>) -> ServiceRoutes {
     let metrics = server.metrics.clone();
     let mut mounted = Mounted { routes: Routes::new("documents", server.clone(), access), metrics };
-    for mount in
-        [collections::mount, rules::mount, indexes::mount, query::mount, batch::mount, documents::mount]
-    {
+    let resources = [
+        collections::mount,
+        rules::mount,
+        indexes::mount,
+        query::mount,
+        live::mount,
+        batch::mount,
+        documents::mount,
+    ];
+    for mount in resources {
         mounted = mount(mounted);
     }
     mounted.routes.finish()

@@ -1,5 +1,5 @@
 //! Documents of every project over HTTP. Owns the routes under `/v1/database` (with a project key) and
-//! `/v1/projects/{project}/database` (for developers), the fair share of query threads, and the one
+//! `/v1/projects/{project}/database` (for developers), the fair share of query threads, the streams of changes, and the one
 //! mapping of engine errors to answers. A project is one database of the engine, named by its id.
 //! Never stores anything itself and never decides who a caller is.
 
@@ -8,7 +8,9 @@ mod error;
 mod gate;
 mod http;
 mod json;
+mod live;
 mod metrics;
+mod relay;
 mod scope;
 mod service;
 mod system;

@@ -30,10 +30,12 @@ pub(crate) enum Operation {
     Find,
     /// Several writes at once.
     Batch,
+    /// Opens a stream of changes.
+    Subscribe,
 }
 
 impl Operation {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Inspect,
         Self::Administer,
         Self::Insert,
@@ -43,6 +45,7 @@ impl Operation {
         Self::Delete,
         Self::Find,
         Self::Batch,
+        Self::Subscribe,
     ];
 
     fn label(self) -> &'static str {
@@ -56,6 +59,7 @@ impl Operation {
             Self::Delete => "delete",
             Self::Find => "find",
             Self::Batch => "batch",
+            Self::Subscribe => "subscribe",
         }
     }
 }

@@ -5,15 +5,19 @@ use crate::error;
 use crate::gate::Gate;
 use crate::http;
 use crate::json;
+use crate::live::Live;
 use crate::metrics::Metrics;
+use crate::relay::Relay;
 use crate::scope::{Scope, database_of, visible_to};
 use async_trait::async_trait;
 use axum::response::Response;
 use bundoc::engine::{CollectionInfo, CollectionName, Engine, FindRequest, WriteOp, Written};
 use bundoc::error::EngineError;
 use ports::access::Access;
+use ports::events::EventBus;
 use ports::lifecycle::{ProjectLifecycle, PurgeError};
 use routes::ServiceRoutes;
+use service_kit::drain::Drain;
 use service_kit::error::{ApiError, ErrorCode};
 use service_kit::ids::ProjectId;
 use service_kit::json::raw;
@@ -26,14 +30,34 @@ const STORE: &str = "bundoc";
 pub struct BundocServer {
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) gate: Gate,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) live: Arc<Live>,
+    relay: Arc<Relay>,
 }
 
 impl BundocServer {
-    /// Starts the service over `engine`. Metrics are registered here, so the recorder is installed before.
+    /// Starts the service over `engine`, inside a runtime. Metrics are registered here, so the recorder is
+    /// installed before.
     pub fn start(config: &DocumentsConfig, engine: Arc<dyn Engine>) -> Arc<Self> {
         let metrics = Arc::new(Metrics::register());
-        Arc::new(Self { engine, metrics, gate: Gate::new(config) })
+        let gate = Arc::new(Gate::new(config));
+        let live = Live::start(config, engine.clone(), gate.clone());
+        Arc::new(Self { engine, metrics, gate, live, relay: Arc::default() })
+    }
+
+    /// Publishes changes of documents to `bus`, in projects where somebody waits for them there. To be
+    /// called once, when the durable topics of the bus are loaded.
+    pub fn bind_events(&self, bus: Arc<dyn EventBus>) {
+        tokio::spawn(self.relay.clone().run(self.engine.clone(), bus));
+    }
+
+    /// Ends the open streams when `drain` begins, so that it need not wait for them.
+    pub fn end_streams_on(&self, drain: Drain) {
+        let live = self.live.clone();
+        tokio::spawn(async move {
+            drain.started().await;
+            live.end();
+        });
     }
 
     /// The routes, each under `/v1/database` and `/v1/projects/{project}/database`.
@@ -55,6 +79,8 @@ impl BundocServer {
 
     /// Flushes and stops the engine; calls that come later are answered with 503.
     pub async fn shutdown(&self) {
+        self.live.end();
+        self.relay.end();
         self.engine.shutdown().await;
     }
 
@@ -117,6 +143,9 @@ impl ProjectLifecycle for BundocServer {
     async fn purge(&self, project: &ProjectId) -> Result<(), PurgeError> {
         let failed = |error: EngineError| PurgeError { store: STORE, source: Box::new(error) };
         let database = database_of(project).map_err(failed)?;
-        self.engine.purge(&database).await.map_err(failed)
+        self.relay.stop(project);
+        self.engine.purge(&database).await.map_err(failed)?;
+        self.live.purged(project);
+        Ok(())
     }
 }

@@ -26,7 +26,7 @@ const LIMIT_DEFAULT: usize = 100;
 /// A query.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Query {
+pub(super) struct Query {
     /// Filter: `{"country": "DE", "population": {"$gt": 100000}}`; without one every document matches.
     #[schema(value_type = Option<Object>)]
     query: Option<Box<RawValue>>,
@@ -120,6 +120,15 @@ fn push<E: de::Error>(fields: &mut Vec<FieldOrder>, field: FieldOrder) -> Result
 }
 
 impl Query {
+    /// The request of a live query, which has no pages and no order.
+    pub(super) fn into_live(self) -> Result<FindRequest, ApiError> {
+        let paged = self.limit.is_some() || self.skip > 0 || self.cursor.is_some();
+        if paged {
+            return Err(invalid("a live query has no `limit`, `skip` or `cursor`: its whole result is sent"));
+        }
+        self.into_request()
+    }
+
     fn into_request(self) -> Result<FindRequest, ApiError> {
         let sort = match (self.sort, self.sort_field) {
             (Some(_), Some(_)) => return Err(invalid("send either `sort` or `sortField`")),

@@ -1,5 +1,6 @@
 //! A server over a store in a temporary directory, and callers of it.
 
+use crate::stream::Stream;
 use async_trait::async_trait;
 use axum::body::Body;
 use axum::extract::Request;
@@ -13,11 +14,38 @@ use routes::ServiceRoutes;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use service_kit::ids::{EndUserId, KeyId, ProjectId, UserId};
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
 use tower::ServiceExt;
 
 /// Keys are `sk_<project>` and `pk_<project>`; a session is the name of a role.
-struct StandInAccess;
+#[derive(Default)]
+pub(crate) struct StandInAccess {
+    revoked: Mutex<HashSet<String>>,
+    /// End users whose claims are others than their token says.
+    claims: Mutex<HashMap<EndUserId, Value>>,
+}
+
+impl StandInAccess {
+    /// The key is not valid any more.
+    pub(crate) fn revoke(&self, key: &str) {
+        self.revoked.lock().unwrap().insert(key.to_owned());
+    }
+
+    /// The end user has other claims from now on.
+    pub(crate) fn change_claims(&self, user: &EndUserId, claims: Value) {
+        self.claims.lock().unwrap().insert(user.clone(), claims);
+    }
+
+    /// The end user whose token is `<id> <claims as JSON>`.
+    fn end_user(&self, token: &str) -> Arc<EndUser> {
+        let (id, claims) = token.split_once(' ').expect("a token has claims");
+        let id = EndUserId::parse(id).expect("an id");
+        let changed = self.claims.lock().unwrap().get(&id).cloned();
+        let claims = changed.unwrap_or_else(|| serde_json::from_str(claims).expect("claims"));
+        Arc::new(EndUser { id, claims: claims.as_object().expect("an object").clone() })
+    }
+}
 
 #[async_trait]
 impl Access for StandInAccess {
@@ -25,13 +53,16 @@ impl Access for StandInAccess {
         match ask {
             Ask::Key { action } => {
                 let key = credentials.key.as_ref().ok_or(AccessError::Unauthenticated("send a key"))?;
+                if self.revoked.lock().unwrap().contains(key.expose_secret()) {
+                    return Err(AccessError::Unauthenticated("the key was revoked"));
+                }
                 let (kind, project) = key.expose_secret().split_once('_').expect("a key has a prefix");
                 let kind = if kind == "sk" { KeyKind::Secret } else { KeyKind::Public };
                 if !kind.allows(action) {
                     return Err(AccessError::Forbidden("a public key may not do this"));
                 }
                 let caller = Caller::Key { id: KeyId::generate(), kind };
-                let end_user = credentials.bearer.as_ref().map(|token| end_user(token.expose_secret()));
+                let end_user = credentials.bearer.as_ref().map(|token| self.end_user(token.expose_secret()));
                 Ok(Grant { caller, project: ProjectId::parse(project).ok(), end_user })
             }
             Ask::Project { project, action } => {
@@ -54,27 +85,49 @@ impl Access for StandInAccess {
     }
 }
 
-/// The end user whose token is `<id> <claims as JSON>`.
-fn end_user(token: &str) -> Arc<EndUser> {
-    let (id, claims) = token.split_once(' ').expect("a token has claims");
-    let id = EndUserId::parse(id).expect("an id");
-    Arc::new(EndUser { id, claims: serde_json::from_str(claims).expect("claims") })
-}
-
 /// A running service.
 pub(crate) struct World {
     pub(crate) server: Arc<BundocServer>,
     pub(crate) routes: ServiceRoutes,
-    _directory: tempfile::TempDir,
+    pub(crate) access: Arc<StandInAccess>,
+    config: DocumentsConfig,
+    directory: tempfile::TempDir,
 }
 
 impl World {
     pub(crate) fn start() -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::with(DocumentsConfig::default())
+    }
+
+    pub(crate) fn with(config: DocumentsConfig) -> Self {
+        Self::open(config, tempfile::tempdir().unwrap())
+    }
+
+    fn open(config: DocumentsConfig, directory: tempfile::TempDir) -> Self {
         let (engine, _) = FjallEngine::open(directory.path(), EngineOptions::default()).unwrap();
-        let server = BundocServer::start(&DocumentsConfig::default(), engine);
-        let routes = server.routes(Arc::new(StandInAccess));
-        Self { server, routes, _directory: directory }
+        let server = BundocServer::start(&config, engine);
+        let access = Arc::new(StandInAccess::default());
+        let routes = server.routes(access.clone());
+        Self { server, routes, access, config, directory }
+    }
+
+    /// Shuts down and starts again over the same directory.
+    pub(crate) async fn restart(self) -> Self {
+        let Self { server, routes, config, directory, .. } = self;
+        server.shutdown().await;
+        drop((server, routes));
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        // Tasks that still hold the engine end with their streams.
+        while FjallEngine::open(directory.path(), EngineOptions::default()).is_err() {
+            assert!(std::time::Instant::now() < deadline, "the store is still open");
+            tokio::task::yield_now().await;
+        }
+        Self::open(config, directory)
+    }
+
+    /// A project that was made before.
+    pub(crate) fn known(&self, id: ProjectId) -> Project<'_> {
+        Project { world: self, id }
     }
 
     /// A new project.
@@ -154,6 +207,21 @@ impl Call {
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.request = self.request.header(name, value);
         self
+    }
+
+    /// Opens a stream.
+    pub(crate) async fn stream(self) -> Stream {
+        self.stream_with(Vec::new()).await
+    }
+
+    pub(crate) async fn stream_with(self, body: impl Into<Vec<u8>>) -> Stream {
+        let request = self.request.header("content-type", "application/json");
+        let request: Request = request.body(Body::from(body.into())).unwrap();
+        let response = self.router.oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        Stream::new(response.into_body())
     }
 
     pub(crate) async fn send(self) -> Answer {

@@ -1,0 +1,121 @@
+//! Events as they are sent: each is written once, however many get it.
+
+use super::position::event_id;
+use bson::RawDocument;
+use bundoc::engine::{Change, ChangeKind, ChangePosition};
+use bytes::Bytes;
+use service_kit::ids::ProjectId;
+use service_kit::sse;
+use std::sync::OnceLock;
+
+/// What a subscriber is told that a change is to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Show {
+    Added,
+    Modified,
+    Removed,
+}
+
+impl Show {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Modified => "modified",
+            Self::Removed => "removed",
+        }
+    }
+}
+
+/// A change, and its events as far as they were needed.
+pub(super) struct LiveChange {
+    pub(super) change: Change,
+    pub(super) id: String,
+    events: [OnceLock<Bytes>; 3],
+}
+
+impl LiveChange {
+    pub(super) fn new(change: Change, epoch: &str) -> Self {
+        let id = event_id(epoch, change.position);
+        Self { change, id, events: Default::default() }
+    }
+
+    /// The document as it is after the change.
+    pub(super) fn document(&self) -> Option<&RawDocument> {
+        match &self.change.kind {
+            ChangeKind::Added(after) | ChangeKind::Modified { after, .. } => Some(after),
+            ChangeKind::Removed { .. } | ChangeKind::Dropped | ChangeKind::RulesReplaced => None,
+        }
+    }
+
+    pub(super) fn document_id(&self) -> &str {
+        self.change.id.as_ref().map_or("", |id| id.as_str())
+    }
+
+    /// Bytes of documents in it.
+    pub(super) fn bytes(&self) -> usize {
+        let before = match &self.change.kind {
+            ChangeKind::Modified { before, .. } | ChangeKind::Removed { before } => before.as_ref(),
+            ChangeKind::Added(_) | ChangeKind::Dropped | ChangeKind::RulesReplaced => None,
+        };
+        let length = |document: &RawDocument| document.as_bytes().len();
+        self.document().map_or(0, length) + before.map_or(0, |before| length(before))
+    }
+
+    /// The event with the whole document.
+    pub(super) fn event(&self, show: Show) -> Bytes {
+        let write = || {
+            let document = self.document().filter(|_| show != Show::Removed);
+            change(Some(&self.id), show, (self.document_id(), document))
+        };
+        self.events[show as usize].get_or_init(write).clone()
+    }
+}
+
+/// `change`; where the document cannot be written, `resync` in its place.
+pub(super) fn change(
+    id: Option<&str>,
+    show: Show,
+    (document_id, document): (&str, Option<&RawDocument>),
+) -> Bytes {
+    let bytes = document.map_or(0, |document| document.as_bytes().len());
+    let mut data = Vec::with_capacity(64 + document_id.len() + bytes + bytes / 2);
+    data.extend_from_slice(b"{\"type\":\"");
+    data.extend_from_slice(show.name().as_bytes());
+    data.extend_from_slice(b"\",\"docId\":");
+    data.extend_from_slice(serde_json::Value::from(document_id).to_string().as_bytes());
+    data.extend_from_slice(b",\"document\":");
+    let written = match document {
+        Some(document) => bundoc::json::to_json(document, &mut data),
+        None => {
+            data.extend_from_slice(b"null");
+            Ok(())
+        }
+    };
+    if let Err(error) = written {
+        tracing::error!(%error, "a changed document cannot be written as JSON");
+        return sse::event("resync", id, b"{}");
+    }
+    data.push(b'}');
+    sse::event("change", id, &data)
+}
+
+/// `connected`: the beginning of every stream.
+pub(super) fn connected(project: &ProjectId, collection: &str, id: Option<&str>) -> Bytes {
+    let data = serde_json::json!({ "projectId": project.as_str(), "collection": collection });
+    sse::event("connected", id, data.to_string().as_bytes())
+}
+
+/// `resync`: what the subscriber has may be wrong, and is to be read again.
+pub(super) fn resync(epoch: &str, position: ChangePosition) -> Bytes {
+    sse::event("resync", Some(&event_id(epoch, position)), b"{}")
+}
+
+/// `ready`: the result of a live query is complete.
+pub(super) fn ready() -> Bytes {
+    sse::event("ready", None, b"{}")
+}
+
+/// `close`: the end of a stream, and why.
+pub(super) fn close(reason: &str) -> Bytes {
+    sse::event("close", None, serde_json::json!({ "reason": reason }).to_string().as_bytes())
+}
