@@ -35,8 +35,8 @@ pub struct KmsConfig {
     /// Messages that one version of an AES-256-GCM key encrypts before the key is rotated by itself; at most
     /// 2^32.
     pub messages_per_version_max: NonZeroU64,
-    /// Versions of keys held unwrapped in memory, of all projects together.
-    pub key_versions_cached_max: NonZeroUsize,
+    /// Named keys held unwrapped in memory, of all projects together; each version takes up to 2 KiB.
+    pub keys_cached_max: NonZeroUsize,
     /// Projects whose key-encryption key is held unwrapped in memory.
     pub projects_cached_max: NonZeroUsize,
     /// Bytes of an audit file; the next line opens another. At start the newest file is checked whole.
@@ -58,7 +58,7 @@ impl Default for KmsConfig {
             key_versions_max: 100,
             payload_bytes_max: 512 << 10,
             messages_per_version_max: NonZeroU64::new(MESSAGES_PER_VERSION_MAX).unwrap_or(NonZeroU64::MIN),
-            key_versions_cached_max: nonzero(10_000),
+            keys_cached_max: nonzero(1_000),
             projects_cached_max: nonzero(10_000),
             audit_file_bytes_max: 64 << 20,
             audit_queue_max: nonzero(4_096),

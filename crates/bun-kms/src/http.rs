@@ -54,12 +54,12 @@ enum Body {
 impl Body {
     /// Twice what is carried: base64 takes a third more, text in JSON may be escaped.
     fn bytes_max(self, kms: &Kms) -> usize {
-        BODY_REST_BYTES
-            + match self {
-                Self::Small => 0,
-                Self::Value => kms.config.secret_bytes_max.saturating_mul(2),
-                Self::Payload => kms.config.payload_bytes_max.saturating_mul(2),
-            }
+        let carried = match self {
+            Self::Small => 0,
+            Self::Value => kms.config.secret_bytes_max,
+            Self::Payload => kms.config.payload_bytes_max,
+        };
+        carried.saturating_mul(2).saturating_add(BODY_REST_BYTES)
     }
 }
 

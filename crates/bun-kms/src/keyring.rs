@@ -61,27 +61,16 @@ impl NamedKey {
 
 type Place = (ProjectId, Box<str>);
 
-/// A key weighs as much as it has versions.
-#[derive(Clone)]
-struct ByVersions;
-
-impl quick_cache::Weighter<Place, Arc<NamedKey>> for ByVersions {
-    fn weight(&self, _: &Place, key: &Arc<NamedKey>) -> u64 {
-        1 + key.versions.len() as u64
-    }
-}
-
 /// The keys of this process.
 pub(crate) struct KeyRing {
-    ready: Cache<Place, Arc<NamedKey>, ByVersions>,
+    ready: Cache<Place, Arc<NamedKey>>,
     /// Counts changes: what was read before one may not be kept after it.
     changes: AtomicU64,
 }
 
 impl KeyRing {
-    pub(crate) fn new(versions_max: usize) -> Self {
-        let ready = Cache::with_weighter(versions_max, versions_max as u64, ByVersions);
-        Self { ready, changes: AtomicU64::new(0) }
+    pub(crate) fn new(keys_max: usize) -> Self {
+        Self { ready: Cache::new(keys_max), changes: AtomicU64::new(0) }
     }
 
     /// The key that is in memory.

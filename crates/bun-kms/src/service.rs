@@ -57,7 +57,7 @@ impl KmsService {
         let (audit, head) = opened.await.unwrap_or(Err(AuditError::Closed))?;
         store.set_audit_head(&head).await?;
         let keks = Keks::new(root, config.projects_cached_max.get());
-        let ring = KeyRing::new(config.key_versions_cached_max.get());
+        let ring = KeyRing::new(config.keys_cached_max.get());
         let cursors = Cipher::new(Algorithm::XChaCha20Poly1305, &Key32::generate()?)?;
         Ok(Arc::new(Self { kms: Arc::new(Kms { config, store, keks, ring, audit, cursors }) }))
     }

@@ -69,3 +69,41 @@ fn begin(directory: &Path, bytes_max: u64, known: Option<&Head>) -> Result<LogFi
     };
     LogFile::create(directory, OpenAt { number, chain, len: 0, bytes_max }, note)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::line::{By, Event, Operation};
+    use super::*;
+    use service_kit::ids::ProjectId;
+
+    /// What a kill or power loss leaves: any beginning of what was written.
+    #[test]
+    fn a_log_cut_anywhere_opens_with_its_whole_lines_and_goes_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(NEWEST);
+        let event = || Event {
+            project: ProjectId::generate(),
+            by: By::service(),
+            operation: Operation::Open,
+            resource: None,
+            outcome: "ok",
+        };
+        let mut log = open(directory.path(), u64::MAX, None).unwrap();
+        log.append(&[event(), event(), event()]).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        for len in (1..=whole.len()).step_by(13) {
+            std::fs::write(&path, &whole[..len]).unwrap();
+            let lines = whole[..len].iter().filter(|byte| **byte == b'\n').count() as u64;
+            let opened = open(directory.path(), u64::MAX, None);
+            if lines == 0 {
+                assert!(matches!(opened, Err(AuditError::Broken { line: 1, .. })), "{len}");
+                continue;
+            }
+            let mut log = opened.unwrap();
+            log.append(&[event()]).unwrap();
+            let torn = u64::from(whole[len - 1] != b'\n');
+            let scanned = scan(&path, u64::MAX, Some(&log.head())).unwrap();
+            assert_eq!((scanned.lines, scanned.torn_len), (lines + torn + 1, 0), "{len}");
+        }
+    }
+}

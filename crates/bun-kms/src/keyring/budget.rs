@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Messages set aside at a time.
-pub(crate) const BLOCK: u64 = 1 << 16;
+pub(crate) const BLOCK: u64 = 1 << 12;
 
 /// The messages of the active version.
 pub(crate) struct Budget {

@@ -133,7 +133,7 @@ impl Kms {
         ciphertext: &[u8],
         operation: &'static str,
     ) -> Result<(Zeroizing<Vec<u8>>, u32), OperationError> {
-        check_size("`ciphertext`", ciphertext, self.config.payload_bytes_max + OVERHEAD_MAX)?;
+        check_size("`ciphertext`", ciphertext, self.config.payload_bytes_max.saturating_add(OVERHEAD_MAX))?;
         check_size("`aad`", with.aad, AAD_BYTES_MAX)?;
         let key = self.named_key(project, with.key).await?;
         cipher(&key, key.active()?, operation)?;

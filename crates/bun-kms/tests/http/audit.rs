@@ -243,9 +243,24 @@ async fn what_is_in_the_way_of_the_next_file_closes_the_service() {
 }
 
 #[tokio::test]
-async fn a_full_disk_at_start_is_told() {
+async fn a_full_disk_closes_the_service_until_there_is_room() {
+    let server = Server::start_with(config(json!({ "audit_file_bytes_max": 400 }))).await;
+    let project = server.project();
+    project.write("a", "value").await;
+    let next = server.path("kms-audit.new");
+    std::os::unix::fs::symlink("/dev/full", &next).unwrap();
+    let full = project.get("/secrets/a").await;
+    assert_eq!(full.refusal(), (503, "unavailable"));
+    assert!(!full.body.to_string().contains("value"));
+    assert_eq!(project.put("/secrets/a", json!({ "value": "b" })).await.refusal(), (503, "unavailable"));
+    std::fs::remove_file(&next).unwrap();
+    assert_eq!(project.get("/secrets/a").await.text("value"), "value");
+    assert_eq!(server.service.verify_audit().await.unwrap().files, 2);
+}
+
+#[tokio::test]
+async fn a_directory_in_the_way_at_start_is_told() {
     let directory = tempfile::tempdir().unwrap();
-    std::os::unix::fs::symlink("/dev/full", directory.path().join("kms-audit.new")).unwrap();
     std::fs::create_dir(directory.path().join("kms-audit.jsonl")).unwrap();
     let (_database, started) = start_in(directory.path(), config(json!({}))).await;
     let error = started.err().unwrap();
