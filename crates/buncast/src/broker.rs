@@ -84,15 +84,22 @@ impl Broker {
         topic: &Arc<TopicState>,
         mut draft: Draft,
     ) -> Result<Outcome, BusError> {
+        let mut topic = topic.clone();
         for _ in 0..=SHEDS_MAX {
             match topic.offer(realm, draft) {
                 Offered::Out(pressed) => return Ok(Outcome::Out(pressed)),
                 Offered::ToLog(log, draft) => {
-                    return topic::append(realm, topic, log, draft).await.map(Outcome::Durable);
+                    return topic::append(realm, &topic, log, draft).await.map(Outcome::Durable);
                 }
-                Offered::NoRoom(refused) => draft = refused,
+                Offered::NoRoom(refused) => {
+                    draft = refused;
+                    self.make_room(realm);
+                }
+                Offered::Removed(refused) => {
+                    draft = refused;
+                    topic = realm.topic(&draft.topic)?;
+                }
             }
-            self.make_room(realm);
         }
         Err(BusError::Overloaded("too many events wait for slow subscribers: try again in a moment"))
     }
@@ -140,13 +147,8 @@ impl Broker {
     }
 
     /// Declares a topic; with a retention it keeps a log from now on.
-    pub(crate) fn declare(
-        &self,
-        realm: &Realm,
-        topic: &Topic,
-        retention: Option<Retention>,
-    ) -> Result<(), BusError> {
-        let state = self.realm(realm).topic(topic)?;
+    pub(crate) fn declare(&self, realm: &Realm, topic: &Topic, retention: Option<Retention>) {
+        let state = self.realm(realm).declared(topic);
         match (state.log(), retention) {
             (Some(log), Some(retention)) => log.keep(retention),
             (None, Some(retention)) => {
@@ -156,13 +158,12 @@ impl Broker {
             (None, None) => state.declare(None),
             (Some(_), None) => {}
         }
-        Ok(())
     }
 
     /// Forgets a topic and removes its log; says whether it was known.
     pub(crate) async fn remove(&self, realm: &Realm, topic: &Topic) -> Result<bool, LogError> {
         let Some(state) = self.realm(realm).remove_topic(topic.as_str()) else { return Ok(false) };
-        if let Some(log) = state.forget() {
+        if let Some(log) = state.retire() {
             self.demand.remove(realm, &pattern_of(topic));
             log.remove().await?;
         }
@@ -229,7 +230,7 @@ impl Broker {
         if let Some(state) = removed {
             state.end_all(End::Removed, None);
             for topic in state.topics() {
-                if let Some(log) = topic.forget() {
+                if let Some(log) = topic.retire() {
                     self.demand.remove(realm, &pattern_of(&topic.topic));
                     log.remove().await?;
                 }

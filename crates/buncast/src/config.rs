@@ -44,8 +44,8 @@ pub struct BuncastConfig {
     pub retention_age_seconds: u64,
     /// How many bytes of them.
     pub retention_bytes: u64,
-    /// The most that a declaration may ask for.
-    pub retention_bytes_max: u64,
+    /// How many bytes all logs of one realm may keep together, by their declarations.
+    pub log_bytes_per_realm_max: u64,
     /// How often logs are looked through for what is too old.
     pub retention_check_seconds: u64,
 }
@@ -70,7 +70,7 @@ impl Default for BuncastConfig {
             log_writers_max: 8,
             retention_age_seconds: 7 * 86_400,
             retention_bytes: 256 << 20,
-            retention_bytes_max: 10 << 30,
+            log_bytes_per_realm_max: 10 << 30,
             retention_check_seconds: 60,
         }
     }

@@ -22,7 +22,7 @@ impl BuncastService {
         retention: Option<Retention>,
     ) -> Result<TopicInfo, BuncastError> {
         if let Some(retention) = retention {
-            self.check_retention(retention)?;
+            check_retention(retention)?;
         }
         let _turn = self.declaring.lock().await;
         let known = self.broker.info(realm, topic).await;
@@ -30,25 +30,38 @@ impl BuncastService {
         if is_durable && retention.is_none() {
             return Err(BuncastError::KeepsLog);
         }
+        if let Some(retention) = retention {
+            self.check_logs(realm, topic, retention).await?;
+        }
         if !is_durable && retention.is_some() {
-            let max = self.config.durable_topics_per_realm_max;
-            if self.store.durable_topics(realm).await? >= max {
-                return Err(BuncastError::TooManyDurable { max });
-            }
             // What an earlier topic of this name may have left, where its removal was cut short.
             self.broker.sweep(realm, topic).await?;
         }
+        // Held until it is declared, so that the broker has a place for it.
+        let _place = self.broker.realm(realm).topic(topic)?;
         let row = TopicRow { realm: realm.clone(), topic: topic.clone(), retention };
         self.store.put_topic(&row).await?;
-        self.broker.declare(realm, topic, retention)?;
+        self.broker.declare(realm, topic, retention);
         self.broker.info(realm, topic).await.ok_or(BuncastError::TopicNotFound)
     }
 
-    fn check_retention(&self, retention: Retention) -> Result<(), BuncastError> {
-        let bytes_max = self.config.retention_bytes_max;
-        let valid = (1..=AGE_SECONDS_MAX).contains(&retention.age_seconds)
-            && (LOG_BYTES_MIN..=bytes_max).contains(&retention.bytes_max);
-        if valid { Ok(()) } else { Err(BuncastError::Retention { bytes_max }) }
+    /// Whether the realm may have one more log, or one that keeps this much.
+    async fn check_logs(
+        &self,
+        realm: &Realm,
+        topic: &Topic,
+        retention: Retention,
+    ) -> Result<(), BuncastError> {
+        let others = self.store.other_logs(realm, topic).await?;
+        let (max, bytes_max) =
+            (self.config.durable_topics_per_realm_max, self.config.log_bytes_per_realm_max);
+        if others.count >= max {
+            return Err(BuncastError::TooManyDurable { max });
+        }
+        if others.bytes.saturating_add(retention.bytes_max) > bytes_max {
+            return Err(BuncastError::LogBytes { bytes_max });
+        }
+        Ok(())
     }
 
     /// Removes a topic with its log. Subscriptions stand.
@@ -57,4 +70,10 @@ impl BuncastService {
         self.store.delete_topic(realm, topic).await?;
         if self.broker.remove(realm, topic).await? { Ok(()) } else { Err(BuncastError::TopicNotFound) }
     }
+}
+
+fn check_retention(retention: Retention) -> Result<(), BuncastError> {
+    let valid =
+        (1..=AGE_SECONDS_MAX).contains(&retention.age_seconds) && retention.bytes_max >= LOG_BYTES_MIN;
+    if valid { Ok(()) } else { Err(BuncastError::Retention) }
 }

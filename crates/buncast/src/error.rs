@@ -64,12 +64,15 @@ pub enum BuncastError {
         /// The limit.
         max: usize,
     },
-    /// A retention breaks a rule.
-    #[error("`retention` keeps from 1 second to 10 years, and from 65536 to {bytes_max} bytes")]
-    Retention {
+    /// The logs of a project would keep too much.
+    #[error("the logs of the project may keep {bytes_max} bytes together: give some a smaller `max_bytes`")]
+    LogBytes {
         /// The limit.
         bytes_max: u64,
     },
+    /// A retention breaks a rule.
+    #[error("`retention` keeps from 1 second to 10 years, and 65536 bytes or more")]
+    Retention,
     /// The rules do not allow it.
     #[error("the rules of the project do not allow this: see event-rules")]
     NotAllowed,
@@ -103,8 +106,8 @@ impl Classify for BuncastError {
             Self::Rules(error) => error.code(),
             Self::TopicNotFound => ErrorCode::TopicNotFound,
             Self::KeepsLog => ErrorCode::Conflict,
-            Self::TooManyDurable { .. } => ErrorCode::LimitExceeded,
-            Self::Retention { .. } | Self::Invalid(_) => ErrorCode::InvalidRequest,
+            Self::TooManyDurable { .. } | Self::LogBytes { .. } => ErrorCode::LimitExceeded,
+            Self::Retention | Self::Invalid(_) => ErrorCode::InvalidRequest,
             Self::NotAllowed => ErrorCode::Forbidden,
         }
     }

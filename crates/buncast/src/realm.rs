@@ -71,6 +71,12 @@ impl RealmState {
         Ok(state.clone())
     }
 
+    /// A topic that is in the store of declarations, whatever the limit is now.
+    pub(crate) fn declared(&self, topic: &Topic) -> Arc<TopicState> {
+        let new = || TopicState::new(topic.clone());
+        write(&self.topics).entry(topic.as_str().into()).or_insert_with(new).clone()
+    }
+
     /// A topic that is remembered.
     pub(crate) fn known(&self, topic: &str) -> Option<Arc<TopicState>> {
         read(&self.topics).get(topic).cloned()

@@ -60,7 +60,7 @@ impl BuncastService {
         let store = Store::open(&deps.data_dir.join("events.db")).await?;
         let broker = Broker::new(config.clone(), logs);
         for row in store.topics().await? {
-            broker.declare(&row.realm, &row.topic, row.retention)?;
+            broker.declare(&row.realm, &row.topic, row.retention);
         }
         let listener = config.socket.as_deref().map(socket::Listener::bind).transpose()?;
         let service = Arc::new(Self {

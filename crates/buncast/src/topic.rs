@@ -28,6 +28,8 @@ struct Gate {
     targets: Vec<Arc<Inbox>>,
     log: Option<Arc<TopicLog>>,
     declared: bool,
+    /// The topic was removed; another state stands for its name, or will.
+    removed: bool,
     published: u64,
     last_ms: Option<i64>,
 }
@@ -52,6 +54,8 @@ pub(crate) enum Offered {
     ToLog(Arc<TopicLog>, Draft),
     /// There is no room for them in memory.
     NoRoom(Draft),
+    /// The topic was removed meanwhile: its name has to be looked up again.
+    Removed(Draft),
 }
 
 impl TopicState {
@@ -62,6 +66,9 @@ impl TopicState {
     /// Gives events to all subscribers, unless the topic keeps a log.
     pub(crate) fn offer(&self, realm: &RealmState, draft: Draft) -> Offered {
         let mut gate = locked(&self.gate);
+        if gate.removed {
+            return Offered::Removed(draft);
+        }
         if let Some(log) = &gate.log {
             return Offered::ToLog(log.clone(), draft);
         }
@@ -86,10 +93,10 @@ impl TopicState {
         gate.log = log;
     }
 
-    /// Takes the declaration back; gives the log, to be removed.
-    pub(crate) fn forget(&self) -> Option<Arc<TopicLog>> {
+    /// Ends the topic; gives the log, to be removed.
+    pub(crate) fn retire(&self) -> Option<Arc<TopicLog>> {
         let mut gate = locked(&self.gate);
-        gate.declared = false;
+        (gate.declared, gate.removed) = (false, true);
         gate.log.take()
     }
 

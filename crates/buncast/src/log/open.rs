@@ -139,7 +139,13 @@ impl OpenLog {
         let full = writer.segment.bytes() >= share.min(self.segment_bytes_max);
         let age_ms = writer.began_ms.map_or(0, |began_ms| now_ms() - began_ms);
         let old = age_ms > retention.age_ms() / SEGMENTS_KEPT as i64;
-        if writer.next > writer.segment.first && (full || old) { self.roll(writer) } else { Ok(()) }
+        if writer.next > writer.segment.first && (full || old) {
+            self.roll(writer)?;
+            if let Err(error) = self.trim(retention) {
+                tracing::warn!(%error, "an old file of a log could not be removed");
+            }
+        }
+        Ok(())
     }
 
     fn roll(&self, writer: &mut Writer) -> Result<(), LogError> {
@@ -157,17 +163,21 @@ impl OpenLog {
         if writer.stopped.is_some() {
             return Ok(());
         }
-        let too_old = |segment: &Segment| segment.newest_ms() < now_ms() - retention.age_ms();
-        if writer.next > writer.segment.first && too_old(&writer.segment) {
+        if writer.next > writer.segment.first && is_too_old(&writer.segment, retention) {
             self.roll(&mut writer)?;
         }
+        self.trim(retention)
+    }
+
+    /// Removes files but the newest; called by whoever holds the writer.
+    fn trim(&self, retention: Retention) -> Result<(), LogError> {
         loop {
             let view = self.view()?;
             let bytes: u64 = view.segments.iter().map(|segment| segment.bytes()).sum();
             let Some(oldest) = view.segments.first().filter(|_| view.segments.len() > 1) else {
                 return Ok(());
             };
-            if bytes <= retention.bytes_max && !too_old(oldest) {
+            if bytes <= retention.bytes_max && !is_too_old(oldest, retention) {
                 return Ok(());
             }
             locked(&self.view).segments.remove(0);
@@ -198,6 +208,10 @@ impl Writer {
         self.stopped = Some(stopped.clone());
         Err(stopped)
     }
+}
+
+fn is_too_old(segment: &Segment, retention: Retention) -> bool {
+    segment.newest_ms() < now_ms() - retention.age_ms()
 }
 
 fn segments(directory: &Path) -> Result<Vec<Arc<Segment>>, LogError> {

@@ -16,6 +16,13 @@ pub(crate) struct TopicRow {
     pub(crate) retention: Option<Retention>,
 }
 
+/// How many topics keep a log, and how many bytes they may keep.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Logs {
+    pub(crate) count: usize,
+    pub(crate) bytes: u64,
+}
+
 type Columns = (String, String, Option<i64>, Option<i64>);
 
 impl Store {
@@ -56,14 +63,20 @@ impl Store {
         Ok(write.commit().await?)
     }
 
-    /// How many topics of a realm keep a log.
-    pub(crate) async fn durable_topics(&self, realm: &Realm) -> Result<usize, SqlError> {
-        let (count,): (i64,) =
-            sqlx::query_as("SELECT count(*) FROM topics WHERE realm = $1 AND bytes_max IS NOT NULL")
-                .bind(realm_text(realm))
-                .fetch_one(self.database.read())
-                .await?;
-        Ok(usize::try_from(count).unwrap_or(usize::MAX))
+    /// What the other topics of a realm keep.
+    pub(crate) async fn other_logs(&self, realm: &Realm, topic: &Topic) -> Result<Logs, SqlError> {
+        let (count, bytes): (i64, i64) = sqlx::query_as(
+            "SELECT count(*), coalesce(sum(bytes_max), 0) FROM topics
+             WHERE realm = $1 AND topic <> $2 AND bytes_max IS NOT NULL",
+        )
+        .bind(realm_text(realm))
+        .bind(topic.as_str())
+        .fetch_one(self.database.read())
+        .await?;
+        Ok(Logs {
+            count: usize::try_from(count).unwrap_or(usize::MAX),
+            bytes: u64::try_from(bytes).unwrap_or(u64::MAX),
+        })
     }
 }
 

@@ -232,3 +232,16 @@ async fn a_subscriber_that_is_gone_is_forgotten() {
     drop(client);
     soon(demand.wait_for(|demand| wanted(demand) == 0)).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_publisher_that_knew_a_topic_before_it_was_declared_writes_to_its_log() {
+    let world = World::with_socket().await;
+    let (mut publisher, mut other) = (Client::connect(&world).await, Client::connect(&world).await);
+    assert_eq!(publisher.call(PUBLISH, &publication("a", b"x")).await, (0, vec![]));
+    assert_eq!(other.call(DELETE, &topic("a")).await, (0, vec![]));
+    let mut declaration = topic("a");
+    declaration.extend_from_slice(&60_u64.to_le_bytes());
+    declaration.extend_from_slice(&(1_u64 << 20).to_le_bytes());
+    assert_eq!(other.call(CREATE, &declaration).await, (0, vec![]));
+    assert_eq!(publisher.call(PUBLISH, &publication("a", b"x")).await, (0, 0_u64.to_le_bytes().to_vec()));
+}

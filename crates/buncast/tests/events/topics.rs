@@ -91,7 +91,24 @@ async fn limits_are_answered_with_their_codes() {
     let short = r#"{"durable": true, "retention": {"max_age_seconds": 0}}"#;
     assert_eq!(call(Method::PUT, "/v1/events/a", short.to_owned()).await.code(), "invalid_request");
     let large = r#"{"durable": true, "retention": {"max_bytes": 99999999999999}}"#;
-    assert_eq!(call(Method::PUT, "/v1/events/a", large.to_owned()).await.code(), "invalid_request");
+    assert_eq!(call(Method::PUT, "/v1/events/a", large.to_owned()).await.code(), "limit_exceeded");
     assert_eq!(call(Method::GET, "/v1/events?limit=0", String::new()).await.code(), "invalid_request");
     assert_eq!(call(Method::PUT, "/v1/events/a", "{\"durable\"".to_owned()).await.code(), "invalid_json");
+}
+
+#[tokio::test]
+async fn the_logs_of_a_project_share_what_they_may_keep() {
+    let config =
+        buncast::BuncastConfig { log_bytes_per_realm_max: 1 << 20, ..buncast::BuncastConfig::default() };
+    let world = World::with(config).await;
+    let declare = async |key: &str, name: &str, bytes: u64| {
+        let body = json!({"durable": true, "retention": {"max_bytes": bytes}}).to_string();
+        world.with_key(key, Method::PUT, &format!("/v1/events/{name}"), &body).await
+    };
+    let key = format!("sk_{}", ProjectId::generate());
+    assert_eq!(declare(&key, "a", 600 << 10).await.status, 200);
+    assert_eq!(declare(&key, "b", 600 << 10).await.code(), "limit_exceeded");
+    assert_eq!(declare(&key, "a", 1 << 20).await.status, 200);
+    let other = format!("sk_{}", ProjectId::generate());
+    assert_eq!(declare(&other, "b", 600 << 10).await.status, 200);
 }
