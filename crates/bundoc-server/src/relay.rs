@@ -18,10 +18,11 @@ use tokio::task::AbortHandle;
 /// Relays of all projects.
 #[derive(Default)]
 pub(crate) struct Relay {
+    following: Mutex<Option<Running>>,
     projects: Mutex<HashMap<ProjectId, Running>>,
 }
 
-/// While this lives, a project is relayed.
+/// While this lives, its task runs.
 struct Running(AbortHandle);
 
 impl Drop for Running {
@@ -31,9 +32,15 @@ impl Drop for Running {
 }
 
 impl Relay {
-    /// Follows the demand of `bus` until the bus is gone. Topics that are waited for from the beginning are
+    /// Follows the demand of `bus` from now on.
+    pub(crate) fn start(self: &Arc<Self>, engine: Arc<dyn Engine>, bus: Arc<dyn EventBus>) {
+        let task = tokio::spawn(self.clone().run(engine, bus));
+        *self.following.lock().unwrap_or_else(PoisonError::into_inner) = Some(Running(task.abort_handle()));
+    }
+
+    /// Runs until the bus is gone. Topics that are waited for from the beginning are
     /// those that keep a log: they go on where they were.
-    pub(crate) async fn run(self: Arc<Self>, engine: Arc<dyn Engine>, bus: Arc<dyn EventBus>) {
+    async fn run(self: Arc<Self>, engine: Arc<dyn Engine>, bus: Arc<dyn EventBus>) {
         let mut demand = bus.demand();
         let mut begin = Begin::Stored;
         loop {
@@ -71,6 +78,7 @@ impl Relay {
 
     /// Relays nothing more.
     pub(crate) fn end(&self) {
+        *self.following.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.lock().clear();
     }
 

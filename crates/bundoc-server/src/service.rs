@@ -48,7 +48,7 @@ impl BundocServer {
     /// Publishes changes of documents to `bus`, in projects where somebody waits for them there. To be
     /// called once, when the durable topics of the bus are loaded.
     pub fn bind_events(&self, bus: Arc<dyn EventBus>) {
-        tokio::spawn(self.relay.clone().run(self.engine.clone(), bus));
+        self.relay.start(self.engine.clone(), bus);
     }
 
     /// Ends the open streams when `drain` begins, so that it need not wait for them.

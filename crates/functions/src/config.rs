@@ -46,6 +46,10 @@ pub struct FunctionsConfig {
     pub queue_max: usize,
     /// How long a call waits for a worker.
     pub queue_timeout_ms: u64,
+    /// Streams of logs that are open at the same time, of all projects.
+    pub log_streams_max: usize,
+    /// Those of one project.
+    pub log_streams_per_project_max: usize,
 }
 
 impl Default for FunctionsConfig {
@@ -69,6 +73,8 @@ impl Default for FunctionsConfig {
             idle_timeout_ms: 300_000,
             queue_max: 1_000,
             queue_timeout_ms: 10_000,
+            log_streams_max: 1_000,
+            log_streams_per_project_max: 100,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A deployment: check, bundle, store, import in a real worker, switch. Until the switch the version before
 //! takes the calls, and after a failure it goes on as if nothing had been.
 
+use crate::announce::Announced;
 use crate::error::FunctionsError;
 use crate::names;
 use crate::registry::{Deployment, Owner};
@@ -110,10 +111,16 @@ impl FunctionsService {
         match versions::find(&self.database, &row.id, &row.version.version).await? {
             Some(known) if same_code(&known, &row.version) => {
                 row.version = known;
-                self.activate(before, row).await.map(Deployed::Known)
+                let row = self.activate(before, row).await?;
+                self.announce(&row, Announced::Activated).await;
+                Ok(Deployed::Known(row))
             }
             Some(known) => Err(FunctionsError::VersionExists { version: known.version.to_string() }),
-            None => self.deploy_new(before, row, wanted).await.map(Deployed::New),
+            None => {
+                let row = self.deploy_new(before, row, wanted).await?;
+                self.announce(&row, Announced::Deployed).await;
+                Ok(Deployed::New(row))
+            }
         }
     }
 

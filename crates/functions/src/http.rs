@@ -10,6 +10,7 @@ use routes::{Need, Route, Routes, ServiceRoutes};
 use service_kit::error::ErrorCode;
 use service_kit::ids::ProjectId;
 use std::sync::Arc;
+pub(crate) use types::LogView;
 use types::{CreateFunction, FunctionList, FunctionView, LogList};
 
 use crate::settings::SettingsPatch;
@@ -79,19 +80,34 @@ pub(crate) fn routes(service: &Arc<FunctionsService>, access: Arc<dyn Access>) -
             functions::delete,
         );
     declare_calls(
-        routes.add(
-            Route::get("/v1/projects/{project}/functions/{name}/logs", need(Action::FunctionLogs))
-                .summary("What a function logged: the newest lines, or those after a cursor")
+        routes
+            .add(
+                Route::get("/v1/projects/{project}/functions/{name}/logs", need(Action::FunctionLogs))
+                    .summary("What a function logged: the newest lines, or those after a cursor")
+                    .query("invocation_id", "lines of this call")
+                    .query("level", "debug, info, warn or error: lines of this severity and above")
+                    .query("since", "RFC 3339 or milliseconds: lines at or after it")
+                    .query("until", "RFC 3339 or milliseconds: lines before it")
+                    .query("limit", "lines at most; 100 where absent")
+                    .query("after", "`next` of an answer before: the lines that came after it")
+                    .answers::<LogList>(200, "in the order in which they were written")
+                    .errors(&[ErrorCode::InvalidRequest, ErrorCode::FunctionNotFound]),
+                logs::list,
+            )
+            .add(
+                Route::get(
+                    "/v1/projects/{project}/functions/{name}/logs/subscribe",
+                    need(Action::FunctionLogs),
+                )
+                .summary("What a function logs, as it does (server-sent events)")
                 .query("invocation_id", "lines of this call")
                 .query("level", "debug, info, warn or error: lines of this severity and above")
-                .query("since", "RFC 3339 or milliseconds: lines at or after it")
-                .query("until", "RFC 3339 or milliseconds: lines before it")
-                .query("limit", "lines at most; 100 where absent")
-                .query("after", "`next` of an answer before: the lines that came after it")
-                .answers::<LogList>(200, "in the order in which they were written")
-                .errors(&[ErrorCode::InvalidRequest, ErrorCode::FunctionNotFound]),
-            logs::list,
-        ),
+                .query("last_event_id", "begin after this line, where the header `Last-Event-ID` is not sent")
+                .answers_plain("200", "`connected`, `line`, `resync`, `close`")
+                .errors(&[ErrorCode::InvalidRequest, ErrorCode::FunctionNotFound])
+                .errors(&[ErrorCode::RateLimited, ErrorCode::Overloaded]),
+                logs::subscribe,
+            ),
     )
     .finish()
 }

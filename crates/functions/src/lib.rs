@@ -4,6 +4,7 @@
 //! imported by a real worker; a switch loses no call; the path of a call reads memory only; what one project
 //! deploys, logs or calls is never visible in another. It never decides who a caller is: it asks `Access`.
 
+mod announce;
 mod bundle;
 mod bytecode;
 mod config;
@@ -21,6 +22,7 @@ mod registry;
 mod service;
 mod settings;
 mod store;
+mod tail;
 
 pub use config::FunctionsConfig;
 pub use error::{FunctionsError, StartError};

@@ -1,5 +1,6 @@
 //! Functions after their deployment: list, settings, logs, removal.
 
+use crate::announce::Announced;
 use crate::error::FunctionsError;
 use crate::service::FunctionsService;
 use crate::settings::SettingsPatch;
@@ -56,6 +57,7 @@ impl FunctionsService {
             let row = service.get(&project, &name).await?;
             functions::delete(&service.database, &row.id).await?;
             let active = service.executor.registry.remove(&project, &name);
+            service.announce(&row, Announced::Deleted).await;
             let rest = service.clone();
             service.background.spawn(async move {
                 if let Some(active) = active {

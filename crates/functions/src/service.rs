@@ -8,15 +8,19 @@ use crate::host::FunctionHost;
 use crate::locks::ProjectLocks;
 use crate::registry::Deployment;
 use crate::store::{self, MIGRATIONS, OWNER};
+use crate::tail::LogStreams;
 use ports::access::Access;
+use ports::events::EventBus;
 use ports::project_api::ProjectApi;
 use routes::ServiceRoutes;
 use run_log::RunLog;
+use service_kit::drain::Drain;
 use sql::{Database, Durability};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use worker_pool::{BunBinary, PoolConfig, PoolStats, WorkerPool};
 
@@ -47,6 +51,10 @@ pub struct FunctionsService {
     /// Counts loads of versions, so that each has a key of its own.
     pub(crate) loads: AtomicU64,
     host: Arc<FunctionHost>,
+    pub(crate) events: OnceLock<Arc<dyn EventBus>>,
+    pub(crate) log_streams: LogStreams,
+    /// Ends the streams of logs.
+    pub(crate) streams_end: CancellationToken,
 }
 
 impl FunctionsService {
@@ -81,6 +89,9 @@ impl FunctionsService {
             background: TaskTracker::new(),
             loads: AtomicU64::new(0),
             host,
+            events: OnceLock::new(),
+            log_streams: LogStreams::default(),
+            streams_end: CancellationToken::new(),
         });
         service.register_all().await?;
         Ok(service)
@@ -118,9 +129,19 @@ impl FunctionsService {
         self.pool.stats()
     }
 
+    /// Ends the open streams of logs when `drain` begins, so that it need not wait for them.
+    pub fn end_streams_on(&self, drain: Drain) {
+        let end = self.streams_end.clone();
+        tokio::spawn(async move {
+            drain.started().await;
+            end.cancel();
+        });
+    }
+
     /// Lets calls and changes in progress end, ends the workers, closes the stores. The listener has to
     /// have stopped before.
     pub async fn shutdown(&self) {
+        self.streams_end.cancel();
         self.background.close();
         let patience = Duration::from_millis(self.config.drain_timeout_ms);
         if tokio::time::timeout(patience, self.background.wait()).await.is_err() {

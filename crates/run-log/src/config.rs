@@ -16,6 +16,8 @@ pub struct RunLogConfig {
     pub batch_lines_max: usize,
     /// A line waits so long for others at most.
     pub flush_interval_ms: u64,
+    /// A line of a function that somebody follows waits so long at most.
+    pub tail_interval_ms: u64,
     /// Lines and files older than so many days are removed.
     pub retention_days: u32,
     /// Lines kept in the database for one function.
@@ -38,6 +40,7 @@ impl Default for RunLogConfig {
             buffer_bytes_max: 32 << 20,
             batch_lines_max: 500,
             flush_interval_ms: 2_000,
+            tail_interval_ms: 100,
             retention_days: 30,
             function_lines_max: 100_000,
             database_bytes_max: 1 << 30,

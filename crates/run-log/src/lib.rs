@@ -2,7 +2,8 @@
 //!
 //! What must hold: [`RunLog::write`] never blocks and never fails a call; what does not fit into the buffer
 //! or cannot be written is counted; lines of one project are never seen in another; nothing is kept beyond
-//! its retention. Lines reach the disk in batches: a crash may lose those of the last 2 seconds.
+//! its retention. Lines reach the disk in batches: a crash may lose those of the last 2 seconds. Lines of a
+//! function that somebody follows are written sooner.
 
 mod buffer;
 mod config;
@@ -11,6 +12,7 @@ mod files;
 mod line;
 mod run_log;
 mod store;
+mod tail;
 mod writer;
 
 pub use config::RunLogConfig;

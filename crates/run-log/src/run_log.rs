@@ -6,13 +6,14 @@ use crate::error::RunLogError;
 use crate::files::Files;
 use crate::line::{LogLine, LogPage, LogQuery, cut};
 use crate::store::{self, MIGRATIONS, OWNER, Remove};
+use crate::tail::Tails;
 use crate::writer::{Message, Writer};
 use service_kit::ids::{FunctionId, ProjectId};
 use sql::{Database, Durability};
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// The log lines of all functions.
 pub struct RunLog {
@@ -20,6 +21,7 @@ pub struct RunLog {
     database: Database,
     files: Files,
     buffer: Arc<Buffer>,
+    tails: Tails,
     messages: mpsc::Sender<Message>,
 }
 
@@ -36,7 +38,9 @@ impl RunLog {
         database.migrate(OWNER, MIGRATIONS).await?;
         let (messages, receiver) = mpsc::channel(config.buffer_lines_max.max(1));
         let buffer = Arc::new(Buffer::new(config.buffer_bytes_max));
+        let tails = Tails::default();
         let writer = Writer {
+            tails: tails.clone(),
             config: config.clone(),
             database: database.clone(),
             files: files.clone(),
@@ -46,7 +50,7 @@ impl RunLog {
             failing: false,
         };
         tokio::spawn(writer.run(receiver));
-        Ok(Arc::new(Self { config, database, files, buffer, messages }))
+        Ok(Arc::new(Self { config, database, files, buffer, tails, messages }))
     }
 
     /// Takes a line. Never waits: a line that finds no room is dropped and counted.
@@ -75,9 +79,29 @@ impl RunLog {
         &self,
         project: &ProjectId,
         function: &FunctionId,
-        mut wanted: LogQuery,
+        wanted: LogQuery,
     ) -> Result<LogPage, RunLogError> {
         self.flush().await?;
+        self.written(project, function, wanted).await
+    }
+
+    /// Wakes the receiver whenever lines of the function were written from now on; what they are is asked
+    /// with `written`. Closed when the log is.
+    pub fn follow(&self, function: &FunctionId) -> watch::Receiver<()> {
+        self.tails.follow(function)
+    }
+
+    /// Lines of one function that are written already: those after `wanted.after`, without waiting for
+    /// others.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn written(
+        &self,
+        project: &ProjectId,
+        function: &FunctionId,
+        mut wanted: LogQuery,
+    ) -> Result<LogPage, RunLogError> {
         wanted.limit = wanted.limit.clamp(1, self.config.query_lines_max);
         let lines = store::select(&self.database, project, function, &wanted).await?;
         let next = lines.last().map(|line| line.cursor).or(wanted.after);

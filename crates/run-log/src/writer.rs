@@ -6,6 +6,7 @@ use crate::error::RunLogError;
 use crate::files::Files;
 use crate::line::LogLine;
 use crate::store::{self, Remove};
+use crate::tail::Tails;
 use service_kit::clock::now_ms;
 use service_kit::ids::{FunctionId, ProjectId};
 use sql::Database;
@@ -34,6 +35,7 @@ pub(crate) struct Writer {
     pub(crate) database: Database,
     pub(crate) files: Files,
     pub(crate) buffer: Arc<Buffer>,
+    pub(crate) tails: Tails,
     pub(crate) batch: Vec<LogLine>,
     /// Functions that wrote since retention ran last.
     pub(crate) written: HashSet<(ProjectId, FunctionId)>,
@@ -50,9 +52,8 @@ impl Writer {
             tokio::select! {
                 message = messages.recv() => match message {
                     Some(Message::Line(line)) => {
-                        if self.batch.is_empty() {
-                            due = Instant::now() + Duration::from_millis(self.config.flush_interval_ms);
-                        }
+                        let wait = self.wait(&line);
+                        due = if self.batch.is_empty() { wait } else { due.min(wait) };
                         self.batch.push(line);
                         if self.batch.len() >= self.config.batch_lines_max {
                             self.write().await;
@@ -76,6 +77,13 @@ impl Writer {
         }
     }
 
+    /// When a line has to be written at the latest.
+    fn wait(&self, line: &LogLine) -> Instant {
+        let (flush, tail) = (self.config.flush_interval_ms, self.config.tail_interval_ms);
+        let wait_ms = if self.tails.is_followed(&line.function) { tail.min(flush) } else { flush };
+        Instant::now() + Duration::from_millis(wait_ms)
+    }
+
     async fn write(&mut self) {
         let lines = Arc::new(std::mem::take(&mut self.batch));
         if lines.is_empty() {
@@ -84,6 +92,7 @@ impl Writer {
         match store::insert(&self.database, &lines).await {
             Ok(()) => {
                 self.buffer.recorded(lines.len());
+                self.tails.wake(lines.iter().map(|line| &line.function));
                 self.failing = false;
             }
             Err(error) => {

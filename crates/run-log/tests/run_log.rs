@@ -198,3 +198,37 @@ async fn a_failing_disk_is_counted_and_the_log_goes_on() {
     fixture.log.write(fixture.line("kept"));
     assert_eq!(messages(&fixture.query(newest(10)).await), ["kept"]);
 }
+
+#[tokio::test]
+async fn a_follower_is_woken_for_its_function_and_gets_every_line_once() {
+    let fixture =
+        Fixture::new(RunLogConfig { flush_interval_ms: 3_600_000, ..RunLogConfig::default() }).await;
+    let mut wake_up = fixture.log.follow(&fixture.function);
+    let (mut seen, mut after) = (Vec::new(), Some(0));
+    let writer = {
+        let (log, line) = (fixture.log.clone(), fixture.line(""));
+        tokio::spawn(async move {
+            for number in 0..300 {
+                log.write(LogLine { message: number.to_string(), ..line.clone() });
+                log.write(LogLine { function: FunctionId::generate(), ..line.clone() });
+                if number % 50 == 0 {
+                    tokio::task::yield_now().await;
+                }
+            }
+        })
+    };
+    while seen.len() < 300 {
+        wake_up.changed().await.unwrap();
+        loop {
+            let wanted = LogQuery { after, ..newest(7) };
+            let page = fixture.log.written(&fixture.project, &fixture.function, wanted).await.unwrap();
+            if page.lines.is_empty() {
+                break;
+            }
+            after = page.next;
+            seen.extend(page.lines.into_iter().map(|line| line.message));
+        }
+    }
+    writer.await.unwrap();
+    assert_eq!(seen, (0..300).map(|number| number.to_string()).collect::<Vec<_>>());
+}

@@ -76,7 +76,12 @@ impl Subscriber {
     pub(super) fn resync(&self, position: ChangePosition) {
         match &self.query {
             Some(query) => query.restart(),
-            None => self.outbox.replace(event::resync(&self.feed.epoch(), position)),
+            None => {
+                let resync = event::resync(&self.feed.epoch(), position);
+                if self.outbox.offer(resync.clone()) == Err(Refused::Full) {
+                    self.outbox.replace(resync);
+                }
+            }
         }
     }
 

@@ -99,6 +99,15 @@ pub(crate) struct LogParameters {
     pub(crate) after: Option<i64>,
 }
 
+/// Which lines a stream has.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TailParameters {
+    pub(crate) invocation_id: Option<String>,
+    pub(crate) level: Option<String>,
+    pub(crate) last_event_id: Option<String>,
+}
+
 /// One line.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct LogView {

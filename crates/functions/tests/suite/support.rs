@@ -42,9 +42,10 @@ impl Access for Keys {
                 };
                 (Caller::Key { id: KeyId::generate(), kind }, own)
             }
-            (None, Some("dev_a")) => {
-                (Caller::Developer { user: UserId::generate(), role: Some(Role::Owner), token: None }, self.a.clone())
-            }
+            (None, Some("dev_a")) => (
+                Caller::Developer { user: UserId::generate(), role: Some(Role::Owner), token: None },
+                self.a.clone(),
+            ),
             _ => return Err(AccessError::Unauthenticated("bring a key or a session")),
         };
         match ask {
