@@ -12,6 +12,9 @@ use std::num::NonZeroUsize;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+/// How the name of a file ends that is not written to its end.
+const HALF: &str = "part";
+
 /// A message that was kept instead of sent. No `Debug`: the text may hold a link that lets people in.
 #[derive(Clone, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct CapturedMail {
@@ -22,7 +25,7 @@ pub struct CapturedMail {
     /// The subject.
     pub subject: String,
     /// When it was kept, RFC 3339.
-    pub captured_at: String,
+    pub at: String,
     /// The text.
     pub text: String,
 }
@@ -35,10 +38,11 @@ pub(crate) struct Captured {
 }
 
 impl Captured {
-    /// Makes the directory where it is missing.
+    /// Makes the directory where it is missing, and removes what a crash left half written.
     pub(crate) fn open(directory: &Path, kept_max: NonZeroUsize) -> Result<Self, MailError> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
-        made.map_err(|source| MailError::Directory { path: directory.to_owned(), source })?;
+        made.and_then(|()| remove_halves(directory))
+            .map_err(|source| MailError::Directory { path: directory.to_owned(), source })?;
         Ok(Self { directory: directory.to_owned(), kept_max: kept_max.get() })
     }
 
@@ -48,10 +52,10 @@ impl Captured {
             id: message.id.to_string(),
             to: message.mail.to.clone(),
             subject: message.mail.subject.clone(),
-            captured_at: rfc3339(now_ms()),
+            at: rfc3339(now_ms()),
             text: message.mail.text.clone(),
         };
-        let half = self.directory.join(format!("{}.part", message.id));
+        let half = self.directory.join(format!("{}.{HALF}", message.id));
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&half)?;
         file.write_all(&serde_json::to_vec(&kept)?)?;
         drop(file);
@@ -74,10 +78,12 @@ impl Captured {
             .collect())
     }
 
-    /// One; `None` where it is not kept, or not any more.
+    /// One; `None` where it is not kept, or not any more, or was damaged when the machine stopped.
     pub(crate) fn read(&self, id: &MailId) -> io::Result<Option<CapturedMail>> {
         match fs::read(self.file(id)) {
-            Ok(text) => Ok(Some(serde_json::from_slice(&text)?)),
+            Ok(text) => Ok(serde_json::from_slice(&text)
+                .inspect_err(|_| tracing::warn!(mail = %id, "captured mail is damaged"))
+                .ok()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -98,4 +104,14 @@ impl Captured {
         ids.sort_unstable_by(|a, b| b.cmp(a));
         Ok(ids)
     }
+}
+
+fn remove_halves(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let file = entry?.path();
+        if file.extension().is_some_and(|extension| extension == HALF) {
+            fs::remove_file(file)?;
+        }
+    }
+    Ok(())
 }

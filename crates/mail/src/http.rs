@@ -20,7 +20,7 @@ struct ListAnswer {
     /// Whether mail reaches people; the list is empty then.
     delivers: bool,
     /// The newest first.
-    mails: Vec<Listed>,
+    messages: Vec<Listed>,
 }
 
 /// A captured message without its text.
@@ -34,21 +34,13 @@ struct Listed {
     /// The subject.
     subject: String,
     /// RFC 3339.
-    captured_at: String,
-}
-
-/// A captured message.
-#[derive(Serialize, ToSchema)]
-#[schema(as = CapturedMailAnswer)]
-struct OneAnswer {
-    /// The message.
-    mail: CapturedMail,
+    at: String,
 }
 
 impl From<CapturedMail> for Listed {
     fn from(mail: CapturedMail) -> Self {
-        let CapturedMail { id, to, subject, captured_at, .. } = mail;
-        Self { id, to, subject, captured_at }
+        let CapturedMail { id, to, subject, at, .. } = mail;
+        Self { id, to, subject, at }
     }
 }
 
@@ -58,20 +50,23 @@ pub(crate) fn routes(mailer: Arc<Mailer>, access: Arc<dyn Access>) -> ServiceRou
         .answers::<ListAnswer>(200, "the messages without their texts, the newest first");
     let one = Route::get("/v1/instance/mail/{mail}", Need::Operator)
         .summary("One captured message")
-        .answers::<OneAnswer>(200, "the message")
+        .answers::<CapturedMail>(200, "the message")
         .errors(&[ErrorCode::NotFound]);
     Routes::new("mail", mailer, access).add(list, list_captured).add(one, show).finish()
 }
 
 async fn list_captured(State(mailer): State<Arc<Mailer>>) -> Result<Json<ListAnswer>, ApiError> {
     let mails = mailer.captured().await?;
-    Ok(Json(ListAnswer { delivers: mailer.delivers(), mails: mails.into_iter().map(Listed::from).collect() }))
+    Ok(Json(ListAnswer {
+        delivers: mailer.delivers(),
+        messages: mails.into_iter().map(Listed::from).collect(),
+    }))
 }
 
 async fn show(
     State(mailer): State<Arc<Mailer>>,
     Path(mail): Path<String>,
-) -> Result<Json<OneAnswer>, ApiError> {
+) -> Result<Json<CapturedMail>, ApiError> {
     let id = MailId::parse(&mail).map_err(|_| MailError::NotFound)?;
-    Ok(Json(OneAnswer { mail: mailer.captured_one(id).await? }))
+    Ok(Json(mailer.captured_one(id).await?))
 }

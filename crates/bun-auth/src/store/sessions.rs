@@ -152,3 +152,48 @@ impl Store {
         self.touch("UPDATE auth_sessions SET last_used_at = $2 WHERE token_hash = $1", used).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{NewAccount, NewReset};
+    use credentials::Email;
+    use secrecy::SecretString;
+    use sql::{Database, Durability};
+
+    fn hash(text: &str) -> TokenHash {
+        TokenHash::of(&SecretString::from(text))
+    }
+
+    #[tokio::test]
+    async fn a_password_that_was_changed_while_it_was_checked_opens_no_session() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = Database::open(&directory.path().join("t.db"), Durability::Full).await.unwrap();
+        let store = Store::open(database).await.unwrap();
+        let account = NewAccount {
+            id: UserId::generate(),
+            email: Email::parse("ada@example.com").unwrap(),
+            name: "Ada".into(),
+            password_hash: "old".into(),
+            created_at: 1,
+        };
+        let account = store.create_first_account(account).await.unwrap().unwrap();
+        let session = |token: &str, password_hash: &'static str| NewSession {
+            token_hash: hash(token),
+            account: &account.id,
+            password_hash,
+            created_at: 1,
+            expires_at: 100,
+            address: None,
+            user_agent: None,
+            sessions_max: 10,
+        };
+        assert!(store.create_session(&session("a", "old")).await.unwrap().is_some());
+        let reset = NewReset { token_hash: hash("link"), account: &account.id, expires_at: 100 };
+        store.create_reset(&reset).await.unwrap();
+        let (_, ended) = store.use_reset(&hash("link"), "new", 2).await.unwrap().unwrap();
+        assert!(ended == [hash("a")]);
+        assert!(store.create_session(&session("b", "old")).await.unwrap().is_none());
+        assert!(store.create_session(&session("c", "new")).await.unwrap().is_some());
+    }
+}

@@ -103,12 +103,32 @@ async fn whoever_runs_the_server_reads_captured_mail_and_nobody_else() {
     }
     let (status, list) = server.get("/v1/instance/mail", Some("operator")).await;
     assert_eq!((status, &list["delivers"]), (StatusCode::OK, &Value::Bool(false)));
-    assert_eq!(list["mails"][0]["id"], id);
+    assert_eq!(list["messages"][0]["id"], id);
     assert!(!list.to_string().contains("s3cret"));
     let (status, shown) = server.get(&one, Some("operator")).await;
     assert_eq!(status, StatusCode::OK);
-    assert_eq!(shown["mail"]["to"], "ada@example.com");
-    assert!(shown["mail"]["text"].as_str().unwrap().contains("s3cret"));
+    assert_eq!(shown["to"], "ada@example.com");
+    assert!(shown["text"].as_str().unwrap().contains("s3cret"));
+}
+
+#[tokio::test]
+async fn what_a_crash_left_behind_does_not_hide_the_rest() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str| directory.path().join(name);
+    let kept = CapturedMail {
+        id: "eml_0123456789abcdef0123456789abcdef".into(),
+        to: "ada@example.com".into(),
+        subject: "Hello".into(),
+        at: "2026-01-31T08:30:00Z".into(),
+        text: "Bye.".into(),
+    };
+    std::fs::write(file(&format!("{}.json", kept.id)), serde_json::to_vec(&kept).unwrap()).unwrap();
+    std::fs::write(file("eml_00000000000000000000000000000000.json"), b"").unwrap();
+    std::fs::write(file("eml_11111111111111111111111111111111.part"), b"{").unwrap();
+    let mailer = Mailer::start(MailConfig::default(), directory.path()).unwrap();
+    let captured = mailer.captured().await.unwrap();
+    assert_eq!(captured.iter().map(|mail| mail.id.as_str()).collect::<Vec<_>>(), [kept.id]);
+    assert!(!file("eml_11111111111111111111111111111111.part").exists());
 }
 
 #[tokio::test]
