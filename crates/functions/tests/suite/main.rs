@@ -7,3 +7,4 @@ mod calls;
 mod deploy;
 mod manage;
 mod support;
+mod tail;

@@ -11,6 +11,7 @@ use http_body_util::{BodyExt, Full};
 use ports::access::{
     Access, AccessError, Ask, Caller, Credentials, Grant, KEY_HEADER, KeyKind, Role, SESSION_COOKIE,
 };
+use ports::events::{BusError, Deliveries, Demand, EventBus, Realm, Subscribe, Topic};
 use ports::project_api::ProjectApi;
 use run_log::{RunLog, RunLogConfig};
 use secrecy::ExposeSecret;
@@ -18,6 +19,7 @@ use serde_json::{Value, json};
 use service_kit::ids::{KeyId, ProjectId, UserId};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tokio::sync::{mpsc, watch};
 use tower::ServiceExt;
 use worker_pool::BunBinary;
 
@@ -77,6 +79,34 @@ impl ProjectApi for EchoApi {
         });
         Response::builder().header("content-type", "application/json").body(text.to_string().into()).unwrap()
     }
+}
+
+/// Realm, topic and payload of each event.
+type Published = mpsc::UnboundedReceiver<(Realm, String, Value)>;
+
+/// A bus that hands over what is published.
+struct StandInBus(mpsc::UnboundedSender<(Realm, String, Value)>);
+
+#[async_trait]
+impl EventBus for StandInBus {
+    async fn publish(&self, realm: &Realm, topic: &Topic, payload: Bytes) -> Result<Option<u64>, BusError> {
+        let payload = serde_json::from_slice(&payload).unwrap();
+        self.0.send((realm.clone(), topic.as_str().to_owned(), payload)).unwrap();
+        Ok(None)
+    }
+
+    async fn subscribe(&self, _: Subscribe) -> Result<Deliveries, BusError> {
+        Err(BusError::Limit("nobody subscribes here"))
+    }
+
+    fn demand(&self) -> watch::Receiver<Arc<Demand>> {
+        watch::channel(Arc::default()).1
+    }
+}
+
+pub(crate) fn bus() -> (Arc<dyn EventBus>, Published) {
+    let (sender, published) = mpsc::unbounded_channel();
+    (Arc::new(StandInBus(sender)), published)
 }
 
 pub(crate) struct Server {
@@ -175,6 +205,17 @@ impl Server {
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// Opens a stream of the developers' surface, with `sk_a`.
+    pub(crate) async fn stream(&self, tail: &str, last: Option<&str>) -> Response<Body> {
+        let request = Request::builder().uri(format!("/v1/projects/{}/functions{tail}", self.a));
+        let request = request.header(KEY_HEADER, "sk_a").header("last-event-id", last.unwrap_or("0"));
+        let mut request = request.body(Body::empty()).unwrap();
+        if last.is_none() {
+            request.headers_mut().remove("last-event-id");
+        }
+        self.router.clone().oneshot(request).await.unwrap()
     }
 
     /// Deploys a source as the first project.
