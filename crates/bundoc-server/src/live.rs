@@ -21,7 +21,7 @@ use crate::gate::Gate;
 use crate::scope::{Scope, visible_to};
 use axum::response::Response;
 use bundoc::Matcher;
-use bundoc::engine::{CollectionName, DatabaseName, Engine, FindRequest};
+use bundoc::engine::{ChangePosition, CollectionName, Engine, FindRequest};
 use bundoc::error::EngineError;
 use feed::{Feed, Reading};
 use query::LiveQuery;
@@ -140,7 +140,7 @@ impl Live {
         Ok(response)
     }
 
-    async fn catch_up(self: Arc<Self>, subscriber: Arc<Subscriber>, from: bundoc::engine::ChangePosition) {
+    async fn catch_up(self: Arc<Self>, subscriber: Arc<Subscriber>, from: ChangePosition) {
         if let Err(reason) = follow::follow(&self, &subscriber, from).await {
             self.close(&subscriber, reason);
         }
@@ -299,9 +299,6 @@ impl Drop for Ticket {
 }
 
 /// After everything that is committed now.
-pub(crate) fn now(engine: &dyn Engine) -> bundoc::engine::ChangePosition {
-    bundoc::engine::ChangePosition { commit: *engine.commits().borrow(), index: u32::MAX }
+pub(crate) fn now(engine: &dyn Engine) -> ChangePosition {
+    ChangePosition { commit: *engine.commits().borrow(), index: u32::MAX }
 }
-
-/// The database that a feed belongs to.
-type Database = DatabaseName;

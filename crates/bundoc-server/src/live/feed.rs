@@ -4,8 +4,8 @@
 use super::event::LiveChange;
 use super::position::event_id;
 use super::subscriber::{Subscriber, ViewerKey, key_of};
-use super::{Database, Live, now};
-use bundoc::engine::{Actor, Change, ChangePosition, CollectionName, Engine};
+use super::{Live, now};
+use bundoc::engine::{Actor, Change, ChangePosition, CollectionName, DatabaseName, Engine};
 use bundoc::error::EngineError;
 use service_kit::ids::ProjectId;
 use std::collections::{HashMap, VecDeque};
@@ -23,7 +23,7 @@ const RECENT_BYTES_MAX: usize = 1024 * 1024;
 /// One feed and its subscribers.
 pub(super) struct Feed {
     engine: Arc<dyn Engine>,
-    database: Database,
+    database: DatabaseName,
     state: Mutex<State>,
 }
 
@@ -59,7 +59,7 @@ impl Drop for Reading {
 
 impl Feed {
     /// Begins to read, from now.
-    pub(super) fn start(live: &Arc<Live>, database: Database) -> (Arc<Self>, Reading) {
+    pub(super) fn start(live: &Arc<Live>, database: DatabaseName) -> (Arc<Self>, Reading) {
         let engine = live.engine.clone();
         // In this order: what is committed in between is read.
         let wake_up = engine.watch(&database);
@@ -76,7 +76,7 @@ impl Feed {
         (feed, Reading(task.abort_handle()))
     }
 
-    pub(super) fn database(&self) -> &Database {
+    pub(super) fn database(&self) -> &DatabaseName {
         &self.database
     }
 

@@ -38,9 +38,6 @@ pub(super) async fn save(
     database: &DatabaseName,
     position: ChangePosition,
 ) -> Result<(), EngineError> {
-    if engine.collections(database, "")?.is_empty() {
-        return Ok(());
-    }
     let (collection, id) = at()?;
     let epoch = engine.epoch(database);
     let (commit, index) = (position.commit as i64, i64::from(position.index));
@@ -48,6 +45,9 @@ pub(super) async fn save(
     let update = doc! {"epoch": epoch.clone(), "commit": commit, "index": index};
     let update = WriteOp::Update { collection: collection.clone(), id: id.clone(), update, precondition };
     match engine.write(database, vec![update], &Actor::Trusted).await {
+        Err(EngineError::DocumentNotFound { .. }) if engine.collections(database, "")?.is_empty() => {
+            return Ok(());
+        }
         Err(EngineError::DocumentNotFound { .. }) => {}
         done => return done.map(drop),
     }
