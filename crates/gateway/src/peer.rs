@@ -118,8 +118,9 @@ mod tests {
     #[test]
     fn only_a_trusted_proxy_speaks_for_another() {
         let private: &[&str] = &["10.0.0.0/8", "127.0.0.1/32", "fd00::/8"];
-        let cases: &[(&[&str], &str, &[&'static str], &str, bool)] = &[
-            // trusted, peer, X-Forwarded-For, the client, whether the header was taken
+        // Trusted, peer, X-Forwarded-For, the client, whether the header was taken.
+        type Case = (&'static [&'static str], &'static str, &'static [&'static str], &'static str, bool);
+        let cases: &[Case] = &[
             (&[], "127.0.0.1", &[], "127.0.0.1", false),
             (&[], "127.0.0.1", &["203.0.113.9"], "127.0.0.1", false),
             (private, "198.51.100.1", &["203.0.113.9"], "198.51.100.1", false),
