@@ -68,7 +68,9 @@ fn crash(path: &Path, round: u64) -> BTreeMap<u64, String> {
     let mut found = BTreeMap::from([answered.next().expect("the child ended before it published")]);
     std::thread::scope(|scope| {
         let reader = scope.spawn(move || answered.collect::<Vec<(u64, String)>>());
-        std::thread::park_timeout(Duration::from_millis(20 + 37 * round % 150));
+        // Nobody sends; what waits on a thread's own parking would be woken by the one that reads.
+        let (_sender, nobody) = std::sync::mpsc::channel::<()>();
+        let _ = nobody.recv_timeout(Duration::from_millis(20 + 37 * round % 150));
         child.kill().unwrap();
         child.wait().unwrap();
         found.extend(reader.join().unwrap());
