@@ -57,6 +57,8 @@ impl TenantAuthService {
         applicant.password.check_new(config.password_min_length as usize)?;
         user.password_hash = Some(self.hasher.hash(&applicant.password).await?);
         self.store.prepare(project).await?;
+        // Before the account: without keys nobody can be signed in.
+        self.keyring.needed(project).await?;
         if config.require_verified_email {
             self.register_unverified(project, &config, user).await?;
             return Ok(Registered::MailSent);

@@ -65,6 +65,26 @@ pub(crate) fn key_id(token: &str) -> Option<String> {
     (header.alg == ALGORITHM && header.typ == TYPE).then_some(header.kid)
 }
 
+/// A token whose signature and contents were found good: what is left to ask each time.
+pub(crate) struct Good {
+    kid: String,
+    pub(crate) session: EndUserSessionId,
+    pub(crate) user: EndUserId,
+    /// Milliseconds since the epoch.
+    ends_at: i64,
+}
+
+impl Good {
+    pub(crate) fn new(kid: String, claims: AccessClaims) -> Self {
+        Self { kid, session: claims.sid, user: claims.sub, ends_at: claims.exp * 1000 }
+    }
+
+    /// Whether it is still good.
+    pub(crate) fn stands(&self, keys: &ProjectKeys, now: i64) -> bool {
+        self.ends_at > now && keys.verifying(&self.kid, now).is_some()
+    }
+}
+
 /// Writes and signs a token.
 pub(crate) fn sign(key: &SigningKey, claims: &AccessClaims) -> Result<String, TenantAuthError> {
     let header = Header { alg: ALGORITHM.into(), typ: TYPE.into(), kid: key.id.clone() };

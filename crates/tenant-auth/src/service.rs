@@ -4,6 +4,7 @@
 use crate::config::TenantAuthConfig;
 use crate::error::TenantAuthError;
 use crate::http;
+use crate::jwt::Good;
 use crate::keyring::Keyring;
 use crate::limits::Limits;
 use crate::standing::Standings;
@@ -17,11 +18,16 @@ use ports::events::EventBus;
 use ports::lifecycle::{ProjectLifecycle, PurgeError};
 use ports::secrets::Secrets;
 use ports::tenant::{EndUser, TenantError, TenantIdentity};
+use quick_cache::sync::Cache;
 use routes::ServiceRoutes;
 use secrecy::SecretString;
 use service_kit::clock::Clock;
 use service_kit::ids::ProjectId;
+use service_kit::secret::TokenHash;
 use std::sync::Arc;
+
+/// Access tokens whose signature is not computed again.
+const GOOD_TOKENS_MAX: usize = 20_000;
 
 /// What the service needs of others.
 pub struct TenantAuthDeps {
@@ -53,6 +59,8 @@ pub struct TenantAuthService {
     pub(crate) keyring: Keyring,
     pub(crate) standings: Standings,
     pub(crate) limits: Limits,
+    /// Access tokens whose signature was found good.
+    pub(crate) good_tokens: Cache<(ProjectId, TokenHash), Arc<Good>>,
 }
 
 impl TenantAuthService {
@@ -75,6 +83,7 @@ impl TenantAuthService {
             keyring: Keyring::new(store.clone(), secrets.clone(), clock.clone()),
             standings: Standings::new(store.clone(), clock.clone()),
             limits: Limits::new(&config),
+            good_tokens: Cache::new(GOOD_TOKENS_MAX),
             store,
             secrets,
             mailer,

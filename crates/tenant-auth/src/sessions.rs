@@ -4,7 +4,7 @@
 
 use crate::claims;
 use crate::error::TenantAuthError;
-use crate::jwt::{self, AccessClaims, Expected};
+use crate::jwt::{self, AccessClaims, Expected, Good};
 use crate::keyring::ProjectKeys;
 use crate::metrics;
 use crate::project_config::ProjectConfig;
@@ -12,7 +12,9 @@ use crate::service::TenantAuthService;
 use crate::standing::Live;
 use crate::store::{Kept, Session, Store, User};
 use secrecy::{ExposeSecret, SecretString};
-use service_kit::ids::{EndUserId, EndUserSessionId, ProjectId};
+use service_kit::ids::{EndUserSessionId, ProjectId};
+use service_kit::secret::TokenHash;
+use std::sync::Arc;
 
 /// How long a used refresh token gives its child again.
 const REUSE_GRACE_MS: i64 = 10_000;
@@ -217,8 +219,7 @@ impl TenantAuthService {
     ) -> Result<Option<EndUserSessionId>, TenantAuthError> {
         let text = token.expose_secret();
         if let Some(kid) = jwt::key_id(text) {
-            let keys = self.keyring.knowing(project, &kid).await?;
-            return Ok(keys.and_then(|keys| self.access_claims(project, &keys, text)).map(|(sid, _)| sid));
+            return Ok(self.good(project, token, kid).await?.map(|good| good.session.clone()));
         }
         let keys = self.keyring.known(project).await?;
         Ok(keys.and_then(|keys| {
@@ -227,15 +228,25 @@ impl TenantAuthService {
         }))
     }
 
-    fn access_claims(
+    /// What an access token says, where it is good. The signature of one that was seen before is not
+    /// computed again.
+    async fn good(
         &self,
         project: &ProjectId,
-        keys: &ProjectKeys,
-        token: &str,
-    ) -> Option<(EndUserSessionId, EndUserId)> {
-        let (issuer, now) = (self.issuer(project), self.clock.now_ms());
+        token: &SecretString,
+        kid: String,
+    ) -> Result<Option<Arc<Good>>, TenantAuthError> {
+        let Some(keys) = self.keyring.knowing(project, &kid).await? else { return Ok(None) };
+        let (key, now) = ((project.clone(), TokenHash::of(token)), self.clock.now_ms());
+        if let Some(seen) = self.good_tokens.get(&key) {
+            return Ok(Some(seen).filter(|good| good.stands(&keys, now)));
+        }
+        let issuer = self.issuer(project);
         let expected = Expected { issuer: &issuer, audience: project.as_str(), now };
-        jwt::verify(keys, token, expected).map(|claims| (claims.sid, claims.sub))
+        let Some(claims) = jwt::verify(&keys, token.expose_secret(), expected) else { return Ok(None) };
+        let good = Arc::new(Good::new(kid, claims));
+        self.good_tokens.insert(key, good.clone());
+        Ok(Some(good))
     }
 
     /// The session and user that an access token or a session cookie stands for now.
@@ -251,10 +262,9 @@ impl TenantAuthService {
             let Some(session) = session else { return Ok(None) };
             return self.standings.live(project, &session).await;
         };
-        let Some(keys) = self.keyring.knowing(project, &kid).await? else { return Ok(None) };
-        let Some((session, user)) = self.access_claims(project, &keys, text) else { return Ok(None) };
-        let live = self.standings.live(project, &session).await?;
-        Ok(live.filter(|live| live.known.user.id == user))
+        let Some(good) = self.good(project, token, kid).await? else { return Ok(None) };
+        let live = self.standings.live(project, &good.session).await?;
+        Ok(live.filter(|live| live.known.user.id == good.user))
     }
 
     /// Who the project's access tokens come from.

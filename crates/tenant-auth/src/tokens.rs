@@ -122,7 +122,7 @@ mod tests {
         let session = EndUserSessionId::generate();
         let (refresh, cookie) = (ours.refresh(&session, 7), ours.cookie(&session));
         assert_eq!(ours.read_refresh(&refresh), Some((session.clone(), 7)));
-        assert_eq!(ours.read_cookie(&cookie), Some(session.clone()));
+        assert_eq!(ours.read_cookie(&cookie), Some(session));
         assert_eq!(others.read_refresh(&refresh), None);
         assert_eq!(others.read_cookie(&cookie), None);
         assert_eq!(ours.read_refresh(&cookie), None);
