@@ -1,5 +1,7 @@
 //! Every client against a server over a real loopback listener, with in-memory services behind it.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod access;
 mod credentials;
 mod documents;

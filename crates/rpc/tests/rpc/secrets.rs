@@ -9,9 +9,12 @@ use service_kit::ids::ProjectId;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+/// The versions of a secret, the oldest first.
+type Versions = Vec<Vec<u8>>;
+
 /// Seals by writing project and purpose in front.
 #[derive(Default)]
-pub(crate) struct FakeSecrets(Mutex<BTreeMap<(ProjectId, String), Vec<Vec<u8>>>>);
+pub(crate) struct FakeSecrets(Mutex<BTreeMap<(ProjectId, String), Versions>>);
 
 fn mark(project: &ProjectId, purpose: &str) -> Vec<u8> {
     format!("{project}/{purpose}/").into_bytes()
