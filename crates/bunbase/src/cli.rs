@@ -3,17 +3,30 @@
 
 mod account;
 mod api;
+mod audit;
 mod config;
 mod context;
 mod db;
+mod duration;
+mod events;
 mod failure;
 mod functions;
+mod keys;
+mod kv;
+mod listing;
+mod mail;
+mod members;
 mod output;
 mod password;
 mod projects;
+mod secrets;
+mod storage;
+mod stream;
+mod tokens;
+mod users;
 
 use crate::serve::ServeArgs;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use context::Context;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -30,9 +43,12 @@ Examples:
   bunbase functions logs hello -f                 follow what it logs
   bunbase db import places places.jsonl           load documents
   bunbase db query places '{\"country\": \"FR\"}' --sort -population --limit 5
+  bunbase members invite ada@example.com          work on a project together
+  bunbase events tail 'orders.>'                  see events as they are published
 
 Environment:
   BUNBASE_KEY         a secret key (sk_…): functions and db work without `bunbase login`
+  BUNBASE_TOKEN       an API token (bb_…): in place of `bunbase login`, in CI
   BUNBASE_PASSWORD    the password for `login` and `setup` in scripts
   BUNBASE_BUN_PATH    the Bun that bundles functions
   NO_COLOR            set to anything for output without colours";
@@ -71,6 +87,12 @@ struct GlobalArgs {
 enum Command {
     /// Start the server
     Serve(Box<ServeArgs>),
+    /// Print completions for a shell
+    #[command(after_help = "Example:\n  bunbase completions bash > /etc/bash_completion.d/bunbase")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
     #[command(flatten)]
     Client(ClientCommand),
 }
@@ -95,6 +117,34 @@ enum ClientCommand {
     /// Load and query documents
     #[command(subcommand)]
     Db(db::DbCommand),
+    /// Read and write the key-value store
+    #[command(subcommand)]
+    Kv(kv::KvCommand),
+    /// Upload and download objects
+    #[command(subcommand)]
+    Storage(storage::StorageCommand),
+    /// Publish and follow events
+    #[command(subcommand)]
+    Events(events::EventsCommand),
+    /// End users of the project and how they sign in
+    #[command(subcommand)]
+    Auth(users::AuthCommand),
+    /// Read and write named secrets
+    #[command(subcommand)]
+    Secrets(secrets::SecretsCommand),
+    /// Keys of the project
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    /// Members of the project
+    #[command(subcommand)]
+    Members(members::MembersCommand),
+    /// API tokens of your account
+    #[command(subcommand)]
+    Tokens(tokens::TokensCommand),
+    /// Who changed what, when, and from where
+    Audit(audit::AuditArgs),
+    /// Mail that was captured in development
+    Mail(mail::MailArgs),
 }
 
 /// Reads the arguments, runs the command, and says how it ended.
@@ -103,6 +153,10 @@ pub(crate) fn run() -> ExitCode {
     let output = output::Output::new(global.json, global.no_color);
     let done = match command {
         Command::Serve(args) => crate::serve::run(&args),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "bunbase", &mut std::io::stdout());
+            Ok(())
+        }
         Command::Client(command) => run_client(&global, output, command),
     };
     match done {
@@ -126,13 +180,22 @@ async fn dispatch(context: Context, command: ClientCommand) -> anyhow::Result<()
         ClientCommand::Projects(command) => projects::run(context, command).await,
         ClientCommand::Functions(command) => functions::run(&context, command).await,
         ClientCommand::Db(command) => db::run(&context, command).await,
+        ClientCommand::Kv(command) => kv::run(&context, command).await,
+        ClientCommand::Storage(command) => storage::run(&context, command).await,
+        ClientCommand::Events(command) => events::run(&context, command).await,
+        ClientCommand::Auth(command) => users::run(&context, command).await,
+        ClientCommand::Secrets(command) => secrets::run(&context, command).await,
+        ClientCommand::Keys(command) => keys::run(&context, command).await,
+        ClientCommand::Members(command) => members::run(&context, command).await,
+        ClientCommand::Tokens(command) => tokens::run(&context, command).await,
+        ClientCommand::Audit(args) => audit::run(&context, args).await,
+        ClientCommand::Mail(args) => mail::run(&context, args).await,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_arguments_are_consistent() {

@@ -1,29 +1,23 @@
-//! The composition: every service of this process, bound to each other through `ports`.
+//! Composition: starts the services that this process runs, binds each port to the service in this process
+//! or to its client, and puts their routes behind one gateway.
+
+mod assembly;
+mod inside;
+mod wire;
 
 use crate::data_dir::DataDir;
 use crate::settings::Settings;
-use anyhow::Context as _;
+use assembly::Assembly;
 use axum::body::Body;
-use bun_auth::AuthService;
-use bundoc::FjallEngine;
-use bundoc_server::BundocServer;
-use functions::{FunctionsDeps, FunctionsService, InvocationFront};
+use functions::InvocationFront;
 use gateway::{Answer, Front, Gateway, GatewayParts, InsideApi, RequestBody};
 use http::Request;
+use inside::RoutedApi;
 use metrics_exporter_prometheus::PrometheusHandle;
-use platform::{PlatformParts, PlatformService, ProjectAccess};
-use ports::access::Access;
-use ports::lifecycle::ProjectLifecycle;
-use run_log::RunLog;
 use service_kit::drain::Drain;
-use service_kit::health::Health;
-use sql::{Database, Durability};
-use std::path::PathBuf;
 use std::sync::Arc;
-use worker_pool::BunBinary;
 
-/// The longest path whose sockets fit into a Unix socket address with what the workers add.
-const SOCKET_DIRECTORY_BYTES_MAX: usize = 60;
+pub(crate) use assembly::Services;
 
 /// What a running server consists of.
 pub(crate) struct Composed {
@@ -31,99 +25,50 @@ pub(crate) struct Composed {
     pub(crate) services: Services,
 }
 
-/// The services, for their end.
-pub(crate) struct Services {
-    auth: Arc<AuthService>,
-    platform: Arc<PlatformService>,
-    documents: Arc<BundocServer>,
-    functions: Arc<FunctionsService>,
-    logs: Arc<RunLog>,
-    control: Database,
-    _sockets: Option<tempfile::TempDir>,
+/// What a process is made of besides its settings.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) data: &'a DataDir,
+    pub(crate) drain: Drain,
+    pub(crate) metrics: PrometheusHandle,
 }
 
-impl Services {
-    /// Ends every service, those first that use the others.
-    pub(crate) async fn shutdown(&self) {
-        self.functions.shutdown().await;
-        self.platform.shutdown().await;
-        self.auth.shutdown().await;
-        self.documents.shutdown().await;
-        self.logs.close().await;
-        self.control.close().await;
-    }
-}
+/// Starts the services and joins them behind a gateway.
+pub(crate) async fn compose(settings: Settings, around: Surroundings<'_>) -> anyhow::Result<Composed> {
+    let Surroundings { data, drain, metrics } = around;
+    let mut assembly = Assembly::new(settings, data, drain.clone())?;
+    assembly.start_stores().await?;
+    assembly.start_identity().await?;
+    assembly.start_functions().await?;
+    assembly.start_platform().await?;
+    let Assembly { wire, settings, services, access, health, .. } = assembly;
+    let access = access.ok_or_else(|| anyhow::anyhow!("nobody decides about access"))?;
 
-/// Starts every service and joins them behind a gateway.
-pub(crate) async fn compose(
-    settings: Settings,
-    data: &DataDir,
-    drain: Drain,
-    metrics: PrometheusHandle,
-) -> anyhow::Result<Composed> {
-    let near = std::env::current_exe().ok().and_then(|file| file.parent().map(PathBuf::from));
-    let bun = BunBinary::find(settings.bun_path.as_deref(), near.as_slice())?;
-
-    let control = Database::open(&data.join("control.db"), Durability::Full).await?;
-    let auth = AuthService::start(settings.auth, control.clone()).await?;
-    let instance_token = data.instance_token()?;
-    let project_access = ProjectAccess::open(control.clone(), auth.clone(), Some(&instance_token)).await?;
-    let access: Arc<dyn Access> = project_access.clone();
-
-    let path = data.join("documents");
-    let options = settings.engine;
-    let (engine, _) = tokio::task::spawn_blocking(move || FjallEngine::open(&path, options)).await??;
-    let documents = BundocServer::start(&settings.documents, engine.clone());
-
-    let logs = RunLog::open(data.path(), settings.function_logs).await?;
-    let (work_dir, sockets) = socket_directory(data)?;
-    let deps = FunctionsDeps { bun, data_dir: data.path().to_owned(), work_dir, logs: logs.clone() };
-    let functions = FunctionsService::start(settings.functions, deps).await?;
-
-    let stores: Vec<Arc<dyn ProjectLifecycle>> = vec![functions.clone(), documents.clone()];
-    let parts = PlatformParts { access: project_access, stores };
-    let platform = PlatformService::start(settings.platform, parts).await?;
-
-    let gateway = Arc::new(Gateway::new(GatewayParts {
-        config: settings.gateway,
-        services: vec![
-            auth.routes(access.clone()),
-            platform.routes(access.clone()),
-            documents.routes(access.clone()),
-            functions.routes(access.clone()),
-        ],
-        front: Some(Arc::new(FunctionCalls(functions.front(access.clone())))),
-        access,
-        health: health(&functions, &documents),
-        drain,
-        metrics: Arc::new(move || metrics.render()),
-    }));
-    functions.bind_project_api(Arc::new(InsideApi::new(gateway.router())));
-    let services = Services { auth, platform, documents, functions, logs, control, _sockets: sockets };
-    Ok(Composed { gateway, services })
-}
-
-/// Where the workers' sockets stand: in the data directory, or where its path is too long for a socket's
-/// address in a private temporary directory.
-fn socket_directory(data: &DataDir) -> anyhow::Result<(PathBuf, Option<tempfile::TempDir>)> {
-    let inside = data.join("run");
-    if inside.as_os_str().len() <= SOCKET_DIRECTORY_BYTES_MAX {
-        return Ok((inside, None));
-    }
-    let outside = tempfile::Builder::new().prefix("bunbase-").tempdir().context("no temporary directory")?;
-    Ok((outside.path().to_owned(), Some(outside)))
-}
-
-fn health(functions: &Arc<FunctionsService>, documents: &Arc<BundocServer>) -> Health {
-    let health = Health::default();
-    let functions = Arc::downgrade(functions);
-    health.register("functions", move || {
-        let stats = functions.upgrade().ok_or("stopped")?.worker_stats();
-        if stats.spares + stats.workers > 0 { Ok(()) } else { Err("no worker has started yet".into()) }
+    let front = services.functions.as_ref().map(|functions| {
+        let front: Arc<dyn Front> = Arc::new(FunctionCalls(functions.front(access.clone())));
+        front
     });
-    let documents = Arc::downgrade(documents);
-    health.register("documents", move || documents.upgrade().ok_or("stopped")?.ready());
-    health
+    let gateway = Gateway::new(GatewayParts {
+        config: settings.gateway,
+        services: services.routes(&access),
+        front,
+        upstreams: wire.upstreams()?,
+        access: access.clone(),
+        health,
+        drain: drain.clone(),
+        metrics: Arc::new(move || metrics.render()),
+    });
+    if let Some(functions) = &services.functions {
+        let api = RoutedApi::new(InsideApi::new(gateway.router()), wire.project_apis()?);
+        functions.bind_project_api(Arc::new(api));
+    }
+    let gateway = match wire.server(drain)? {
+        Some(server) => {
+            let inside = Arc::new(InsideApi::new(gateway.router()));
+            gateway.with_rpc(services.offer(server, &access).project_api(inside).finish())
+        }
+        None => gateway,
+    };
+    Ok(Composed { gateway: Arc::new(gateway), services })
 }
 
 /// The executor of functions as the gateway's front.

@@ -1,11 +1,12 @@
 //! `bunbase serve`: settings, composition, ready, drain. Exit code 0 after a drain.
 
-use crate::compose::{self, Composed};
+use crate::compose::{self, Composed, Surroundings};
 use crate::data_dir::DataDir;
 use crate::settings::Settings;
 use anyhow::Context as _;
 use gateway::Listener;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use rpc::Service;
 use service_kit::drain::Drain;
 use service_kit::telemetry;
 use std::net::SocketAddr;
@@ -22,6 +23,12 @@ pub(crate) struct ServeArgs {
     /// Address and port of the one listener [default: 127.0.0.1:3001]
     #[arg(long, env = "BUNBASE_LISTEN", value_name = "ADDRESS:PORT")]
     pub(crate) listen: Option<SocketAddr>,
+    /// Services that this process runs, with commas between them [default: all]
+    #[arg(long, env = "BUNBASE_SERVICES", value_name = "SERVICES", value_delimiter = ',', value_parser = service)]
+    pub(crate) services: Option<Vec<Service>>,
+    /// The Unix socket of the event broker [default: none]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) buncast_socket: Option<PathBuf>,
     /// A TOML file with settings (docs/configuration.md)
     #[arg(long, env = "BUNBASE_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -37,6 +44,12 @@ pub(crate) struct ServeArgs {
     /// How log lines look: text or json [default: text]
     #[arg(long, env = "BUNBASE_LOG_FORMAT", value_name = "FORMAT")]
     pub(crate) log_format: Option<String>,
+}
+
+/// For `clap`.
+fn service(text: &str) -> Result<Service, String> {
+    let names = || Service::ALL.iter().map(|service| service.as_str()).collect::<Vec<_>>().join(", ");
+    Service::parse(text).ok_or_else(|| format!("there is no service {text:?}; there are {}", names()))
 }
 
 /// Upper bounds of the histograms of durations, in seconds.
@@ -58,13 +71,15 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
     runtime.block_on(serve(settings, started))
 }
 
-async fn serve(settings: Settings, started: Instant) -> anyhow::Result<()> {
+async fn serve(mut settings: Settings, started: Instant) -> anyhow::Result<()> {
     let metrics = install_metrics()?;
     let data = DataDir::open(&settings.data_dir)?;
     let listener = Listener::bind(settings.gateway.listen).await?;
     let address = listener.address()?;
     let drain = Drain::new();
-    let Composed { gateway, services } = compose::compose(settings, &data, drain.clone(), metrics).await?;
+    settings.gateway.listen = address;
+    let around = Surroundings { data: &data, drain: drain.clone(), metrics };
+    let Composed { gateway, services } = compose::compose(settings, around).await?;
     let mut ends = signals()?;
     println!(
         "BunBase {} is ready on http://{address} ({} ms)",

@@ -3,16 +3,24 @@
 
 use crate::serve::ServeArgs;
 use bun_auth::AuthConfig;
+use bun_kms::KmsConfig;
+use buncast::BuncastConfig;
+use bunder_manager::KvConfig;
 use bundoc::EngineOptions;
 use bundoc_server::DocumentsConfig;
 use functions::FunctionsConfig;
 use gateway::GatewayConfig;
+use mail::MailConfig;
 use platform::PlatformConfig;
+use rpc::{RpcConfig, Service};
 use run_log::RunLogConfig;
 use serde::Deserialize;
 use service_kit::config::{ConfigError, Layers};
 use service_kit::telemetry::LogFormat;
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use storage::StorageConfig;
+use tenant_auth::TenantAuthConfig;
 
 /// Everything a server can be told.
 #[derive(Debug, Deserialize)]
@@ -22,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) data_dir: PathBuf,
     /// The Bun executable; looked for where it is not given.
     pub(crate) bun_path: Option<PathBuf>,
+    /// The services that this process runs; all of them where none is named.
+    pub(crate) services: Option<Vec<Service>>,
     /// What the process logs.
     pub(crate) log: LogSettings,
     pub(crate) gateway: GatewayConfig,
@@ -31,6 +41,13 @@ pub(crate) struct Settings {
     pub(crate) engine: EngineOptions,
     pub(crate) functions: FunctionsConfig,
     pub(crate) function_logs: RunLogConfig,
+    pub(crate) events: BuncastConfig,
+    pub(crate) end_users: TenantAuthConfig,
+    pub(crate) kms: KmsConfig,
+    pub(crate) kv: KvConfig,
+    pub(crate) storage: StorageConfig,
+    pub(crate) mail: MailConfig,
+    pub(crate) rpc: RpcConfig,
 }
 
 /// Settings under `log`.
@@ -54,6 +71,7 @@ impl Default for Settings {
         Self {
             data_dir: PathBuf::from(".bunbase/data"),
             bun_path: None,
+            services: None,
             log: LogSettings::default(),
             gateway: GatewayConfig::default(),
             auth: AuthConfig::default(),
@@ -62,6 +80,13 @@ impl Default for Settings {
             engine: EngineOptions::default(),
             functions: FunctionsConfig::default(),
             function_logs: RunLogConfig::default(),
+            events: BuncastConfig::default(),
+            end_users: TenantAuthConfig::default(),
+            kms: KmsConfig::default(),
+            kv: KvConfig::default(),
+            storage: StorageConfig::default(),
+            mail: MailConfig::default(),
+            rpc: RpcConfig::default(),
         }
     }
 }
@@ -77,16 +102,58 @@ impl Settings {
             layers = layers.file(path)?;
         }
         let text = |path: &PathBuf| path.display().to_string();
+        let listen = args.listen.or_else(|| usual_address(args.services.as_deref()?));
+        for (setting, value) in earlier_names(|name| std::env::var(name).ok()) {
+            layers = layers.set(&setting, value.into());
+        }
         layers
             .environment(std::env::vars())
             .set_some("data_dir", args.data_dir.as_ref().map(text))
             .set_some("bun_path", args.bun_path.as_ref().map(text))
-            .set_some("gateway.listen", args.listen.map(|address| address.to_string()))
+            .set_some("gateway.listen", listen.map(|address| address.to_string()))
+            .set_some("services", args.services.as_deref().map(service_names))
+            .set_some("events.socket", args.buncast_socket.as_ref().map(text))
             .set_some("auth.registration", args.registration.clone())
             .set_some("log.filter", args.log.clone())
             .set_some("log.format", args.log_format.clone())
             .build()
     }
+}
+
+/// Variables of the earlier system whose settings have other names here.
+const EARLIER_NAMES: &[(&str, &str)] = &[
+    ("BUNKMS_MASTER_KEY", "kms.root_key"),
+    ("PLATFORM_BUNCAST_SOCKET", "events.socket"),
+    ("BUNDER_BUNCAST_SOCKET", "events.socket"),
+];
+
+/// The settings that they give; those of our own names win.
+fn earlier_names(variable: impl Fn(&str) -> Option<String>) -> Vec<(String, String)> {
+    let named = |(name, setting): &(&str, &str)| Some(((*setting).to_owned(), variable(name)?));
+    let mut found: Vec<_> = EARLIER_NAMES.iter().filter_map(named).collect();
+    found.extend(rpc::addresses_from_environment(&variable));
+    found
+}
+
+fn service_names(services: &[Service]) -> toml::Value {
+    toml::Value::Array(services.iter().map(|service| service.as_str().into()).collect())
+}
+
+/// Where a process listens that runs one service and was not told otherwise.
+fn usual_address(services: &[Service]) -> Option<SocketAddr> {
+    let [service] = services else { return None };
+    let port = match service {
+        Service::Gateway | Service::Platform => 3001,
+        Service::Buncast => 8081,
+        Service::BundocServer => 8082,
+        Service::BunKms => 8083,
+        Service::Functions => 8084,
+        Service::BunderManager => 8085,
+        Service::TenantAuth => 8086,
+        Service::Storage => 8087,
+        Service::BunAuth => 50051,
+    };
+    Some(SocketAddr::from(([127, 0, 0, 1], port)))
 }
 
 #[cfg(test)]

@@ -5,14 +5,18 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
-use http::{Request, Response, header};
-use http_body_util::BodyExt as _;
+use http::{HeaderValue, Request, Response, header};
+use http_body_util::{BodyExt as _, Limited};
 use ports::access::{Grant, KEY_HEADER};
 use ports::project_api::ProjectApi;
 use routes::Preset;
-use service_kit::error::ApiError;
-use service_kit::json::{BodyLimit, JSON_BYTES_DEFAULT};
+use service_kit::error::{ApiError, ErrorCode};
+use service_kit::json::{BodyLimit, JSON_BYTES_DEFAULT, too_large};
 use tower::ServiceExt as _;
+
+/// Bytes of an answer: it travels to the worker as one frame.
+const ANSWER_BYTES_MAX: usize = 15 << 20;
+const EVENT_STREAM: &str = "text/event-stream";
 
 /// The routers of this process as a `ProjectApi`.
 pub struct InsideApi {
@@ -24,6 +28,14 @@ impl InsideApi {
     pub fn new(router: Router) -> Self {
         Self { router }
     }
+}
+
+fn refusal(error: &ApiError) -> Response<Bytes> {
+    let text = error.body(None);
+    let mut response = Response::new(Bytes::from(text));
+    *response.status_mut() = error.code.status();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 #[async_trait]
@@ -40,12 +52,15 @@ impl ProjectApi for InsideApi {
             Err(never) => match never {},
         };
         let (parts, body) = response.into_parts();
-        match body.collect().await {
+        if parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == EVENT_STREAM) {
+            return refusal(&ApiError::new(
+                ErrorCode::InvalidRequest,
+                "a function answers and ends: subscriptions are not open to its client",
+            ));
+        }
+        match Limited::new(body, ANSWER_BYTES_MAX).collect().await {
             Ok(body) => Response::from_parts(parts, body.to_bytes()),
-            Err(error) => {
-                let (parts, _) = ApiError::internal(&error).response(None).into_parts();
-                Response::from_parts(parts, Bytes::new())
-            }
+            Err(_) => refusal(&too_large(ANSWER_BYTES_MAX)),
         }
     }
 }

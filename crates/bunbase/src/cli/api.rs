@@ -55,6 +55,8 @@ pub(crate) struct Refusal {
 pub(crate) enum Credential {
     Nobody,
     Session(SecretString),
+    /// A developer's API token.
+    Token(SecretString),
     Key(SecretString),
 }
 
@@ -112,6 +114,7 @@ impl Api {
             Credential::Session(token) => {
                 request.header(header::COOKIE, secret(&format!("{SESSION_COOKIE}={}", token.expose_secret())))
             }
+            Credential::Token(token) => request.bearer_auth(token.expose_secret()),
             Credential::Key(key) => request.header(KEY_HEADER, secret(key.expose_secret())),
         }
     }
@@ -170,6 +173,13 @@ pub(crate) fn segment(text: &str) -> Result<String, UsageError> {
         }
     }
     Ok(encoded)
+}
+
+/// A name in which `/` separates segments, each of them encoded.
+pub(crate) fn segments(text: &str) -> Result<String, UsageError> {
+    let encoded: Result<Vec<_>, _> =
+        text.split('/').map(|part| if part.is_empty() { Ok(String::new()) } else { segment(part) }).collect();
+    if text.is_empty() { Err(UsageError("an empty name is no name".into())) } else { Ok(encoded?.join("/")) }
 }
 
 /// Reads the error shape, if the body has it.

@@ -13,6 +13,7 @@ use service_kit::ids::ProjectId;
 
 const DEFAULT_URL: &str = "http://127.0.0.1:3001";
 const KEY_VARIABLE: &str = "BUNBASE_KEY";
+const TOKEN_VARIABLE: &str = "BUNBASE_TOKEN";
 
 /// The surroundings of one command.
 pub(crate) struct Context {
@@ -22,6 +23,7 @@ pub(crate) struct Context {
     config: Config,
     url: String,
     key: Option<SecretString>,
+    token: Option<SecretString>,
     project: Option<String>,
 }
 
@@ -51,8 +53,9 @@ impl Context {
         if config.base_url.as_ref() != Some(&url) {
             config = Config::default();
         }
-        let key = std::env::var(KEY_VARIABLE).ok().filter(|key| !key.is_empty()).map(SecretString::from);
-        Ok(Self { output, store, config, url, key, project: global.project.clone() })
+        let secret = |name| std::env::var(name).ok().filter(|text| !text.is_empty()).map(SecretString::from);
+        let (key, token) = (secret(KEY_VARIABLE), secret(TOKEN_VARIABLE));
+        Ok(Self { output, store, config, url, key, token, project: global.project.clone() })
     }
 
     /// Calls as nobody.
@@ -60,8 +63,11 @@ impl Context {
         Api::new(&self.url, Credential::Nobody)
     }
 
-    /// Calls as the developer who signed in.
+    /// Calls as the developer whose token is in the environment, or who signed in.
     pub(crate) fn developer(&self) -> anyhow::Result<Api> {
+        if let Some(token) = &self.token {
+            return Api::new(&self.url, Credential::Token(token.clone()));
+        }
         match &self.config.session_token {
             Some(token) => Api::new(&self.url, Credential::Session(token.clone())),
             None => bail!(Advised::new(
@@ -92,6 +98,11 @@ impl Context {
                 reach: Reach::Key(self.project.clone()),
             });
         }
+        self.member().await
+    }
+
+    /// Calls in the project as one of its members, whatever key there is: what keys may not do.
+    pub(crate) async fn member(&self) -> anyhow::Result<Project> {
         let api = self.developer()?;
         let Some(named) = self.project.as_deref().or(self.active_project()) else {
             bail!(Advised::new(
@@ -147,11 +158,11 @@ impl Project {
         })
     }
 
-    /// Path of the project's documents.
-    pub(crate) fn database_path(&self) -> anyhow::Result<String> {
+    /// Path of one of the project's areas: `database`, `kv`, `kms/secrets`.
+    pub(crate) fn path(&self, area: &str) -> anyhow::Result<String> {
         Ok(match &self.reach {
-            Reach::Member(id) => format!("/v1/projects/{}/database", segment(id)?),
-            Reach::Key(_) => "/v1/database".to_owned(),
+            Reach::Member(id) => format!("/v1/projects/{}/{area}", segment(id)?),
+            Reach::Key(_) => format!("/v1/{area}"),
         })
     }
 }

@@ -13,6 +13,9 @@ const TABLE: &[(&str, [bool; 6])] = &[
     ("project_read", [true, true, true, true, false, true]),
     ("project_update", [false, false, true, true, false, false]),
     ("project_delete", [false, false, false, true, false, false]),
+    ("member_read", [true, true, true, true, false, false]),
+    ("member_write", [false, false, true, true, false, false]),
+    ("audit_read", [false, false, true, true, false, false]),
     ("key_read", [false, false, true, true, false, false]),
     ("key_write", [false, false, true, true, false, false]),
     ("function_read", [true, true, true, true, false, true]),
@@ -23,6 +26,23 @@ const TABLE: &[(&str, [bool; 6])] = &[
     ("document_write", [false, true, true, true, true, true]),
     ("database_read", [true, true, true, true, false, true]),
     ("database_admin", [false, true, true, true, false, true]),
+    ("kv_read", [true, true, true, true, true, true]),
+    ("kv_write", [false, true, true, true, true, true]),
+    ("kv_admin", [false, true, true, true, false, true]),
+    ("object_read", [true, true, true, true, true, true]),
+    ("object_write", [false, true, true, true, true, true]),
+    ("object_admin", [false, true, true, true, false, true]),
+    ("event_publish", [false, true, true, true, true, true]),
+    ("event_subscribe", [true, true, true, true, true, true]),
+    ("event_admin", [false, true, true, true, false, true]),
+    ("end_user_sign_in", [false, true, true, true, true, true]),
+    ("end_user_read", [false, true, true, true, false, true]),
+    ("end_user_write", [false, false, true, true, false, true]),
+    ("end_user_admin", [false, false, true, true, false, false]),
+    ("secret_read", [false, false, true, true, false, true]),
+    ("secret_reveal", [false, false, true, true, false, true]),
+    ("secret_write", [false, false, true, true, false, true]),
+    ("secret_use", [false, false, true, true, false, true]),
 ];
 
 struct Row {
@@ -30,6 +50,14 @@ struct Row {
     path: String,
     access: Value,
     has_body: bool,
+}
+
+/// Asks that would end the test where they are admitted: one's own sessions, one's place in the project,
+/// the project itself.
+fn is_destructive(row: &Row) -> bool {
+    let ends_sessions = row.method == Method::DELETE && row.path.starts_with("/v1/auth/sessions");
+    let ends = ["/v1/auth/logout", "/v1/projects/{project}/leave"].contains(&row.path.as_str());
+    ends_sessions || ends || row.access == json!({ "project": "project_delete" })
 }
 
 /// The people of the test.
@@ -40,6 +68,9 @@ struct Cast {
     foreign_secret: Client,
     public: Client,
     secret: Client,
+    /// The owner's, for everything, and for an area that does not exist in the project.
+    token: Client,
+    narrow_token: Client,
     project: Project,
 }
 
@@ -75,6 +106,12 @@ async fn add_member(data: &Data, project: &Project, user: &str, role: &str) {
     database.close().await;
 }
 
+async fn token(owner: &Client, scope: &str) -> Client {
+    let body = json!({ "name": scope, "scopes": [scope] });
+    let made = owner.post("/v1/auth/tokens", body).await.expect(201);
+    owner.stranger().with_bearer(made["token"].as_str().unwrap())
+}
+
 async fn cast(server: &Server, data: &Data) -> Cast {
     let nobody = server.client();
     let owner = nobody.set_up().await;
@@ -90,6 +127,8 @@ async fn cast(server: &Server, data: &Data) -> Cast {
     let stranger = nobody.sign_in("/v1/auth/register", "stranger@example.com").await;
     let foreign = stranger.project("theirs").await;
     Cast {
+        token: token(&owner, "*").await,
+        narrow_token: token(&owner, "account:read").await,
         foreign_secret: nobody.with_key(&foreign.secret_key),
         public: nobody.with_key(&project.public_key),
         secret: nobody.with_key(&project.secret_key),
@@ -103,11 +142,16 @@ async fn cast(server: &Server, data: &Data) -> Cast {
 /// What stands for every name in a path.
 const NAME: &str = "some-name";
 
-/// A collection whose rules allow everything, so that what refuses a public key is the table.
-async fn open_collection(secret: &Client) {
+/// Rules that allow everything, so that what refuses a public key is the table.
+async fn open_everything(secret: &Client) {
     let rules = json!({ "read": "true", "write": "true" });
     let made = secret.post("/v1/database/collections", json!({ "name": NAME, "rules": rules })).await;
     assert!(made.status == 201 || made.status == 409, "{}", made.body);
+    for (rules, path) in [("kv-rules", "**"), ("storage-rules", "**"), ("event-rules", ">")] {
+        let open = json!({ "rules": [{ "path": path, "read": "true", "write": "true" }] });
+        let set = secret.put(&format!("/v1/{rules}"), open).await;
+        assert!(set.status.is_success(), "{}", set.body);
+    }
 }
 
 /// The path with real or well-formed parts.
@@ -124,8 +168,14 @@ async fn ask(client: &Client, row: &Row, path: &str) -> (u16, String) {
     if row.has_body {
         request = request.json(&json!({ "malformed": ["on purpose"] }));
     }
-    let answer = client.send(request).await;
-    (answer.status.as_u16(), answer.code().to_owned())
+    let response = request.send().await.unwrap();
+    let status = response.status().as_u16();
+    // A stream that was opened has no end to wait for.
+    if response.headers().get("content-type").is_some_and(|value| value == "text/event-stream") {
+        return (status, String::new());
+    }
+    let body: Value = response.json().await.unwrap_or_default();
+    (status, body["error"]["code"].as_str().unwrap_or_default().to_owned())
 }
 
 #[derive(Debug, PartialEq, Clone, Copy)]
@@ -156,10 +206,8 @@ async fn every_route_holds_the_table() {
     let table: BTreeMap<_, _> = TABLE.iter().copied().collect();
     let mut wrong = Vec::new();
     for row in rows(&cast.nobody).await {
-        // Ending the owner's own session, or removing the project, would end the test.
-        let destructive =
-            row.path == "/v1/auth/logout" || row.access == json!({ "project": "project_delete" });
-        open_collection(&cast.secret).await;
+        let destructive = is_destructive(&row);
+        open_everything(&cast.secret).await;
         let expected = expectations(&row, &table, &cast);
         for (who, client, expected) in expected {
             if destructive && expected == Verdict::Admitted {
@@ -198,6 +246,8 @@ fn expectations<'a>(
             ("member", &roles[1], yes_no(member)),
             ("admin", &roles[2], yes_no(admin)),
             ("owner", &roles[3], yes_no(owner)),
+            ("the owner's token", &cast.token, yes_no(owner)),
+            ("a token for other things", &cast.narrow_token, Forbidden),
             ("public key", public, yes_no(pk)),
             ("secret key", secret, yes_no(sk)),
         ];
@@ -211,14 +261,21 @@ fn expectations<'a>(
             ("secret key", secret, yes_no(sk)),
         ];
     }
-    match row.access.as_str().unwrap() {
-        "nobody" => vec![],
-        "developer" => vec![
+    let developers = |token: Verdict| {
+        vec![
             ("nobody", nobody, Unauthenticated),
             ("public key", public, Forbidden),
             ("secret key", secret, Forbidden),
+            ("an API token that may do everything", &cast.token, token),
             ("owner", &roles[3], Admitted),
-        ],
+        ]
+    };
+    if row.access.get("developer").is_some() {
+        return developers(Admitted);
+    }
+    match row.access.as_str().unwrap() {
+        "nobody" => vec![],
+        "session" => developers(Forbidden),
         // The tests' peer is on loopback, so that nobody in particular is an operator here; the refusal
         // from elsewhere is tested with a forwarded address in `process.rs`.
         "operator" => vec![("nobody", nobody, Admitted)],

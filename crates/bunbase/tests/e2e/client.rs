@@ -13,6 +13,7 @@ pub(crate) struct Client {
     http: reqwest::Client,
     cookie: Option<String>,
     key: Option<String>,
+    bearer: Option<String>,
 }
 
 /// A status and a JSON body (null where there is none).
@@ -54,7 +55,7 @@ pub(crate) struct Project {
 impl Client {
     pub(crate) fn new(url: &str) -> Self {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { url: url.to_owned(), http, cookie: None, key: None }
+        Self { url: url.to_owned(), http, cookie: None, key: None, bearer: None }
     }
 
     /// The same person at another server, or at the same one after a restart.
@@ -66,6 +67,16 @@ impl Client {
         Self { key: Some(key.to_owned()), cookie: None, ..self.clone() }
     }
 
+    /// The same, with an API token or, beside a key, an end user's access token.
+    pub(crate) fn with_bearer(&self, token: &str) -> Self {
+        Self { bearer: Some(token.to_owned()), ..self.clone() }
+    }
+
+    /// Nobody in particular at the same server.
+    pub(crate) fn stranger(&self) -> Self {
+        Self { cookie: None, key: None, bearer: None, ..self.clone() }
+    }
+
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let mut request = self.http.request(method, format!("{}{path}", self.url));
         if let Some(cookie) = &self.cookie {
@@ -73,6 +84,9 @@ impl Client {
         }
         if let Some(key) = &self.key {
             request = request.header("x-bunbase-client-key", key);
+        }
+        if let Some(token) = &self.bearer {
+            request = request.bearer_auth(token);
         }
         request
     }
@@ -113,6 +127,11 @@ impl Client {
         assert!(answer.status.is_success(), "{}", answer.body);
         let cookie = answer.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
         Self { cookie: Some(cookie), ..self.clone() }
+    }
+
+    /// The same server, with the session of a `Set-Cookie` header.
+    pub(crate) fn with_cookie(&self, header: &str) -> Self {
+        Self { cookie: header.split(';').next().map(str::to_owned), ..self.clone() }
     }
 
     /// The first developer of a new server.

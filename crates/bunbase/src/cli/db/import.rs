@@ -60,7 +60,7 @@ struct Failed {
 pub(crate) async fn run(context: &Context, args: ImportArgs) -> anyhow::Result<()> {
     let (file, size) = open(&args.file)?;
     let project = context.project().await?;
-    let path = format!("{}/batch", project.database_path()?);
+    let path = format!("{}/batch", project.path("database")?);
     let started = Instant::now();
     let (sender, batches) = mpsc::channel(READ_AHEAD);
     let source = Source { file, collection: args.collection.clone(), mode: mode(&args), skip: args.skip };

@@ -73,7 +73,7 @@ struct Page {
 pub(crate) async fn run(context: &Context, args: QueryArgs) -> anyhow::Result<()> {
     let collection = segment(&args.collection)?;
     let project = context.project().await?;
-    let path = format!("{}/collections/{collection}/documents/query", project.database_path()?);
+    let path = format!("{}/collections/{collection}/documents/query", project.path("database")?);
     let filter = args.filter.unwrap_or_default();
     let body = QueryBody {
         query: &filter,

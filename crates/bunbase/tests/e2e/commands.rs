@@ -1,0 +1,162 @@
+//! The commands about people, keys, secrets, values, objects, events and the audit log, typed at a real
+//! server by somebody who reads only what is printed.
+
+use crate::client::PASSWORD;
+use crate::server::{Data, Server};
+use serde_json::Value;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+/// Somebody's shell: a home of their own, one server.
+struct Shell<'a> {
+    home: &'a Path,
+    url: &'a str,
+}
+
+impl Shell<'_> {
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bunbase"));
+        command
+            .args(arguments)
+            .current_dir(self.home)
+            .env("HOME", self.home)
+            .env("BUNBASE_URL", self.url)
+            .env_remove("BUNBASE_KEY")
+            .env_remove("BUNBASE_TOKEN")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs a command with something on standard input.
+    fn fed(&self, arguments: &[&str], input: &str) -> Output {
+        let mut child = self.command(arguments).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    }
+
+    /// What the command printed; it has to succeed.
+    #[track_caller]
+    fn says(&self, arguments: &[&str]) -> String {
+        let done = self.fed(arguments, "");
+        let (out, err) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+        assert!(done.status.success(), "{arguments:?}: {out}{err}");
+        out.trim_end().to_owned()
+    }
+
+    /// The command's answer for scripts.
+    #[track_caller]
+    fn json(&self, arguments: &[&str]) -> Value {
+        let mut with_json = arguments.to_vec();
+        with_json.push("--json");
+        serde_json::from_str(&self.says(&with_json)).unwrap()
+    }
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_family_of_commands_does_what_it_says() {
+    let data = Data::new();
+    let server = Server::start(&data).await;
+    let home = tempfile::tempdir().unwrap();
+    let shell = Shell { home: home.path(), url: &server.url };
+    let setup = ["setup", "--email", "ada@example.com", "--name", "Ada", "--password-stdin"];
+    assert!(shell.fed(&setup, PASSWORD).status.success());
+    let project = shell.json(&["projects", "create", "shop"]);
+    keys_and_tokens(&shell, text(&project["project"]["id"]));
+    members(&shell, &server);
+    secrets(&shell);
+    values_and_objects(&shell);
+    end_users(&shell);
+    let published = shell.json(&["events", "publish", "orders.paid", "{\"id\": 1}"]);
+    assert!(published["offset"].is_null());
+    let audit = shell.says(&["audit"]);
+    assert!(audit.contains("ada@example.com") || audit.contains("Ada"), "{audit}");
+    let exported = shell.says(&["audit", "--export"]);
+    for line in exported.lines() {
+        serde_json::from_str::<Value>(line).unwrap();
+    }
+    for kind in ["bash", "zsh", "fish"] {
+        assert!(shell.says(&["completions", kind]).contains("bunbase"));
+    }
+    server.stop().await;
+}
+
+fn keys_and_tokens(shell: &Shell<'_>, project: &str) {
+    let made = shell.json(&["keys", "create", "server"]);
+    let id = text(&made["key"]["id"]);
+    let rotated = shell.json(&["keys", "rotate", id, "--grace", "1h"]);
+    assert_ne!(made["secret"], rotated["secret"]);
+    assert!(shell.says(&["keys", "list"]).contains("server"));
+    assert!(!shell.says(&["keys", "list"]).contains(text(&rotated["secret"])));
+    shell.says(&["keys", "revoke", id]);
+
+    let token = shell.json(&["tokens", "create", "ci", "--scope", "projects:read", "--ttl", "1h"]);
+    assert!(shell.says(&["tokens", "list"]).contains("projects:read"));
+    let mut listed = shell.command(&["projects", "list", "--json"]);
+    let listed = listed.env("BUNBASE_TOKEN", text(&token["token"])).output().unwrap();
+    assert!(String::from_utf8_lossy(&listed.stdout).contains(project));
+    let mut refused = shell.command(&["kv", "set", "a", "b", "--project", project]);
+    let refused = refused.env("BUNBASE_TOKEN", text(&token["token"])).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("forbidden"));
+}
+
+fn members(shell: &Shell<'_>, server: &Server) {
+    let invited = shell.says(&["members", "invite", "bob@example.com", "--role", "viewer"]);
+    assert!(invited.contains("token="), "{invited}");
+    assert!(shell.says(&["members", "list"]).contains("bob@example.com"));
+    let mail = shell.says(&["mail"]);
+    assert!(mail.contains("bob@example.com"), "{mail}");
+    assert!(shell.says(&["mail", "last"]).contains("token="));
+    let elsewhere = tempfile::tempdir().unwrap();
+    let stranger = Shell { home: elsewhere.path(), url: &server.url };
+    let done = stranger.fed(&["members", "list"], "");
+    assert_eq!(done.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&done.stderr).contains("bunbase login"));
+}
+
+fn secrets(shell: &Shell<'_>) {
+    assert!(shell.fed(&["secrets", "set", "stripe-key"], "s3cret\n").status.success());
+    let got = shell.fed(&["secrets", "get", "stripe-key"], "");
+    assert_eq!(String::from_utf8_lossy(&got.stdout), "s3cret\n");
+    let list = shell.says(&["secrets", "list"]);
+    assert!(list.contains("stripe-key") && !list.contains("s3cret"), "{list}");
+    shell.says(&["secrets", "delete", "stripe-key"]);
+    let gone = shell.fed(&["secrets", "get", "stripe-key"], "");
+    assert!(String::from_utf8_lossy(&gone.stderr).contains("secret_not_found"));
+}
+
+fn values_and_objects(shell: &Shell<'_>) {
+    shell.says(&["kv", "set", "a/b", "hello", "--ttl", "1h"]);
+    assert_eq!(shell.says(&["kv", "get", "a/b"]), "hello");
+    assert_eq!(shell.says(&["kv", "incr", "n", "-2"]), "-2");
+    assert!(shell.says(&["kv", "list", "a/*"]).contains("a/b"));
+    shell.says(&["kv", "delete", "a/b"]);
+    std::fs::write(shell.home.join("photo.txt"), "bytes of a photo").unwrap();
+    shell.says(&["storage", "put", "photo.txt", "photos/1.txt", "--content-type", "text/plain"]);
+    assert!(shell.says(&["storage", "list", "photos/"]).contains("photos/1.txt"));
+    assert_eq!(shell.says(&["storage", "get", "photos/1.txt", "-o", "-"]), "bytes of a photo");
+    shell.says(&["storage", "get", "photos/1.txt"]);
+    assert_eq!(std::fs::read_to_string(shell.home.join("1.txt")).unwrap(), "bytes of a photo");
+    assert!(shell.says(&["storage", "url", "photos/1.txt"]).contains("signature="));
+    shell.says(&["storage", "delete", "photos/1.txt"]);
+}
+
+fn end_users(shell: &Shell<'_>) {
+    let made = shell.fed(&["auth", "users", "create", "zoe@example.com", "--password-stdin"], PASSWORD);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let list = shell.json(&["auth", "users", "list"]);
+    let id = text(&list["users"][0]["id"]);
+    shell.says(&["auth", "users", "claims", id, "{\"team\": \"red\"}"]);
+    assert_eq!(shell.json(&["auth", "users", "get", id])["user"]["claims"]["team"], "red");
+    shell.says(&["auth", "users", "disable", id]);
+    shell.says(&["auth", "config", "set", "{\"session_days\": 7}"]);
+    assert_eq!(shell.json(&["auth", "config", "get"])["session_days"], 7);
+    shell.says(&["auth", "users", "delete", id]);
+}
