@@ -1,7 +1,7 @@
 //! Durable publications: connections with one publication in flight each, which wait until it is kept.
 
 use crate::report::{self, Latencies, Summary};
-use crate::wire::{Broker, nats_publication, TOPIC};
+use crate::wire::{Broker, TOPIC, nats_publication};
 use anyhow::anyhow;
 use serde::Serialize;
 use std::io::Write as _;

@@ -50,7 +50,8 @@ impl Broker {
         };
         if self == Self::Nats {
             read_line(&mut *socket)?;
-            socket.write_all(b"CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":false}\r\nPING\r\n")?;
+            socket
+                .write_all(b"CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":false}\r\nPING\r\n")?;
             ensure!(read_line(&mut *socket)?.starts_with("PONG"), "NATS did not take the connection");
         }
         Ok(socket)
@@ -93,7 +94,9 @@ impl Broker {
         match self {
             Self::Bunbase => 10 + TOPIC.len() + payload,
             Self::Nats => "MSG  1 \r\n\r\n".len() + TOPIC.len() + digits + payload,
-            Self::Redis => "*3\r\n$7\r\nmessage\r\n$5\r\n\r\n$\r\n\r\n".len() + TOPIC.len() + digits + payload,
+            Self::Redis => {
+                "*3\r\n$7\r\nmessage\r\n$5\r\n\r\n$\r\n\r\n".len() + TOPIC.len() + digits + payload
+            }
         }
     }
 
@@ -108,9 +111,14 @@ impl Broker {
                 expect_answer(socket)
             }
             Self::Nats => {
-                let stream = format!("{{\"name\":\"{TOPIC}\",\"subjects\":[\"{TOPIC}\"],\"storage\":\"file\",\"max_bytes\":1073741824}}");
-                let publication =
-                    nats_publication(&format!("$JS.API.STREAM.CREATE.{TOPIC}"), Some("made"), stream.as_bytes());
+                let stream = format!(
+                    "{{\"name\":\"{TOPIC}\",\"subjects\":[\"{TOPIC}\"],\"storage\":\"file\",\"max_bytes\":1073741824}}"
+                );
+                let publication = nats_publication(
+                    &format!("$JS.API.STREAM.CREATE.{TOPIC}"),
+                    Some("made"),
+                    stream.as_bytes(),
+                );
                 socket.write_all(b"SUB made 9\r\n")?;
                 socket.write_all(&publication)?;
                 read_line(socket)?;

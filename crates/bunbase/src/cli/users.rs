@@ -164,7 +164,7 @@ async fn config(context: &Context, project: &Project, command: ConfigCommand) ->
     let answer: Value = match command {
         ConfigCommand::Get => project.api.get(&path).await?,
         ConfigCommand::Set { changes } => {
-            let mut config: Value = project.api.get(&path).await?;
+            let mut config = project.api.get::<Value>(&path).await?["config"].take();
             for (name, value) in object(&changes)? {
                 config[name] = value;
             }

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 const TABLE: &[(&str, [bool; 6])] = &[
     ("project_read", [true, true, true, true, false, true]),
     ("project_update", [false, false, true, true, false, false]),
+    ("project_leave", [true, true, true, true, false, false]),
     ("project_delete", [false, false, false, true, false, false]),
     ("member_read", [true, true, true, true, false, false]),
     ("member_write", [false, false, true, true, false, false]),
@@ -254,6 +255,8 @@ fn expectations<'a>(
     }
     if let Some(action) = row.access.get("key") {
         let [.., pk, sk] = allowed(action);
+        // Asks who the end user is; nobody is signed in beside these keys.
+        let yes_no = |yes| if row.path == "/v1/auth/session" { Unauthenticated } else { yes_no(yes) };
         return vec![
             ("nobody", nobody, Unauthenticated),
             ("a developer without a key", &roles[3], Unauthenticated),
@@ -282,4 +285,33 @@ fn expectations<'a>(
         "invocation" => vec![("nobody", nobody, Unauthenticated), ("public key", public, Admitted)],
         other => panic!("an unknown kind of access: {other}"),
     }
+}
+
+/// Where the name in the document and that of the service differ.
+const SERVICES: &[(&str, &str)] = &[
+    ("documents", "bundoc-server"),
+    ("end-users", "tenant-auth"),
+    ("events", "buncast"),
+    ("kms", "bun-kms"),
+    ("kv", "bunder-manager"),
+    ("mail", "bun-auth"),
+];
+
+#[tokio::test]
+async fn the_gateways_table_sends_every_route_to_the_service_that_declares_it() {
+    let data = Data::new();
+    let server = Server::start(&data).await;
+    let document = server.client().get("/openapi.json").await.expect(200);
+    let mut wrong = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for operation in item.as_object().unwrap().values() {
+            let tag = operation["tags"][0].as_str().unwrap();
+            let service = SERVICES.iter().find(|(name, _)| *name == tag).map_or(tag, |(_, service)| *service);
+            if gateway::service_of(path) != service {
+                wrong.push(format!("{path} goes to {}, not to {service}", gateway::service_of(path)));
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+    server.stop().await;
 }

@@ -157,6 +157,6 @@ fn end_users(shell: &Shell<'_>) {
     assert_eq!(shell.json(&["auth", "users", "get", id])["user"]["claims"]["team"], "red");
     shell.says(&["auth", "users", "disable", id]);
     shell.says(&["auth", "config", "set", "{\"session_days\": 7}"]);
-    assert_eq!(shell.json(&["auth", "config", "get"])["session_days"], 7);
+    assert_eq!(shell.json(&["auth", "config", "get"])["config"]["session_days"], 7);
     shell.says(&["auth", "users", "delete", id]);
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails; this covers its helpers too")]
 
 mod accounts;
+mod apart;
 mod authorisation;
 mod bad_input;
 mod client;

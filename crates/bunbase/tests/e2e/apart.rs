@@ -1,0 +1,159 @@
+//! The same installation as processes of their own: a plain reverse proxy in front, gRPC between them.
+
+use crate::client::Client;
+use crate::platform::a_day;
+use crate::server::{Data, Server};
+use reqwest::Method;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// In the order in which they are started: it does not matter, and so it is not a good one.
+const SERVICES: &[&str] = &[
+    "gateway",
+    "functions",
+    "tenant-auth",
+    "platform",
+    "bundoc-server",
+    "bunder-manager",
+    "storage",
+    "buncast",
+    "bun-auth",
+    "bun-kms",
+];
+
+/// How long a service may take to be reached again.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// One process for each service.
+struct Installation {
+    addresses: BTreeMap<&'static str, String>,
+    data: BTreeMap<&'static str, Data>,
+    running: BTreeMap<&'static str, Server>,
+    settings: PathBuf,
+    _directory: TempDir,
+}
+
+impl Installation {
+    async fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let addresses: BTreeMap<_, _> = SERVICES.iter().map(|service| (*service, free_address())).collect();
+        let settings = directory.path().join("bunbase.toml");
+        let mut text = format!(
+            "[gateway]\npublic_url = \"http://{}\"\ntrusted_proxies = [\"127.0.0.1/32\"]\n\
+             [rpc]\nsecret = \"{}\"\n[rpc.addresses]\n",
+            addresses["gateway"],
+            "0123456789abcdef".repeat(4)
+        );
+        for (service, address) in addresses.iter().filter(|(service, _)| **service != "gateway") {
+            writeln!(text, "{service} = \"{address}\"").unwrap();
+        }
+        std::fs::write(&settings, text).unwrap();
+        let data = SERVICES.iter().map(|service| (*service, Data::new())).collect();
+        let mut installation =
+            Self { addresses, data, running: BTreeMap::new(), settings, _directory: directory };
+        for service in SERVICES {
+            installation.run(service).await;
+        }
+        installation
+    }
+
+    async fn run(&mut self, service: &'static str) {
+        let settings = self.settings.display().to_string();
+        let arguments =
+            ["--services", service, "--listen", &self.addresses[service], "--config", settings.as_str()];
+        let server = Server::start_with(&self.data[service], &arguments).await;
+        self.running.insert(service, server);
+    }
+
+    async fn kill(&mut self, service: &'static str) {
+        self.running.remove(service).unwrap().kill().await;
+    }
+
+    fn client(&self) -> Client {
+        self.running["gateway"].client()
+    }
+
+    async fn stop(self) {
+        for (service, server) in self.running {
+            let (status, log) = server.stop().await;
+            assert!(status.success(), "{service}: {status}\n{log}");
+        }
+    }
+}
+
+fn free_address() -> String {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    socket.local_addr().unwrap().to_string()
+}
+
+#[tokio::test]
+async fn a_day_on_a_process_for_each_service() {
+    let installation = Installation::start().await;
+    for server in installation.running.values() {
+        for page in ["/health", "/metrics"] {
+            assert_eq!(server.client().get(page).await.status, 200, "{page} of {}", server.url);
+        }
+    }
+    a_day(&installation.client()).await;
+    installation.stop().await;
+}
+
+/// What needs a service, by the service.
+const NEEDS: &[(&str, &str)] = &[
+    ("bundoc-server", "/v1/database/collections"),
+    ("buncast", "/v1/events"),
+    ("bun-kms", "/v1/kms/secrets"),
+    ("bunder-manager", "/v1/kv/keys"),
+    ("storage", "/v1/storage"),
+    ("tenant-auth", "/v1/auth/users"),
+    ("functions", "/v1/functions/hello"),
+    ("platform", "/v1/project"),
+];
+
+#[tokio::test]
+async fn a_killed_service_is_a_503_for_what_needs_it_and_comes_back_by_itself() {
+    let mut installation = Installation::start().await;
+    let nobody = installation.client();
+    let ada = nobody.set_up().await;
+    let project = ada.project("shop").await;
+    ada.deploy(&project, "hello", "v1", "export default () => Response.json('hi')").await.expect(201);
+    let key = nobody.with_key(&project.secret_key);
+    for (service, path) in NEEDS {
+        key.get(path).await.expect(200);
+        installation.kill(service).await;
+        let error = key.get(path).await.expect_error(503, "unavailable");
+        assert_eq!(error["error"]["details"]["service"], *service, "{error}");
+        let (_, other) = NEEDS.iter().find(|(other, _)| other != service && *other != "platform").unwrap();
+        if *service != "platform" {
+            key.get(other).await.expect(200);
+        }
+        installation.run(service).await;
+        comes_back(&key, path).await;
+    }
+    installation.kill("bun-auth").await;
+    let credentials = json!({ "email": "ada@example.com", "password": "x" });
+    nobody.post("/v1/auth/login", credentials).await.expect_error(503, "unavailable");
+    key.get("/v1/database/collections").await.expect(200);
+    installation.run("bun-auth").await;
+    comes_back(&ada, "/v1/auth/me").await;
+    installation.stop().await;
+}
+
+/// Asks until the service is reached again.
+async fn comes_back(client: &Client, path: &str) {
+    let asked = async {
+        loop {
+            let answer = client.send(client.request(Method::GET, path)).await;
+            if answer.status == 200 {
+                return;
+            }
+            assert_eq!(answer.status, 503, "{}", answer.body);
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, asked).await.expect("the service is reached again");
+}
