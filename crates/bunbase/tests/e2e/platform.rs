@@ -279,7 +279,7 @@ async fn audit(ada: &Client, project: &Project) {
         "POST /v1/projects/{project}/keys/{key}/rotate",
         "POST /v1/projects/{project}/functions",
         "PUT /v1/event-rules",
-        "PUT /v1/kms/secrets/{name}",
+        "PUT /v1/kms/secrets/{*name}",
     ] {
         assert!(actions.contains(&action), "{action} is not in {actions:?}");
     }

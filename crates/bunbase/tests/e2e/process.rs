@@ -28,8 +28,8 @@ async fn the_pages_about_the_process_answer() {
         nobody.get("/v1/instance/status").await.expect(200)
     );
     assert!(api["paths"]["/v1/functions/{name}"].is_object());
-    for path in ["/events", "/kv/x", "/kms", "/storage/a/b", "/v1/kv/x"] {
-        nobody.get(path).await.expect_error(404, "service_not_enabled");
+    for path in ["/events", "/kv/keys", "/kms/secrets", "/storage/a/b", "/v1/kv/keys"] {
+        nobody.get(path).await.expect_error(401, "unauthenticated");
     }
     nobody.get("/nothing").await.expect_error(404, "not_found");
     nobody.delete("/health").await.expect_error(405, "method_not_allowed");
@@ -140,8 +140,9 @@ async fn settings_come_from_file_environment_and_flags() {
     let server = Server::start_with(&data, &arguments).await;
     let status = server.client().get("/v1/instance/status").await.expect(200);
     assert_eq!(status["registration"], "open");
-    let large = json!({ "email": "a@example.com", "password": "x".repeat(1500), "name": "A" });
-    server.client().post("/v1/setup", large).await.expect_error(413, "body_too_large");
+    let ada = server.client().set_up().await;
+    let large = json!({ "name": "x".repeat(1500) });
+    ada.post("/v1/projects", large).await.expect_error(413, "body_too_large");
     server.stop().await;
 }
 
