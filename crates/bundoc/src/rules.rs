@@ -230,6 +230,7 @@ mod tests {
             "database.get('x')",
             "",
             "[1].all(x, [2].all(y, x == y))",
+            "['x'].map(s, s + s).map(s, s + s) == []",
             long.as_str(),
             deep.as_str(),
             chain.as_str(),

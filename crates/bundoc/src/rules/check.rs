@@ -44,7 +44,7 @@ fn parse(text: &str) -> Result<Program, String> {
         let text = error.to_string();
         text.lines().next().unwrap_or("the rule does not parse").to_owned()
     })?;
-    check_expression(program.expression(), &mut Scope { variables: Vec::new(), depth: 0 })?;
+    check_expression(program.expression(), &mut Scope { variables: Vec::new(), looping: false, depth: 0 })?;
     Ok(program)
 }
 
@@ -64,9 +64,11 @@ fn nesting(text: &str) -> usize {
     most + unbracketed
 }
 
-/// Variables of the comprehension around an expression, and how deep it is.
+/// Variables of the comprehension around an expression, whether it is in one or in what one goes over, and
+/// how deep it is.
 struct Scope<'a> {
     variables: Vec<&'a str>,
+    looping: bool,
     depth: usize,
 }
 
@@ -115,8 +117,9 @@ fn check_comprehension<'a>(
     comprehension: &'a cel::common::ast::ComprehensionExpr,
     scope: &mut Scope<'a>,
 ) -> Result<(), String> {
-    if !scope.variables.is_empty() {
-        return Err("`all`, `exists`, `map` and `filter` do not nest".into());
+    // One over the result of another could double a value with each link: `['x'].map(s, s + s).map(…)`.
+    if std::mem::replace(&mut scope.looping, true) {
+        return Err("`all`, `exists`, `map` and `filter` neither nest nor follow one another".into());
     }
     check_expression(&comprehension.iter_range, scope)?;
     scope.variables.push(&comprehension.iter_var);
@@ -126,5 +129,6 @@ fn check_comprehension<'a>(
         [&comprehension.accu_init, &comprehension.loop_cond, &comprehension.loop_step, &comprehension.result];
     let result = parts.into_iter().try_for_each(|part| check_expression(part, scope));
     scope.variables.clear();
+    scope.looping = false;
     result
 }
