@@ -5,7 +5,6 @@
 //! document as it would be) and `resource.data` (the document as it is; on `create` the new one). Dates
 //! are milliseconds since 1970, binary is bytes, object ids are text.
 
-mod check;
 mod value;
 
 use crate::engine::{Actor, RuleAuth, RuleSet};
@@ -58,6 +57,9 @@ struct Compiled {
     program: Program,
     needed: value::Needed,
 }
+
+/// What a rule may name.
+const ROOTS: [&str; 2] = ["request", "resource"];
 
 static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
 
@@ -117,7 +119,7 @@ impl CompiledRules {
     }
 
     fn compiled(&self, text: &str, method: Method) -> Option<&Compiled> {
-        let compile = || match check::compile("stored", text) {
+        let compile = || match compile("stored", text) {
             Ok(program) => Some(Compiled { needed: value::Needed::of(&program), program }),
             Err(error) => {
                 tracing::error!(%error, "a stored rule does not compile and denies");
@@ -140,10 +142,18 @@ pub(crate) fn check(rules: &RuleSet) -> Result<(), EngineError> {
     ];
     for (operation, text) in named {
         if let Some(text) = text {
-            check::compile(operation, text)?;
+            compile(operation, text)?;
         }
     }
     Ok(())
+}
+
+/// Compiles the rule of `operation`, and refuses what could cost too much.
+fn compile(operation: &'static str, text: &str) -> Result<Program, EngineError> {
+    let owned = text.to_owned();
+    ::rules::on_own_stack(move || ::rules::compile(&owned, &ROOTS))
+        .unwrap_or_else(|| Err("there is no thread to check it on".to_owned()))
+        .map_err(|reason| EngineError::InvalidRule { operation, reason })
 }
 
 #[cfg(test)]

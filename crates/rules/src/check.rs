@@ -12,17 +12,17 @@ const NESTING_MAX: usize = 64;
 const DEPTH_MAX: usize = 64;
 /// The parser needs about 100 KiB for a level of brackets in a build without optimisation.
 const STACK_BYTES: usize = 16 * 1024 * 1024;
-/// What a rule may name.
-const ROOTS: [&str; 2] = ["request", "params"];
-
 /// Runs `work`, which compiles, on a stack that is large enough; `None` where there is no thread for it.
-pub(crate) fn on_own_stack<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+pub fn on_own_stack<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let builder = std::thread::Builder::new().name("rules".into()).stack_size(STACK_BYTES);
     builder.spawn(work).ok()?.join().ok()
 }
 
-/// Compiles one expression; the error says what is wrong, and where. Call it `on_own_stack`.
-pub(crate) fn compile(text: &str) -> Result<Program, String> {
+/// Compiles one expression that may name `roots`. Call it `on_own_stack`.
+///
+/// # Errors
+/// What is wrong, and where: it does not parse, names something else, or could cost too much.
+pub fn compile(text: &str, roots: &[&str]) -> Result<Program, String> {
     if text.len() > TEXT_BYTES_MAX {
         return Err(format!("an expression has {TEXT_BYTES_MAX} bytes at the most"));
     }
@@ -33,7 +33,10 @@ pub(crate) fn compile(text: &str) -> Result<Program, String> {
         Some(error) => format!("line {}, column {}: {}", error.pos.0, error.pos.1, error.msg),
         None => "the expression does not parse".to_owned(),
     })?;
-    check_expression(program.expression(), &mut Scope { variables: Vec::new(), depth: 0, looping: false })?;
+    check_expression(
+        program.expression(),
+        &mut Scope { roots, variables: Vec::new(), depth: 0, looping: false },
+    )?;
     Ok(program)
 }
 
@@ -55,6 +58,7 @@ fn nesting(text: &str) -> usize {
 
 /// What stands around an expression.
 struct Scope<'a> {
+    roots: &'a [&'a str],
     variables: Vec<&'a str>,
     depth: usize,
     looping: bool,
@@ -95,10 +99,10 @@ fn check_entry<'a>(entry: &'a EntryExpr, scope: &mut Scope<'a>) -> Result<(), St
 }
 
 fn check_name(name: &str, scope: &Scope<'_>) -> Result<(), String> {
-    if ROOTS.contains(&name) || scope.variables.contains(&name) || name.starts_with('@') {
+    if scope.roots.contains(&name) || scope.variables.contains(&name) || name.starts_with('@') {
         return Ok(());
     }
-    Err(format!("`{name}` is not known; a rule sees `request` and `params`"))
+    Err(format!("`{name}` is not known; a rule sees `{}`", scope.roots.join("` and `")))
 }
 
 /// A loop in another costs the product of both, and one over the result of another can double a value with
@@ -131,6 +135,8 @@ fn check_loop<'a>(comprehension: &'a ComprehensionExpr, scope: &mut Scope<'a>) -
 mod tests {
     use super::*;
 
+    const ROOTS: &[&str] = &["request", "params"];
+
     #[test]
     fn what_does_not_parse_or_costs_too_much_is_refused() {
         let refused = [
@@ -147,19 +153,19 @@ mod tests {
         ];
         for text in refused {
             let shown = text.clone();
-            let compiled = on_own_stack(move || compile(&text).map(|_| ())).unwrap();
+            let compiled = on_own_stack(move || compile(&text, ROOTS).map(|_| ())).unwrap();
             assert!(compiled.is_err(), "{shown}");
         }
     }
 
     #[test]
     fn the_place_of_a_mistake_is_told() {
-        let error = compile("true &&\n  )").unwrap_err();
+        let error = compile("true &&\n  )", ROOTS).unwrap_err();
         assert!(error.starts_with("line 2, column 3"), "{error}");
     }
 
     #[test]
     fn loops_beside_one_another_are_taken() {
-        assert!(compile("[1].all(x, x > 0) && [2].exists(x, x == 2)").is_ok());
+        assert!(compile("[1].all(x, x > 0) && [2].exists(x, x == 2)", ROOTS).is_ok());
     }
 }

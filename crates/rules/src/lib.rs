@@ -11,6 +11,7 @@ mod pattern;
 mod value;
 
 pub use cache::RulesCache;
+pub use check::{compile, on_own_stack};
 pub use error::RuleError;
 pub use path_rule::{PathRule, RuleList};
 pub use path_rules::{Access, PathRules, RULES_MAX, RuleUser};

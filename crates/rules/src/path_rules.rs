@@ -10,6 +10,9 @@ use serde_json::Map;
 use std::cell::OnceCell;
 use std::sync::{Arc, LazyLock};
 
+/// What an expression may name.
+const ROOTS: [&str; 2] = ["request", "params"];
+
 /// The most rules there may be together.
 pub const RULES_MAX: usize = 100;
 /// How much of a path an error repeats.
@@ -140,7 +143,7 @@ impl Decision {
         match text.map(str::trim) {
             None | Some("false") => Ok(Self::Never),
             Some("true") => Ok(Self::Always),
-            Some(_) => Ok(Self::When(Box::new(check::compile(text.unwrap_or_default())?))),
+            Some(_) => Ok(Self::When(Box::new(check::compile(text.unwrap_or_default(), &ROOTS)?))),
         }
     }
 }

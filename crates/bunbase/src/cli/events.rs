@@ -5,7 +5,7 @@ use super::context::Context;
 use super::output::{Colour, printable};
 use super::stream::{self, ServerEvent};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// What can be done with events.
 #[derive(Debug, clap::Subcommand)]
@@ -64,11 +64,7 @@ fn show(context: &Context, event: &ServerEvent) -> anyhow::Result<()> {
         }
         "missed" => output.progress(format_args!("{} events were missed: this is too slow", value["count"])),
         "resync" => output.progress("the log does not reach back that far: it goes on from the oldest event"),
-        "connected" => {
-            if !output.is_json() {
-                output.progress(json!("listening").as_str().unwrap_or_default());
-            }
-        }
+        "connected" if !output.is_json() => output.progress("listening; end with Ctrl-C"),
         _ => {}
     }
     Ok(())
