@@ -7,8 +7,8 @@ use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use http::Method;
 use serde::Serialize;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -68,6 +68,8 @@ struct Report {
 struct Shared {
     began: Instant,
     delivered: AtomicU64,
+    /// One for all: a histogram for each stream would take gigabytes.
+    latencies: Mutex<Latencies>,
     opening: Semaphore,
 }
 
@@ -77,6 +79,7 @@ pub(crate) async fn run(args: SseArgs) -> anyhow::Result<()> {
     let shared = Arc::new(Shared {
         began: Instant::now(),
         delivered: AtomicU64::new(0),
+        latencies: Mutex::new(Latencies::new()?),
         opening: Semaphore::new(OPENING_MAX),
     });
     let (stop, stopped) = tokio::sync::watch::channel(false);
@@ -104,9 +107,8 @@ pub(crate) async fn run(args: SseArgs) -> anyhow::Result<()> {
     let seconds = began.elapsed().as_secs_f64();
     tokio::time::sleep(SETTLE).await;
     stop.send_replace(true);
-    let mut all = Latencies::new()?;
-    while let Some(latencies) = reading.join_next().await {
-        all.add(&latencies??)?;
+    while let Some(read) = reading.join_next().await {
+        read??;
     }
     let delivered = shared.delivered.load(Ordering::Relaxed);
     report::print(&Report {
@@ -118,7 +120,7 @@ pub(crate) async fn run(args: SseArgs) -> anyhow::Result<()> {
         delivered,
         expected: published * args.connections as u64,
         delivered_rate: delivered as f64 / seconds,
-        latency: all.summary(),
+        latency: shared.latencies.lock().unwrap_or_else(PoisonError::into_inner).summary(),
     })
 }
 
@@ -140,20 +142,21 @@ async fn receive(
     mut stream: TcpStream,
     shared: Arc<Shared>,
     mut stopped: tokio::sync::watch::Receiver<bool>,
-) -> anyhow::Result<Latencies> {
-    let mut latencies = Latencies::new()?;
+) -> anyhow::Result<()> {
     let mut buffer = Vec::with_capacity(READ_BYTES);
     loop {
         let read = tokio::select! {
             read = stream.read_buf(&mut buffer) => read?,
-            _ = stopped.changed() => return Ok(latencies),
+            _ = stopped.changed() => return Ok(()),
         };
         if read == 0 {
             bail!("a stream ended");
         }
         let now = u64::try_from(shared.began.elapsed().as_micros())?;
         while let Some((sent, rest)) = next_event(&buffer) {
+            let mut latencies = shared.latencies.lock().unwrap_or_else(PoisonError::into_inner);
             latencies.record(Duration::from_micros(now.saturating_sub(sent)));
+            drop(latencies);
             shared.delivered.fetch_add(1, Ordering::Relaxed);
             buffer.drain(..rest);
         }
