@@ -2,7 +2,7 @@
  * One long answer of server-sent events that is opened again when it breaks: with backoff, and
  * with the last event's id, so that nothing is lost and nothing comes twice.
  */
-import { BunbaseError } from "./errors.ts";
+import { BunbaseError, NetworkError, TimeoutError } from "./errors.ts";
 import { EventParser, type ServerEvent } from "./event-stream.ts";
 import { backoffMs, wait } from "./retry.ts";
 import type { Transport } from "./transport.ts";
@@ -106,11 +106,15 @@ class Subscription {
       const call = { method, path, body, headers, signal: connection.signal };
       const response = await this.#transport.open({ ...call, idempotent: true });
       const parser = new EventParser();
-      for await (const text of textOf(response)) {
+      for await (const text of textOf(response, path)) {
         clearTimeout(silence);
         silence = setTimeout(end, SILENCE_MS_MAX);
         for (const event of parser.push(text)) this.#take(event);
       }
+    } catch (failure) {
+      throw connection.signal.aborted
+        ? new TimeoutError(this.#source.path, SILENCE_MS_MAX)
+        : failure;
     } finally {
       clearTimeout(silence);
       this.#controller.signal.removeEventListener("abort", end);
@@ -133,11 +137,15 @@ class Subscription {
   }
 }
 
-async function* textOf(response: Response): AsyncGenerator<string> {
+async function* textOf(response: Response, path: string): AsyncGenerator<string> {
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
   if (reader === undefined) return;
+  const read = () =>
+    reader.read().catch((cause) => {
+      throw new NetworkError(`reading ${path}`, cause);
+    });
   try {
-    for (let next = await reader.read(); !next.done; next = await reader.read()) yield next.value;
+    for (let next = await read(); !next.done; next = await read()) yield next.value;
   } finally {
     reader.cancel().catch(() => {});
   }

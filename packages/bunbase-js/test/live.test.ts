@@ -1,7 +1,9 @@
 /** Streams of events: parsing, reconnection, resumption, live results. */
 import { afterAll, expect, test } from "bun:test";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { EventParser } from "../src/event-stream.ts";
-import { type Change, createClient } from "../src/index.ts";
+import { type BunbaseError, type Change, createClient } from "../src/index.ts";
 import { type Asked, fail, WireServer } from "./server.ts";
 
 const server = new WireServer();
@@ -56,6 +58,31 @@ test("a watch that breaks goes on after the last event", async () => {
   stop();
   expect(server.asked[0]?.headers.get("last-event-id")).toBeNull();
   expect(server.asked[1]?.headers.get("last-event-id")).toBe("e-2-0");
+});
+
+test("a watch whose connection is cut goes on after the last event", async () => {
+  const ids: (string | undefined)[] = [];
+  const begin = "id: e-1-0\nevent: connected\ndata: {}\n\n";
+  const cutting = createServer((request, response) => {
+    ids.push(request.headers["last-event-id"] as string | undefined);
+    const number = ids.length;
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    response.write(begin + change(`e-${number + 1}-0`, "added", `${number}`, "A"));
+    // A server that is killed says nothing first.
+    if (number === 1) setImmediate(() => request.socket.resetAndDestroy());
+  });
+  await new Promise<void>((resolve) => cutting.listen(0, "127.0.0.1", resolve));
+  const { port } = cutting.address() as AddressInfo;
+  const { done, take } = collect<Named>(2);
+  const errors: BunbaseError[] = [];
+  const cut = createClient(`http://127.0.0.1:${port}`, "pk_test").db.collection<Named>("c");
+  const stop = cut.watch(take, { onError: (error) => errors.push(error) });
+  expect((await done).map((each) => each.docId)).toEqual(["1", "2"]);
+  stop();
+  cutting.closeAllConnections();
+  cutting.close();
+  expect(ids).toEqual([undefined, "e-2-0"]);
+  expect(errors).toEqual([]);
 });
 
 test("what the server refuses for good is told and not asked again", async () => {
