@@ -39,6 +39,12 @@ pub(crate) struct Entry {
     pub(crate) upload: Option<Arc<Upload>>,
 }
 
+impl Entry {
+    pub(crate) fn is_overdue(&self, now: Instant) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= now)
+    }
+}
+
 impl Drop for Entry {
     fn drop(&mut self) {
         if let Some(upload) = &self.upload {

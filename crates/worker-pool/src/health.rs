@@ -7,7 +7,8 @@ const PING_INTERVAL: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Default)]
 pub(crate) struct Health {
-    ping_sent: Option<Instant>,
+    /// Looks since a ping was sent that has no answer yet.
+    silent_looks: Option<u32>,
     ping_answered: Option<Instant>,
     idle_since: Option<Instant>,
     calls_seen: u32,
@@ -17,21 +18,28 @@ impl Health {
     /// Whether a ping is to be sent now.
     pub(crate) fn ping_due(&mut self, now: Instant) -> bool {
         let rested = self.ping_answered.is_none_or(|answered| now.duration_since(answered) >= PING_INTERVAL);
-        let due = self.ping_sent.is_none() && rested;
+        let due = self.silent_looks.is_none() && rested;
         if due {
-            self.ping_sent = Some(now);
+            self.silent_looks = Some(0);
         }
         due
     }
 
     pub(crate) fn pong(&mut self) {
-        self.ping_sent = None;
+        self.silent_looks = None;
         self.ping_answered = Some(Instant::now());
     }
 
-    /// How long a ping has been waiting for its answer.
-    pub(crate) fn silent_for(&self, now: Instant) -> Duration {
-        self.ping_sent.map_or(Duration::ZERO, |sent| now.saturating_duration_since(sent))
+    /// For how many looks, this one included, a ping has been waiting for its answer. Looks and not time: where
+    /// the whole machine stood still, the worker had no chance to answer, and this process none to look.
+    pub(crate) fn look(&mut self) -> u32 {
+        self.silent_looks = self.silent_looks.map(|looks| looks.saturating_add(1));
+        self.silent_looks()
+    }
+
+    /// The same, without counting a look.
+    pub(crate) fn silent_looks(&self) -> u32 {
+        self.silent_looks.unwrap_or(0)
     }
 
     /// How long the worker has had no call, judged at each look at it.
@@ -66,8 +74,9 @@ mod tests {
         let start = Instant::now();
         assert!(health.ping_due(start));
         assert!(!health.ping_due(start + Duration::from_secs(1)));
-        assert_eq!(health.silent_for(start + Duration::from_secs(1)), Duration::from_secs(1));
+        assert_eq!((health.look(), health.look()), (1, 2));
         health.pong();
+        assert_eq!(health.look(), 0);
         assert!(!health.ping_due(Instant::now()));
         assert!(health.ping_due(Instant::now() + PING_INTERVAL));
     }

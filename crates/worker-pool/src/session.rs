@@ -115,9 +115,7 @@ impl Session {
             protocol::RESPONSE_END => drop(self.worker.finish(call)),
             protocol::RESPONSE_ERROR => self.response_error(call, &payload)?,
             protocol::REQUEST_CREDIT => self.worker.granted(call, frame::parse_u32(payload)?)?,
-            protocol::PONG => {
-                self.worker.health.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pong();
-            }
+            protocol::PONG => self.worker.pong(),
             protocol::LOG => self.shared.log(&self.worker, Line::from(frame::parse_log(payload)?)),
             protocol::PORT_CALL => self.port_call(call, payload)?,
             protocol::LOADED => self.worker.loaded(Loaded::Ready),

@@ -15,10 +15,11 @@ use crate::worker::{EndReason, Worker};
 const TICK: Duration = Duration::from_millis(25);
 /// Memory is read every so many looks.
 const MEMORY_TICKS: u64 = 2;
-/// A worker with an overdue call that leaves a ping unanswered for so long is ended.
-const PING_TIMEOUT: Duration = Duration::from_millis(250);
-/// A worker that leaves a ping unanswered for so long is busy with computing: another one is started beside it.
-const SLOW_PING: Duration = Duration::from_millis(100);
+/// A worker with an overdue call that leaves a ping unanswered for so many looks (250 ms) is ended.
+const PING_LOOKS_MAX: u32 = 10;
+/// A worker that leaves a ping unanswered for so many looks (100 ms) is busy with computing: it gets no more
+/// calls until it answers, and another one is started beside it.
+const SLOW_PING_LOOKS: u32 = 4;
 
 pub(crate) async fn run(shared: Arc<Shared>) {
     let mut ticks = tokio::time::interval(TICK);
@@ -48,6 +49,11 @@ struct Look<'a> {
 
 impl Look<'_> {
     fn at_calls(&self) {
+        let silent = self.worker.health.lock().unwrap_or_else(PoisonError::into_inner).look();
+        if silent >= PING_LOOKS_MAX && self.worker.is_overdue(self.now) {
+            // Its end answers all its calls: those that had not begun go to another worker.
+            return self.worker.end(EndReason::Unresponsive);
+        }
         let overdue = self.worker.expire(self.now);
         let (is_idle, only_abandoned, given) = {
             let calls = self.worker.calls();
@@ -60,7 +66,6 @@ impl Look<'_> {
             return self.worker.end(EndReason::Retired);
         }
         let mut health = self.worker.health.lock().unwrap_or_else(PoisonError::into_inner);
-        let silent = health.silent_for(self.now);
         if is_idle {
             if health.idle_for(self.now, given) >= self.version.spec.settings.idle_timeout {
                 drop(health);
@@ -72,10 +77,10 @@ impl Look<'_> {
         if health.ping_due(self.now) {
             self.worker.outbox.push(|out| put_frame(out, protocol::PING, 0, &[]));
         }
-        drop(health);
-        if overdue.is_some() && silent >= PING_TIMEOUT {
-            self.worker.end(EndReason::Unresponsive);
-        } else if silent >= SLOW_PING {
+        if health.silent_looks() >= SLOW_PING_LOOKS {
+            // With the lock held: an answer that comes now takes this back.
+            self.worker.stalled.store(true, Ordering::Release);
+            drop(health);
             self.version.grow();
         }
     }

@@ -160,7 +160,7 @@ impl Version {
         let slots_max = self.spec.settings.max_concurrency;
         let workers = self.workers.read().unwrap_or_else(PoisonError::into_inner);
         let (mut best, mut fewest) = (None, usize::MAX);
-        for worker in workers.iter().filter(|worker| !worker.draining.load(Ordering::Acquire)) {
+        for worker in workers.iter().filter(|worker| worker.takes_calls()) {
             let taken = worker.slots.load(Ordering::Relaxed);
             if taken < fewest {
                 (best, fewest) = (Some(worker), taken);

@@ -49,6 +49,8 @@ pub(crate) struct Worker {
     pub(crate) slots: AtomicUsize,
     pub(crate) port_calls: AtomicUsize,
     pub(crate) draining: AtomicBool,
+    /// It leaves pings unanswered; calls given to it now would wait for what it computes.
+    pub(crate) stalled: AtomicBool,
     pub(crate) kill: Notify,
     ended: watch::Sender<bool>,
     end: OnceLock<EndReason>,
@@ -68,6 +70,7 @@ impl Worker {
             slots: AtomicUsize::new(0),
             port_calls: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
+            stalled: AtomicBool::new(false),
             kill: Notify::new(),
             ended: watch::Sender::new(false),
             end: OnceLock::new(),
@@ -121,6 +124,23 @@ impl Worker {
 
     pub(crate) fn calls(&self) -> MutexGuard<'_, CallTable> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it is to be given calls.
+    pub(crate) fn takes_calls(&self) -> bool {
+        !self.draining.load(Ordering::Acquire) && !self.stalled.load(Ordering::Acquire)
+    }
+
+    /// It answered a ping.
+    pub(crate) fn pong(&self) {
+        let was_stalled = {
+            let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+            health.pong();
+            self.stalled.swap(false, Ordering::AcqRel)
+        };
+        if was_stalled && let Some(version) = self.version() {
+            version.slot_freed();
+        }
     }
 
     /// Takes a slot if fewer than `slots_max` are taken.
@@ -196,6 +216,11 @@ impl Worker {
         }
     }
 
+    /// Whether the deadline of a call has passed.
+    pub(crate) fn is_overdue(&self, now: Instant) -> bool {
+        self.calls().iter_mut().any(|(_, entry)| entry.is_overdue(now))
+    }
+
     /// Answers the calls whose deadline has passed. Returns since when the oldest of them is overdue.
     pub(crate) fn expire(&self, now: Instant) -> Option<Duration> {
         let mut overdue = Vec::new();
@@ -228,12 +253,17 @@ impl Worker {
         self.draining.store(true, Ordering::Release);
         let left = self.calls().close();
         self.load.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let now = Instant::now();
         for (id, mut entry) in left {
+            let (late, timeout) = (entry.is_overdue(now), entry.timeout);
             let phase = std::mem::replace(&mut entry.phase, Phase::Abandoned);
             drop(entry);
             self.free_slot();
             match phase {
                 Phase::Waiting(caller) if id > begun => drop(caller.send(Outcome::NotBegun)),
+                Phase::Waiting(caller) if late => {
+                    drop(caller.send(Outcome::Failed(crate::InvokeError::Timeout(timeout))));
+                }
                 Phase::Waiting(caller) => drop(caller.send(Outcome::Failed(failure()))),
                 Phase::Streaming(chunks) => {
                     drop(chunks.send(Err(BodyError { reason: failure().to_string() })));

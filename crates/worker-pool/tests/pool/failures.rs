@@ -87,10 +87,9 @@ async fn an_endless_loop_is_killed_and_calls_that_had_not_begun_are_answered() {
     let neighbour_pids = neighbour.stats().pids;
     let looping = version.stats().pids[0];
     let endless = call(&version, get("/loop"));
-    // Deadlines of these are later than that of the loop, and they lie behind it in the same socket.
+    // They lie behind it in the same socket, and their deadlines pass when its does.
     let behind = async {
         until(|| version.stats().in_flight == 1).await;
-        tokio::time::sleep(Duration::from_millis(200)).await;
         join_all((0..10).map(|_| get_text(&version, "/behind"))).await
     };
     let beside = async {
@@ -103,6 +102,21 @@ async fn an_endless_loop_is_killed_and_calls_that_had_not_begun_are_answered() {
     assert_eq!(behind, vec!["/behind"; 10]);
     until(|| !is_alive(looping)).await;
     assert_eq!(neighbour.stats().pids, neighbour_pids);
+}
+
+#[tokio::test]
+async fn a_worker_that_computes_gets_no_calls_until_it_answers() {
+    let bench = Bench::start().await;
+    let version = bench.load_with("busy", SWITCHED, |settings| settings.max_workers = 2).await;
+    let computing = call(&version, get("/loop"));
+    let others = async {
+        until(|| version.stats().workers == 2).await;
+        join_all((0..10).map(|_| get_text(&version, "/other"))).await
+    };
+    tokio::select! {
+        _ = computing => panic!("the loop has no end"),
+        others = others => assert_eq!(others, vec!["/other"; 10]),
+    }
 }
 
 #[tokio::test]
