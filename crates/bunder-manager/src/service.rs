@@ -200,7 +200,8 @@ pub(crate) fn stored(error: SqlError) -> KvError {
 
 async fn sweep_often(service: Arc<KeyValueService>) {
     let drain = service.drain.clone();
-    let mut ticks = tokio::time::interval(Duration::from_millis(service.config.sweep_every_ms.get()));
+    let every = Duration::from_millis(service.config.sweep_every_ms.get());
+    let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + every, every);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
