@@ -2,7 +2,7 @@
 
 use crate::error::{ApiError, ErrorCode};
 use axum::body::Body;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, OptionalFromRequest, Request};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, header};
@@ -140,6 +140,18 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     }
 }
 
+/// For routes whose body may be left out: then there are neither bytes nor a `Content-Type`.
+impl<S: Send + Sync, T: DeserializeOwned> OptionalFromRequest<S> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, ApiError> {
+        if request.body().is_end_stream() && !request.headers().contains_key(header::CONTENT_TYPE) {
+            return Ok(None);
+        }
+        <Self as FromRequest<S>>::from_request(request, state).await.map(Some)
+    }
+}
+
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         match serde_json::to_vec(&self.0) {
@@ -173,6 +185,19 @@ mod tests {
         assert_eq!(parse::<Vec<u32>>(b"[1").unwrap_err().code, ErrorCode::InvalidJson);
         assert_eq!(parse::<u32>(b"\"x\"").unwrap_err().code, ErrorCode::InvalidRequest);
         assert_eq!(parse::<String>(b"\"\xff\"").unwrap_err().code, ErrorCode::InvalidJson);
+    }
+
+    #[tokio::test]
+    async fn a_body_may_be_left_out_but_not_be_something_else() {
+        let asked = async |request: http::request::Builder, body: &'static str| {
+            let request = request.body(Body::from(body)).unwrap();
+            <Json<u32> as OptionalFromRequest<()>>::from_request(request, &()).await
+        };
+        let json = || Request::builder().header(header::CONTENT_TYPE, "application/json");
+        assert!(asked(Request::builder(), "").await.unwrap().is_none());
+        assert_eq!(asked(json(), "7").await.unwrap().unwrap().0, 7);
+        assert_eq!(asked(json(), "").await.unwrap_err().code, ErrorCode::InvalidJson);
+        assert_eq!(asked(Request::builder(), "7").await.unwrap_err().code, ErrorCode::UnsupportedMediaType);
     }
 
     #[tokio::test]

@@ -30,6 +30,12 @@ fn one() -> i64 {
     1
 }
 
+impl Default for Increment {
+    fn default() -> Self {
+        Self { by: one(), ttl: None }
+    }
+}
+
 /// The sum.
 #[derive(Serialize, ToSchema)]
 #[schema(as = KvSum)]
@@ -63,8 +69,9 @@ pub(super) fn mount(mounted: Mounted) -> Mounted {
 async fn increment(
     State(service): State<Service>,
     at: AtKey,
-    Json(body): Json<Increment>,
+    body: Option<Json<Increment>>,
 ) -> Result<Json<Sum>, ApiError> {
+    let body = body.map_or_else(Increment::default, |Json(body)| body);
     at.permit(&service, Access::Write).await?;
     let increment = KvIncrement { by: body.by, ttl: body.ttl.map(Duration::from_secs) };
     let value = service.increment(&at.scope.project, &at.key, increment).await?;

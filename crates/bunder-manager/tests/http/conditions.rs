@@ -86,6 +86,8 @@ async fn only_integers_are_added_to() {
         project.secret(Method::POST, &format!("/kv/incr/{key}")).json(&json!({ "by": by })).await
     };
     assert_eq!(add("n", -5).await.value(), json!({ "value": -5 }));
+    let without_body = project.secret(Method::POST, "/kv/incr/n").send().await;
+    assert_eq!(without_body.value(), json!({ "value": -4 }));
     project.put("text", "five").await;
     project.put("large", &i64::MAX.to_string()).await;
     let wrong = (409, "wrong_type".to_owned());

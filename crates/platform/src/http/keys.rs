@@ -74,7 +74,7 @@ struct KeyBody {
 }
 
 /// How a key is rotated.
-#[derive(Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 #[schema(as = KeyRotation)]
 #[serde(deny_unknown_fields)]
 struct RotateBody {
@@ -177,8 +177,9 @@ async fn rotate(
     State(service): State<Platform>,
     Extension(grant): Extension<Grant>,
     Path((_, key)): Path<(String, String)>,
-    Json(body): Json<RotateBody>,
+    body: Option<Json<RotateBody>>,
 ) -> Result<(StatusCode, Json<CreatedAnswer>), ApiError> {
+    let body = body.map_or_else(RotateBody::default, |Json(body)| body);
     let rotated = service.rotate_key(&grant, &key, body.grace_seconds).await?;
     Ok((StatusCode::CREATED, Json(CreatedAnswer { key: rotated.row.into(), secret: rotated.secret })))
 }

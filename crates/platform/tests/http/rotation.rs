@@ -40,6 +40,9 @@ async fn without_a_grace_the_old_text_ends_at_once() {
     assert!(listed["keys"][1]["previous_valid_until"].is_null());
     assert!(new.ends_with(listed["keys"][1]["last4"].as_str().unwrap()));
     assert!(!server.holds(&new) && !listed.to_string().contains(&new));
+    let path = format!("{}/{secret_id}/rotate", project.keys());
+    assert_eq!(server.send(ADA, "POST", &path, None).await.status, StatusCode::CREATED);
+    assert!(!opens(&server, &new).await);
 }
 
 #[tokio::test]
