@@ -102,21 +102,29 @@ impl Settings {
             layers = layers.file(path)?;
         }
         let text = |path: &PathBuf| path.display().to_string();
-        let listen = args.listen.or_else(|| usual_address(args.services.as_deref()?));
         for (setting, value) in earlier_names(|name| std::env::var(name).ok()) {
             layers = layers.set(&setting, value.into());
         }
-        layers
+        layers = layers
             .environment(std::env::vars())
             .set_some("data_dir", args.data_dir.as_ref().map(text))
             .set_some("bun_path", args.bun_path.as_ref().map(text))
-            .set_some("gateway.listen", listen.map(|address| address.to_string()))
+            .set_some("gateway.listen", args.listen.map(|address| address.to_string()))
             .set_some("services", args.services.as_deref().map(service_names))
             .set_some("events.socket", args.buncast_socket.as_ref().map(text))
             .set_some("auth.registration", args.registration.clone())
             .set_some("log.filter", args.log.clone())
-            .set_some("log.format", args.log_format.clone())
-            .build()
+            .set_some("log.format", args.log_format.clone());
+        Self::of(layers)
+    }
+
+    /// A process of one service listens where that service usually does, unless it was told otherwise.
+    fn of(layers: Layers) -> Result<Self, ConfigError> {
+        let settings: Self = layers.clone().build()?;
+        match settings.services.as_deref().and_then(usual_address) {
+            Some(address) => layers.or_set("gateway.listen", address.to_string()).build(),
+            None => Ok(settings),
+        }
     }
 }
 
@@ -139,7 +147,7 @@ fn service_names(services: &[Service]) -> toml::Value {
     toml::Value::Array(services.iter().map(|service| service.as_str().into()).collect())
 }
 
-/// Where a process listens that runs one service and was not told otherwise.
+/// Where a process of one service usually listens (`docs/inter-service-rpc.md`).
 fn usual_address(services: &[Service]) -> Option<SocketAddr> {
     let [service] = services else { return None };
     let port = match service {
@@ -179,6 +187,15 @@ mod tests {
             rows.push((section.clone(), cells[1].trim_matches('`').to_owned(), default));
         }
         rows
+    }
+
+    #[test]
+    fn one_service_listens_where_it_usually_does_unless_it_is_told_otherwise() {
+        let apart = || Layers::default().set("services", vec!["buncast"].into());
+        let listen = |layers: Layers| Settings::of(layers).unwrap().gateway.listen.to_string();
+        assert_eq!(listen(apart()), "127.0.0.1:8081");
+        assert_eq!(listen(apart().set("gateway.listen", "0.0.0.0:9000".into())), "0.0.0.0:9000");
+        assert_eq!(listen(Layers::default()), "127.0.0.1:3001");
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub enum ConfigError {
 }
 
 /// Settings collected so far, by dotted name.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Layers {
     table: Table,
 }
@@ -88,6 +88,15 @@ impl Layers {
             Some(value) => self.set(setting, value.into()),
             None => self,
         }
+    }
+
+    /// Sets one dotted name where no layer has said anything.
+    #[must_use]
+    pub fn or_set(mut self, setting: &str, value: impl Into<Value>) -> Self {
+        let given = std::mem::take(&mut self.table);
+        self = self.set(setting, value.into());
+        merge(&mut self.table, given);
+        self
     }
 
     /// The typed settings.
