@@ -62,8 +62,8 @@ pub(crate) async fn run(context: &Context, args: AuditArgs) -> anyhow::Result<()
         let project = context.member().await?;
         project.api.get(&format!("{}?{query}", project.path("audit")?)).await?
     };
-    let columns =
-        [("WHEN", "at"), ("WHO", "actor/name"), ("WHAT", "summary"), ("TO", "target"), ("FROM", "address")];
+    let who = "actor/name|actor/email|actor/id|actor/kind";
+    let columns = [("WHEN", "at"), ("WHO", who), ("WHAT", "summary"), ("TO", "target"), ("FROM", "address")];
     Ok(Listing { field: "entries", columns: &columns, empty: "nothing was changed" }
         .show(context.output, &answer)?)
 }

@@ -3,7 +3,8 @@
 use super::output::{Output, printable};
 use serde_json::Value;
 
-/// A column: its header, and the field of each entry that it shows (a path with `/`).
+/// A column: its header, and the field of each entry that it shows (a path with `/`; of several with `|`
+/// between them the first that is there).
 pub(crate) type Column = (&'static str, &'static str);
 
 /// How a list is shown.
@@ -39,7 +40,8 @@ impl Listing<'_> {
 }
 
 fn cell(entry: &Value, path: &str) -> String {
-    match path.split('/').fold(entry, |value, field| &value[field]) {
+    let at = |path: &str| path.split('/').fold(entry, |value, field| &value[field]);
+    match path.split('|').map(at).find(|value| !value.is_null()).unwrap_or(&Value::Null) {
         Value::Null => "-".to_owned(),
         Value::String(text) => printable(text),
         Value::Array(items) => items
@@ -59,7 +61,8 @@ mod tests {
     #[test]
     fn fields_become_cells_and_an_empty_list_says_what_to_do() {
         let output = Output::new(false, true);
-        let columns = [("NAME", "name"), ("BY", "who/email"), ("SCOPES", "scopes"), ("USED", "used")];
+        let columns =
+            [("NAME", "name"), ("BY", "who/name|who/email"), ("SCOPES", "scopes"), ("USED", "used")];
         let listing = Listing { field: "tokens", columns: &columns, empty: "make one" };
         let answer = json!({ "tokens": [
             { "name": "ci\u{1b}", "who": { "email": "a@b" }, "scopes": ["a", "b"], "used": null }
