@@ -23,9 +23,9 @@ pub enum PasswordError {
     /// The password could not be hashed, or a stored hash not be read.
     #[error("the password could not be hashed")]
     Hash(#[source] argon2::password_hash::Error),
-    /// The thread that hashed ended early.
-    #[error("the hashing thread ended early")]
-    HashThread(#[source] tokio::task::JoinError),
+    /// The thread that hashed gave no answer.
+    #[error("the hashing thread gave no answer")]
+    HashThread(#[source] tokio::sync::oneshot::error::RecvError),
 }
 
 impl Classify for PasswordError {

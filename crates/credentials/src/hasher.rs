@@ -2,18 +2,22 @@
 
 use crate::error::PasswordError;
 use crate::password::Password;
+use crate::threads::Threads;
 use argon2::password_hash::Error as HashError;
 use argon2::{Argon2, PasswordHash, PasswordHasher, PasswordVerifier};
 use metrics::counter;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 /// A hash that no password has, with the parameters of the real ones: what an attempt on an unknown
 /// account is verified against, so that it costs the same.
 const NOBODYS_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$\
     AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// A thread stands for each slot.
+const SLOTS_MAX: usize = 1_024;
 
 /// How much is hashed at once.
 #[derive(Debug, Clone, Copy)]
@@ -30,19 +34,21 @@ pub struct Hasher {
     admitted: Arc<Semaphore>,
     slots: Arc<Semaphore>,
     operations: AtomicU64,
+    threads: Threads,
 }
 
 impl Hasher {
     /// argon2id with 19 MiB, two passes, one lane (OWASP Password Storage Cheat Sheet): the defaults of
     /// the library.
     pub fn new(limits: HashLimits) -> Self {
-        let slots = limits.slots.get().min(Semaphore::MAX_PERMITS / 2);
+        let slots = limits.slots.get().min(SLOTS_MAX);
         let waiting = limits.queue_max.min(Semaphore::MAX_PERMITS / 2);
         Self {
             argon2: Argon2::default(),
             admitted: Arc::new(Semaphore::new(slots + waiting)),
             slots: Arc::new(Semaphore::new(slots)),
             operations: AtomicU64::new(0),
+            threads: Threads::start(slots),
         }
     }
 
@@ -85,12 +91,14 @@ impl Hasher {
         let slot = self.slots.clone().acquire_owned().await.map_err(|_| PasswordError::Overloaded)?;
         self.operations.fetch_add(1, Ordering::Relaxed);
         counter!("bunbase_auth_password_hashes_total").increment(1);
-        let thread = tokio::task::spawn_blocking(move || {
+        let (answer, answered) = oneshot::channel();
+        self.threads.run(move || {
             let result = work();
             drop((slot, admitted));
-            result
+            // The caller may have gone away.
+            let _ = answer.send(result);
         });
-        thread.await.map_err(PasswordError::HashThread)
+        answered.await.map_err(PasswordError::HashThread)
     }
 }
 

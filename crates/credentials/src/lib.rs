@@ -9,6 +9,7 @@ mod email;
 mod error;
 mod hasher;
 mod password;
+mod threads;
 
 pub use attempts::{Attempts, SharedAttempts, TooMany, network};
 pub use email::{Email, InvalidEmail};
