@@ -6,10 +6,9 @@ use crate::run::Run;
 use crate::sync::locked;
 use futures_util::task::AtomicWaker;
 use ports::events::{Pattern, SlowPolicy};
-use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -60,16 +59,13 @@ impl Inbox {
         Pushed { missed, pressed }
     }
 
-    /// Waits for something to take, and takes it.
-    pub(crate) async fn take(&self, bytes: usize) -> Taken {
-        poll_fn(|context| {
-            if let Some(taken) = self.try_take(bytes) {
-                return Poll::Ready(taken);
-            }
-            self.waker.register(context.waker());
-            self.try_take(bytes).map_or(Poll::Pending, Poll::Ready)
-        })
-        .await
+    /// Takes what is there, or has the task woken when something comes.
+    pub(crate) fn poll_take(&self, context: &Context<'_>, bytes: usize) -> Poll<Taken> {
+        if let Some(taken) = self.try_take(bytes) {
+            return Poll::Ready(taken);
+        }
+        self.waker.register(context.waker());
+        self.try_take(bytes).map_or(Poll::Pending, Poll::Ready)
     }
 
     /// Takes what is there.

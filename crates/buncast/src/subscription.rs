@@ -11,7 +11,10 @@ use crate::topic::TopicState;
 use futures_util::stream::{self, StreamExt as _};
 use ports::events::{BusError, Deliveries, Delivery};
 use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use tokio::task::{JoinError, JoinHandle};
 
 /// How many bytes are taken out of the queue at once.
@@ -96,17 +99,22 @@ impl Subscription {
     /// # Errors
     /// The subscription has ended.
     pub async fn next(&mut self) -> Result<Item, Ended> {
+        poll_fn(|context| self.poll_next(context)).await
+    }
+
+    /// The same, for bodies that are polled.
+    pub(crate) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Item, Ended>> {
         loop {
             if let Some(item) = self.ready.pop_front() {
-                return Ok(item);
+                return Poll::Ready(Ok(item));
             }
             if let Some(end) = self.ended {
-                return Err(ended(end));
+                return Poll::Ready(Err(ended(end)));
             }
             if self.replay.is_some() {
-                self.read_log().await?;
+                ready!(self.poll_log(context))?;
             } else {
-                let taken = self.membership.inbox.take(TAKE_BYTES).await;
+                let taken = ready!(self.membership.inbox.poll_take(context, TAKE_BYTES));
                 self.keep(taken);
             }
         }
@@ -129,21 +137,21 @@ impl Subscription {
         self.ended = taken.end;
     }
 
-    async fn read_log(&mut self) -> Result<(), Ended> {
-        let Some(replay) = &mut self.replay else { return Ok(()) };
-        let (read_now, reader) = (&mut replay.reading).await.map_err(stopped)?;
+    fn poll_log(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Ended>> {
+        let Some(replay) = &mut self.replay else { return Poll::Ready(Ok(())) };
+        let (read_now, reader) = ready!(Pin::new(&mut replay.reading).poll(context)).map_err(stopped)?;
         match read_now.map_err(failed)? {
             Read::Resync => self.ready.push_back(Item::Resync),
             Read::Parts(parts) => self.ready.extend(parts.into_iter().map(Item::Events)),
             Read::End => {
                 if replay.topic.join(&self.membership.realm, &reader, &self.membership.inbox) {
                     self.replay = None;
-                    return Ok(());
+                    return Poll::Ready(Ok(()));
                 }
             }
         }
         replay.reading = read(reader);
-        Ok(())
+        Poll::Ready(Ok(()))
     }
 
     /// The same as a stream of single events.

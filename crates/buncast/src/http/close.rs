@@ -12,7 +12,7 @@ use ports::events::{Pattern, Topic};
 use service_kit::error::Classify as _;
 use std::collections::HashMap;
 use std::time::Duration;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+use tokio::time::Instant;
 
 /// How long a stream survives that nobody can be asked.
 const UNANSWERED_MAX: Duration = Duration::from_secs(5);
@@ -45,8 +45,11 @@ pub(super) struct Watch {
     rights: Option<Rights>,
     visible: HashMap<Topic, bool>,
     answered: Instant,
-    ticks: Interval,
+    due_at: Instant,
 }
+
+/// What was answered; nothing where nobody could be asked.
+pub(super) type Answer = Result<Option<Option<Rights>>, Reason>;
 
 impl Watch {
     /// A watch over a stream that may be opened: of one topic the rules are asked now, of a pattern for
@@ -61,10 +64,9 @@ impl Watch {
         if let Some(topic) = &topic {
             crate::rights::check(rights.as_ref(), Access::Read, topic)?;
         }
-        let mut ticks = interval_at(Instant::now() + Standing::EVERY, Standing::EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (visible, answered) = (HashMap::new(), Instant::now());
-        Ok(Self { service, standing, topic, rights, visible, answered, ticks })
+        let due_at = answered + Standing::EVERY;
+        Ok(Self { service, standing, topic, rights, visible, answered, due_at })
     }
 
     /// Whether the caller may see these events.
@@ -77,22 +79,42 @@ impl Watch {
         *self.visible.entry(topic.clone()).or_insert_with(|| rights.allow(Access::Read, topic))
     }
 
-    /// Waits until it is time to ask again.
-    pub(super) async fn due(&mut self) {
-        self.ticks.tick().await;
+    /// When it is time to ask again.
+    pub(super) fn due_at(&self) -> Instant {
+        self.due_at
+    }
+
+    /// Waits until then.
+    pub(super) async fn due(&self) {
+        tokio::time::sleep_until(self.due_at).await;
     }
 
     /// Asks again.
     pub(super) async fn check(&mut self) -> Result<(), Reason> {
-        let rights = match self.standing.check().await {
-            Ok(grant) => self.service.rights(&grant).await.ok(),
-            Err(AccessError::Unavailable(_)) => None,
-            Err(_) => return Err(REVOKED),
-        };
-        let Some(rights) = rights else {
+        let answer = self.ask().await;
+        self.take(answer)
+    }
+
+    /// The question alone, which borrows nothing.
+    pub(super) fn ask(&self) -> impl Future<Output = Answer> + Send + use<> {
+        let (service, standing) = (self.service.clone(), self.standing.clone());
+        async move {
+            match standing.check().await {
+                Ok(grant) => Ok(service.rights(&grant).await.ok()),
+                Err(AccessError::Unavailable(_)) => Ok(None),
+                Err(_) => Err(REVOKED),
+            }
+        }
+    }
+
+    /// What follows from its answer.
+    pub(super) fn take(&mut self, answer: Answer) -> Result<(), Reason> {
+        let now = Instant::now();
+        self.due_at = now + Standing::EVERY;
+        let Some(rights) = answer? else {
             return if self.answered.elapsed() > UNANSWERED_MAX { Err(REVOKED) } else { Ok(()) };
         };
-        self.answered = Instant::now();
+        self.answered = now;
         (self.rights, self.visible) = (rights, HashMap::new());
         let allowed = self.topic.as_ref().zip(self.rights.as_ref());
         if allowed.is_none_or(|(topic, rights)| rights.allow(Access::Read, topic)) {
