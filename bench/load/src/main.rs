@@ -11,6 +11,7 @@ mod fill;
 mod first_calls;
 mod load;
 mod pg_server;
+mod proc;
 mod report;
 mod sse;
 mod wire;

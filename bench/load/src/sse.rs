@@ -1,11 +1,12 @@
 //! Many open streams of server-sent events: connect them all, publish at a steady rate, and time each event
 //! from the publication to its arrival on every stream.
 
-use crate::client::{Ask, Connection, Target};
+mod publish;
+
+use crate::client::Target;
+use crate::proc;
 use crate::report::{self, Latencies, Summary};
 use anyhow::{Context as _, bail};
-use bytes::Bytes;
-use http::Method;
 use serde::Serialize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,22 +32,25 @@ pub(crate) struct SseArgs {
     /// Header of the streams
     #[arg(long, value_name = "NAME: VALUE")]
     key: String,
-    /// Where the streams are
+    /// Where the streams are; `{n}` stands for the number of the topic
     #[arg(long)]
     path: String,
-    /// Where events are published
+    /// Where events are published; `{n}` as in the path
     #[arg(long)]
     publish: String,
     /// Streams
     #[arg(long)]
     connections: usize,
-    /// Events a second; each goes to every stream
+    /// Topics that the streams are spread over
+    #[arg(long, default_value_t = 1)]
+    topics: usize,
+    /// Events a second, to one topic after the other; each goes to every stream of its topic
     #[arg(long)]
     rate: f64,
     /// Seconds of publishing
     #[arg(long)]
     seconds: f64,
-    /// Process whose memory is read when all streams are open
+    /// The server's process, for its memory and CPU time
     #[arg(long)]
     pid: u32,
 }
@@ -54,6 +58,7 @@ pub(crate) struct SseArgs {
 #[derive(Debug, Serialize)]
 struct Report {
     connections: usize,
+    topics: usize,
     connected_seconds: f64,
     server_rss_before: u64,
     server_rss: u64,
@@ -61,6 +66,9 @@ struct Report {
     delivered: u64,
     expected: u64,
     delivered_rate: f64,
+    /// CPU time for each delivery, of the server and of this generator.
+    server_cpu_us: f64,
+    generator_cpu_us: f64,
     #[serde(flatten)]
     latency: Summary,
 }
@@ -75,7 +83,7 @@ struct Shared {
 
 /// Runs the load and prints the report.
 pub(crate) async fn run(args: SseArgs) -> anyhow::Result<()> {
-    let server_rss_before = resident_bytes(args.pid)?;
+    let server_rss_before = proc::resident_bytes(args.pid)?;
     let shared = Arc::new(Shared {
         began: Instant::now(),
         delivered: AtomicU64::new(0),
@@ -84,13 +92,9 @@ pub(crate) async fn run(args: SseArgs) -> anyhow::Result<()> {
     });
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let mut opened = JoinSet::new();
-    let head: Arc<str> = format!(
-        "GET {} HTTP/1.1\r\nHost: {}\r\n{}\r\nAccept: text/event-stream\r\n\r\n",
-        args.path, args.target.address, args.key
-    )
-    .into();
-    for _ in 0..args.connections {
-        opened.spawn(open(args.target.address.clone(), head.clone(), shared.clone()));
+    for stream in 0..args.connections {
+        let head = head(&args, stream % args.topics);
+        opened.spawn(open(args.target.address.clone(), head, shared.clone()));
     }
     let mut streams = Vec::with_capacity(args.connections);
     while let Some(stream) = opened.join_next().await {
@@ -101,11 +105,13 @@ pub(crate) async fn run(args: SseArgs) -> anyhow::Result<()> {
     for stream in streams {
         reading.spawn(receive(stream, shared.clone(), stopped.clone()));
     }
-    let server_rss = resident_bytes(args.pid)?;
-    let began = Instant::now();
-    let published = publish(&args, &shared).await?;
+    let server_rss = proc::resident_bytes(args.pid)?;
+    let cpu = || anyhow::Ok((proc::cpu_us(args.pid)?, proc::cpu_us(std::process::id())?));
+    let (began, before) = (Instant::now(), cpu()?);
+    let published = publish::run(&args, shared.began).await?;
     let seconds = began.elapsed().as_secs_f64();
     tokio::time::sleep(SETTLE).await;
+    let after = cpu()?;
     stop.send_replace(true);
     while let Some(read) = reading.join_next().await {
         read??;
@@ -113,19 +119,29 @@ pub(crate) async fn run(args: SseArgs) -> anyhow::Result<()> {
     let delivered = shared.delivered.load(Ordering::Relaxed);
     report::print(&Report {
         connections: args.connections,
+        topics: args.topics,
         connected_seconds,
         server_rss_before,
         server_rss,
-        published,
+        published: published.events,
         delivered,
-        expected: published * args.connections as u64,
+        expected: published.deliveries,
         delivered_rate: delivered as f64 / seconds,
+        server_cpu_us: (after.0 - before.0) / delivered as f64,
+        generator_cpu_us: (after.1 - before.1) / delivered as f64,
         latency: shared.latencies.lock().unwrap_or_else(PoisonError::into_inner).summary(),
     })
 }
 
+/// The request of a stream.
+fn head(args: &SseArgs, topic: usize) -> String {
+    let path = args.path.replace("{n}", &topic.to_string());
+    let (host, key) = (&args.target.address, &args.key);
+    format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{key}\r\nAccept: text/event-stream\r\n\r\n")
+}
+
 /// Opens one stream and reads until it says that it is connected.
-async fn open(address: String, head: Arc<str>, shared: Arc<Shared>) -> anyhow::Result<TcpStream> {
+async fn open(address: String, head: String, shared: Arc<Shared>) -> anyhow::Result<TcpStream> {
     let _turn = shared.opening.acquire().await?;
     let mut stream = TcpStream::connect(&address).await.context("a stream cannot connect")?;
     stream.write_all(head.as_bytes()).await?;
@@ -170,28 +186,6 @@ fn next_event(buffer: &[u8]) -> Option<(u64, usize)> {
     let end = at + buffer[at..].windows(2).position(|part| part == b"\n\n")? + 2;
     let sent = std::str::from_utf8(&buffer[at..at + digits]).ok()?.parse().ok()?;
     Some((sent, end))
-}
-
-async fn publish(args: &SseArgs, shared: &Shared) -> anyhow::Result<u64> {
-    let mut connection = Connection::open(&args.target).await?;
-    let mut ticks = tokio::time::interval(Duration::from_secs_f64(1.0 / args.rate));
-    let (until, mut published) = (Instant::now() + Duration::from_secs_f64(args.seconds), 0);
-    while Instant::now() < until {
-        ticks.tick().await;
-        let sent = shared.began.elapsed().as_micros();
-        let body = format!("{{\"sent_us\":{sent},\"fill\":\"{}\"}}", "x".repeat(96));
-        let ask = Ask { method: Method::POST, path: args.publish.clone(), body: Bytes::from(body) };
-        connection.expect_success(ask).await?;
-        published += 1;
-    }
-    Ok(published)
-}
-
-fn resident_bytes(pid: u32) -> anyhow::Result<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).context("the server is gone")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    let kilobytes: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
-    Ok(kilobytes * 1024)
 }
 
 #[cfg(test)]
