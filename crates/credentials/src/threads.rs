@@ -5,9 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Nice value of the threads (sched(7)): about a tenth of the weight of an ordinary thread, so that they go on,
-/// slowly, also where there is always something else to do.
-pub(crate) const NICE: i32 = 10;
+/// Nice value of the threads (sched(7)): a third of the weight of an ordinary thread. With 10, a tenth, a server
+/// that readers kept busy hardly let anybody sign in.
+pub(crate) const NICE: i32 = 5;
 
 type Job = Box<dyn FnOnce() + Send>;
 
