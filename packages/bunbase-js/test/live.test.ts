@@ -62,25 +62,32 @@ test("a watch that breaks goes on after the last event", async () => {
 
 test("a watch whose connection is cut goes on after the last event", async () => {
   const ids: (string | undefined)[] = [];
+  const cuts: (() => void)[] = [];
   const begin = "id: e-1-0\nevent: connected\ndata: {}\n\n";
-  const cutting = createServer((request, response) => {
+  const killed = createServer((request, response) => {
     ids.push(request.headers["last-event-id"] as string | undefined);
-    const number = ids.length;
+    cuts.push(() => request.socket.resetAndDestroy());
     response.writeHead(200, { "content-type": "text/event-stream" });
-    response.write(begin + change(`e-${number + 1}-0`, "added", `${number}`, "A"));
-    // A server that is killed says nothing first.
-    if (number === 1) setImmediate(() => request.socket.resetAndDestroy());
+    response.write(begin + change(`e-${ids.length + 1}-0`, "added", `${ids.length}`, "A"));
   });
-  await new Promise<void>((resolve) => cutting.listen(0, "127.0.0.1", resolve));
-  const { port } = cutting.address() as AddressInfo;
+  await new Promise<void>((resolve) => killed.listen(0, "127.0.0.1", resolve));
+  const { port } = killed.address() as AddressInfo;
   const { done, take } = collect<Named>(2);
   const errors: BunbaseError[] = [];
-  const cut = createClient(`http://127.0.0.1:${port}`, "pk_test").db.collection<Named>("c");
-  const stop = cut.watch(take, { onError: (error) => errors.push(error) });
+  const stop = createClient(`http://127.0.0.1:${port}`, "pk_test")
+    .db.collection<Named>("c")
+    .watch(
+      (each) => {
+        take(each);
+        // A killed that is killed says nothing first.
+        if (each.docId === "1") cuts[0]?.();
+      },
+      { onError: (error) => errors.push(error) },
+    );
   expect((await done).map((each) => each.docId)).toEqual(["1", "2"]);
   stop();
-  cutting.closeAllConnections();
-  cutting.close();
+  killed.closeAllConnections();
+  killed.close();
   expect(ids).toEqual([undefined, "e-2-0"]);
   expect(errors).toEqual([]);
 });
