@@ -75,6 +75,8 @@ fn code(error: &EngineError) -> ErrorCode {
         EngineError::LimitExceeded(_) => ErrorCode::LimitExceeded,
         EngineError::QueryTooExpensive(_) => ErrorCode::QueryTooExpensive,
         EngineError::Busy => ErrorCode::Overloaded,
+        EngineError::TransactionConflict => ErrorCode::TransactionConflict,
+        EngineError::TransactionExpired => ErrorCode::TransactionExpired,
         EngineError::FeedTrimmed => ErrorCode::Conflict,
         EngineError::BatchOperation { source, .. } => code(source),
         EngineError::DiskFull => ErrorCode::DiskFull,

@@ -57,6 +57,9 @@ pub(crate) fn id_of(written: &Written) -> Option<&str> {
     match written {
         Written::Created(stored) | Written::Changed(stored) => stored.document.get_str("_id").ok(),
         Written::Removed(id) => Some(id.as_str()),
+        Written::Updated { upserted_id, .. } => upserted_id.as_ref().map(|id| id.as_str()),
+        Written::Found(stored) => stored.as_ref().and_then(|stored| stored.document.get_str("_id").ok()),
+        Written::Deleted(_) | Written::Noted => None,
     }
 }
 

@@ -65,6 +65,8 @@ fn refused(error: EngineError) -> DocumentsError {
         | EngineError::Denied { .. }
         | EngineError::LimitExceeded(_) => DocumentsError::Invalid(error.to_string()),
         EngineError::QueryTooExpensive(_)
+        | EngineError::TransactionConflict
+        | EngineError::TransactionExpired
         | EngineError::Busy
         | EngineError::FeedTrimmed
         | EngineError::DiskFull
@@ -138,7 +140,7 @@ impl Documents for BundocServer {
         }
         let field = |path: &&str| FieldOrder { path: (*path).to_owned(), order: Order::Ascending };
         let fields = fields.iter().map(field).collect();
-        let spec = IndexSpec { name: None, fields, unique: unique == Uniqueness::Unique };
+        let spec = IndexSpec { fields, unique: unique == Uniqueness::Unique, ..IndexSpec::default() };
         let declared = self.engine.create_index(&database, &name, spec).await.map_err(refused)?;
         let in_use = async {
             let mut state = Some(declared.state);

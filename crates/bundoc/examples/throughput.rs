@@ -90,7 +90,7 @@ fn reads(engine: &FjallEngine, names: &Names, count: usize) -> Result<(), Engine
 async fn index(engine: &FjallEngine, names: &Names, count: usize) -> Result<(), EngineError> {
     let fields = vec![FieldOrder { path: "group".into(), order: Order::Ascending }];
     let begun = Instant::now();
-    let spec = IndexSpec { name: None, fields, unique: false };
+    let spec = IndexSpec { fields, ..IndexSpec::default() };
     engine.create_index(&names.database, &names.collection, spec).await?;
     while engine.collection(&names.database, &names.collection)?.is_some_and(|collection| {
         collection.indexes.iter().any(|index| matches!(index.state, IndexState::Building { .. }))

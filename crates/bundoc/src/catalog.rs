@@ -196,6 +196,9 @@ impl Index {
             name: self.shape.name.clone(),
             fields: self.shape.fields.clone(),
             unique: self.shape.unique,
+            sparse: false,
+            partial: None,
+            expire_after: None,
             state,
         }
     }

@@ -1,11 +1,10 @@
-//! Documents as they come in and go out: checked, put in the stored shape, cut down to the asked fields.
+//! Documents as they come in and go out: checked, put in the stored shape, and split again.
 //! A stored document is its version (8 bytes, big endian) and then BSON with `_id` first.
 
 use crate::engine::{DocumentId, StoredDocument};
 use crate::error::EngineError;
 use crate::options::EngineOptions;
-use bson::raw::CStr;
-use bson::{RawArray, RawBsonRef, RawDocument, RawDocumentBuf};
+use bson::{RawArray, RawBsonRef, RawDocument};
 
 /// Bytes before the BSON.
 const VERSION_BYTES: usize = 8;
@@ -131,59 +130,10 @@ pub(crate) fn to_stored(stored: &[u8]) -> Result<StoredDocument, EngineError> {
     Ok(StoredDocument { document: document.to_owned(), version })
 }
 
-/// `document` with only the fields that `paths` name, and `_id`.
-pub(crate) fn project(document: &RawDocument, paths: &[String]) -> Result<RawDocumentBuf, EngineError> {
-    let mut kept: Vec<&str> = paths.iter().map(String::as_str).collect();
-    kept.push("_id");
-    project_document(document, &kept)
-}
-
-fn project_document(document: &RawDocument, paths: &[&str]) -> Result<RawDocumentBuf, EngineError> {
-    let mut out = RawDocumentBuf::new();
-    for field in document {
-        let (name, value) = field.map_err(malformed)?;
-        if paths.contains(&name.as_str()) {
-            append(&mut out, name, value);
-            continue;
-        }
-        let inner = inner_paths(paths, name.as_str());
-        match value {
-            RawBsonRef::Document(document) if !inner.is_empty() => {
-                out.append(name, project_document(document, &inner)?);
-            }
-            RawBsonRef::Array(array) if !inner.is_empty() => {
-                out.append(name, project_array(array, &inner)?);
-            }
-            _ => {}
-        }
-    }
-    Ok(out)
-}
-
-fn append(out: &mut RawDocumentBuf, name: &CStr, value: RawBsonRef<'_>) {
-    out.append(name, value);
-}
-
-fn project_array(array: &RawArray, paths: &[&str]) -> Result<bson::RawArrayBuf, EngineError> {
-    let mut out = bson::RawArrayBuf::new();
-    for element in array {
-        match element.map_err(malformed)? {
-            RawBsonRef::Document(document) => out.push(project_document(document, paths)?),
-            RawBsonRef::Array(array) => out.push(project_array(array, paths)?),
-            _ => {}
-        }
-    }
-    Ok(out)
-}
-
-fn inner_paths<'a>(paths: &[&'a str], name: &str) -> Vec<&'a str> {
-    paths.iter().filter_map(|path| path.strip_prefix(name)?.strip_prefix('.')).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bson::{Bson, doc, rawdoc};
+    use bson::{Bson, RawDocumentBuf, doc, rawdoc};
 
     fn id() -> DocumentId {
         DocumentId::parse("x").unwrap()
@@ -212,12 +162,5 @@ mod tests {
             assert!(matches!(prepare(&raw, &id(), &options), Err(EngineError::InvalidDocument(_))));
         }
         assert!(matches!(id_of(&rawdoc! {"_id": 1}), Err(EngineError::InvalidDocument(_))));
-    }
-
-    #[test]
-    fn projection_keeps_the_id_and_the_asked_paths() {
-        let document = rawdoc! {"_id": "x", "a": {"b": 1, "c": 2}, "l": [{"b": 1, "c": 2}, 3], "z": 1};
-        let kept = project(&document, &["a.b".into(), "l.c".into()]).unwrap();
-        assert_eq!(kept, rawdoc! {"_id": "x", "a": {"b": 1}, "l": [{"c": 2}]});
     }
 }

@@ -6,11 +6,22 @@
 //! nothing; commits are numbered without gaps or repeats; reads never wait for writes.
 
 mod change;
+mod collection;
+mod query;
+mod transaction;
+mod write;
 
 pub use change::{Change, ChangeKind, ChangePosition, Sight};
+pub use collection::{
+    CollectionInfo, GroupIndexInfo, IndexInfo, IndexSpec, IndexState, RuleOperation, RuleProbe, RuleSet,
+    RuleVerdict,
+};
+pub use query::{Explanation, FieldOrder, FindRequest, GroupDocument, GroupPage, Order, Page, PlanSummary};
+pub use transaction::Transaction;
+pub use write::{Commit, FindAndModify, Modification, Precondition, Returning, UpdateSpec, WriteOp, Written};
 
 use crate::error::EngineError;
-use bson::{Document, RawDocumentBuf};
+use bson::{Bson, Document, RawDocumentBuf};
 use std::sync::Arc;
 
 /// The name of one database: a project. 1 to 128 bytes of `[A-Za-z0-9_-]`.
@@ -21,6 +32,11 @@ pub struct DatabaseName(Arc<str>);
 /// `users/123/posts`), no empty segment, no `.` or `..` segment, no control characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CollectionName(Arc<str>);
+
+/// Names of collections: like a `CollectionName`, in which `*` stands for one whole segment
+/// (`users/*/posts`); at least one segment is `*`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CollectionPattern(Arc<str>);
 
 /// The `_id` of a document: a string of 1 to 512 bytes without NUL, `/` or other control characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -60,6 +76,7 @@ macro_rules! name_type {
 
 name_type!(DatabaseName, crate::names::check_database);
 name_type!(CollectionName, crate::names::check_collection);
+name_type!(CollectionPattern, crate::names::check_pattern);
 name_type!(DocumentId, crate::names::check_document_id);
 
 /// On whose behalf an operation runs.
@@ -87,216 +104,6 @@ pub struct StoredDocument {
     pub document: RawDocumentBuf,
     /// The number of the commit that wrote it last: what `if_version` compares with.
     pub version: u64,
-}
-
-/// Sort direction of a field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Order {
-    /// Smallest first (`1`).
-    Ascending,
-    /// Largest first (`-1`).
-    Descending,
-}
-
-/// One field of an index or a sort: a dot path and its direction.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct FieldOrder {
-    /// Dot path.
-    pub path: String,
-    /// Direction.
-    pub order: Order,
-}
-
-/// What a query asks for. The filter is in the query language (`$eq`, `$gt`, `$and`, …).
-#[derive(Debug, Clone, Default)]
-pub struct FindRequest {
-    /// Filter; empty matches all.
-    pub filter: Document,
-    /// Sort keys; without any the order is that of `_id`. `_id` is always the last tie breaker, in the
-    /// direction of the last sort key.
-    pub sort: Vec<FieldOrder>,
-    /// Documents at the most in this page; 1 to the engine's `limit_max`.
-    pub limit: usize,
-    /// Matching documents to pass over first; a cursor stands behind them already, so it counts without
-    /// one only.
-    pub skip: usize,
-    /// Opaque token of an earlier page of the same query.
-    pub cursor: Option<String>,
-    /// Top-level fields or dot paths to keep; `_id` is always kept. Empty keeps all.
-    pub fields: Vec<String>,
-}
-
-/// One page of results.
-#[derive(Debug, Clone)]
-pub struct Page {
-    /// The documents, in order.
-    pub documents: Vec<StoredDocument>,
-    /// Where the next page begins, if there may be one.
-    pub next_cursor: Option<String>,
-    /// How many documents (or index entries) were examined.
-    pub examined: u64,
-    /// The index that served the query; `None` when documents were scanned in `_id` order.
-    pub index: Option<String>,
-}
-
-/// A condition on the present state of a document, evaluated in the committer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Precondition {
-    /// None.
-    #[default]
-    Any,
-    /// The document exists with this version.
-    Version(u64),
-    /// There is no such document.
-    Absent,
-}
-
-/// One write.
-#[derive(Debug, Clone)]
-pub enum WriteOp {
-    /// Creates a document. `document._id` is used, or a new time-ordered id is made. An existing id is
-    /// `EngineError::DocumentExists`.
-    Insert {
-        /// Where.
-        collection: CollectionName,
-        /// What; may lack `_id`.
-        document: RawDocumentBuf,
-    },
-    /// Puts a whole document in the place of `id`, creating it where it is missing.
-    Replace {
-        /// Where.
-        collection: CollectionName,
-        /// Which.
-        id: DocumentId,
-        /// What; an `_id` in it must equal `id`.
-        document: RawDocumentBuf,
-        /// Condition.
-        precondition: Precondition,
-    },
-    /// Changes fields of an existing document; a missing one is `EngineError::DocumentNotFound`.
-    Update {
-        /// Where.
-        collection: CollectionName,
-        /// Which.
-        id: DocumentId,
-        /// Either operators (`$set`, `$unset`, `$inc`) or plain fields, which mean `$set` with dot paths.
-        update: Document,
-        /// Condition.
-        precondition: Precondition,
-    },
-    /// Removes a document; a missing one is `EngineError::DocumentNotFound`.
-    Delete {
-        /// Where.
-        collection: CollectionName,
-        /// Which.
-        id: DocumentId,
-        /// Condition.
-        precondition: Precondition,
-    },
-}
-
-impl WriteOp {
-    /// Where it writes.
-    pub fn collection(&self) -> &CollectionName {
-        match self {
-            Self::Insert { collection, .. }
-            | Self::Replace { collection, .. }
-            | Self::Update { collection, .. }
-            | Self::Delete { collection, .. } => collection,
-        }
-    }
-}
-
-/// What one write of a batch did.
-#[derive(Debug, Clone)]
-pub enum Written {
-    /// A document was created.
-    Created(StoredDocument),
-    /// A document was changed (or replaced).
-    Changed(StoredDocument),
-    /// A document was removed.
-    Removed(DocumentId),
-}
-
-/// The answer to a batch: durable when it is returned.
-#[derive(Debug, Clone)]
-pub struct Commit {
-    /// The commit number.
-    pub number: u64,
-    /// One entry for each write, in order.
-    pub written: Vec<Written>,
-}
-
-/// The shape of an index.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IndexSpec {
-    /// Name, unique in the collection; made of the fields where none is given (`country_1_name_1`).
-    pub name: Option<String>,
-    /// 1 to 8 fields.
-    pub fields: Vec<FieldOrder>,
-    /// Whether two documents may share a key.
-    pub unique: bool,
-}
-
-/// How far an index is built.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum IndexState {
-    /// Being built in the background: documents indexed so far. Not used by queries yet.
-    Building {
-        /// Documents indexed so far.
-        documents_done: u64,
-    },
-    /// In use.
-    Ready,
-    /// Could not be built (a unique index over duplicates); says why. Drop it to try again.
-    Failed {
-        /// Why.
-        reason: String,
-    },
-}
-
-/// An index and its state.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IndexInfo {
-    /// Name.
-    pub name: String,
-    /// Fields.
-    pub fields: Vec<FieldOrder>,
-    /// Uniqueness.
-    pub unique: bool,
-    /// State.
-    pub state: IndexState,
-}
-
-/// The rules of a collection: CEL expressions; `None` falls back (`list` to `read`; `create`, `update`
-/// and `delete` to `write`), and where that is `None` too, the operation is denied to ruled actors.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RuleSet {
-    /// Get one document.
-    pub read: Option<String>,
-    /// Lists and queries.
-    pub list: Option<String>,
-    /// New documents.
-    pub create: Option<String>,
-    /// Changes.
-    pub update: Option<String>,
-    /// Removal.
-    pub delete: Option<String>,
-    /// Fallback of the three above.
-    pub write: Option<String>,
-}
-
-/// A collection and what belongs to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CollectionInfo {
-    /// Name.
-    pub name: CollectionName,
-    /// Documents in it.
-    pub documents: u64,
-    /// Its rules.
-    pub rules: RuleSet,
-    /// Its indexes.
-    pub indexes: Vec<IndexInfo>,
 }
 
 /// Size and work of the engine, for metrics.
@@ -382,6 +189,74 @@ pub trait Engine: Send + Sync + 'static {
         request: &FindRequest,
         actor: &Actor,
     ) -> Result<Page, EngineError>;
+
+    /// One page of a query over all collections that match a pattern; a ruled actor sees what the rules of
+    /// each collection let it list.
+    fn find_group(
+        &self,
+        database: &DatabaseName,
+        pattern: &CollectionPattern,
+        request: &FindRequest,
+        actor: &Actor,
+    ) -> Result<GroupPage, EngineError>;
+
+    /// How many documents match and may be listed.
+    fn count(
+        &self,
+        database: &DatabaseName,
+        collection: &CollectionName,
+        filter: &Document,
+        actor: &Actor,
+    ) -> Result<u64, EngineError>;
+
+    /// The different values of a field (each element of an array by itself) in documents that match and may
+    /// be listed, in BSON order.
+    fn distinct(
+        &self,
+        database: &DatabaseName,
+        collection: &CollectionName,
+        field: &str,
+        filter: &Document,
+        actor: &Actor,
+    ) -> Result<Vec<Bson>, EngineError>;
+
+    /// Runs the first page of a query and says how. Not for ruled actors.
+    fn explain(
+        &self,
+        database: &DatabaseName,
+        collection: &CollectionName,
+        request: &FindRequest,
+    ) -> Result<Explanation, EngineError>;
+
+    /// Begins an interactive transaction.
+    fn begin(&self, database: &DatabaseName, actor: &Actor) -> Result<Box<dyn Transaction>, EngineError>;
+
+    /// Asks the rules of a collection without doing anything.
+    fn try_rule(
+        &self,
+        database: &DatabaseName,
+        collection: &CollectionName,
+        probe: &RuleProbe,
+    ) -> Result<RuleVerdict, EngineError>;
+
+    /// The group indexes of a database.
+    fn group_indexes(&self, database: &DatabaseName) -> Result<Vec<GroupIndexInfo>, EngineError>;
+
+    /// Declares an index over all collections, present and future, that match a pattern.
+    async fn create_group_index(
+        &self,
+        database: &DatabaseName,
+        pattern: &CollectionPattern,
+        index: IndexSpec,
+    ) -> Result<GroupIndexInfo, EngineError>;
+
+    /// Drops a group index.
+    async fn drop_group_index(
+        &self,
+        database: &DatabaseName,
+        pattern: &CollectionPattern,
+        name: &str,
+    ) -> Result<(), EngineError>;
 
     /// Commits all writes or none, durable on return. Rules and preconditions are evaluated against the
     /// state that the commit is applied to.

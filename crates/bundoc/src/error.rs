@@ -78,6 +78,12 @@ pub enum EngineError {
     /// A query examined more documents or took longer than allowed.
     #[error("{0}")]
     QueryTooExpensive(String),
+    /// Somebody else changed what the transaction read.
+    #[error("others changed what the transaction read; nothing was written, try the whole transaction again")]
+    TransactionConflict,
+    /// The transaction is older than the engine keeps history for.
+    #[error("the transaction took too long; nothing was written, try the whole transaction again")]
+    TransactionExpired,
     /// The write queue is full.
     #[error("the document store is busy, try again")]
     Busy,

@@ -8,6 +8,7 @@ use crate::error::EngineError;
 use crate::layout::{self, PAIR_BYTES, Space};
 use crate::options::EngineOptions;
 use crate::plan::{self, Plan, PlanOrder};
+use crate::projection::Projection;
 use crate::query::{Place, Query};
 use crate::rules::{Documents, Method};
 use crate::store::{Entries, Store, View};
@@ -93,12 +94,12 @@ pub(crate) fn nothing(request: &FindRequest, options: &EngineOptions) -> Result<
     Ok(Page { documents: Vec::new(), next_cursor: None, examined: 0, index: None })
 }
 
-fn output(found: &Found, fields: &[String]) -> Result<StoredDocument, EngineError> {
-    if fields.is_empty() {
+fn output(found: &Found, fields: &Projection) -> Result<StoredDocument, EngineError> {
+    if fields.is_everything() {
         return document::to_stored(&found.stored);
     }
     let (version, document) = document::split(&found.stored)?;
-    Ok(StoredDocument { document: document::project(document, fields)?, version })
+    Ok(StoredDocument { document: fields.apply(document)?, version })
 }
 
 /// The entries of all ranges, one range after the other.

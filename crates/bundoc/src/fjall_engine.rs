@@ -5,9 +5,9 @@ use crate::changes;
 use crate::committer::{Committer, Ending, Request, Shared, Start, WriteRequest};
 use crate::document;
 use crate::engine::{
-    Actor, Change, ChangeKind, ChangePosition, CollectionInfo, CollectionName, Commit, DatabaseName,
-    DocumentId, Engine, EngineStats, FindRequest, IndexInfo, IndexSpec, Page, RuleSet, Sight, StoredDocument,
-    WriteOp,
+    Actor, Change, ChangeKind, ChangePosition, CollectionInfo, CollectionName, CollectionPattern, Commit,
+    DatabaseName, DocumentId, Engine, EngineStats, Explanation, FindRequest, GroupIndexInfo, GroupPage,
+    IndexInfo, IndexSpec, Page, RuleProbe, RuleSet, RuleVerdict, Sight, StoredDocument, Transaction, WriteOp,
 };
 use crate::error::EngineError;
 use crate::feeds::Feeds;
@@ -20,7 +20,7 @@ use crate::options::EngineOptions;
 use crate::recovery::RecoveryReport;
 use crate::rules::{self, CompiledRules, Documents, Method};
 use crate::store::Store;
-use bson::{RawDocument, RawDocumentBuf};
+use bson::{Bson, Document, RawDocument, RawDocumentBuf};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -149,8 +149,8 @@ impl FjallEngine {
 fn operation_bytes(operation: &WriteOp) -> usize {
     match operation {
         WriteOp::Insert { document, .. } | WriteOp::Replace { document, .. } => document.as_bytes().len(),
-        WriteOp::Update { update, .. } => update.to_vec().map_or(0, |bytes| bytes.len()),
-        WriteOp::Delete { .. } => 0,
+        WriteOp::Update { update, .. } => update.update.to_vec().map_or(0, |bytes| bytes.len()),
+        _ => 0,
     }
 }
 
@@ -289,6 +289,81 @@ impl Engine for FjallEngine {
             return Err(denied());
         }
         find::find(&seen, request, actor, &self.shared.options)
+    }
+
+    fn find_group(
+        &self,
+        _database: &DatabaseName,
+        _pattern: &CollectionPattern,
+        _request: &FindRequest,
+        _actor: &Actor,
+    ) -> Result<GroupPage, EngineError> {
+        Err(EngineError::Closed)
+    }
+
+    fn count(
+        &self,
+        _database: &DatabaseName,
+        _collection: &CollectionName,
+        _filter: &Document,
+        _actor: &Actor,
+    ) -> Result<u64, EngineError> {
+        Err(EngineError::Closed)
+    }
+
+    fn distinct(
+        &self,
+        _database: &DatabaseName,
+        _collection: &CollectionName,
+        _field: &str,
+        _filter: &Document,
+        _actor: &Actor,
+    ) -> Result<Vec<Bson>, EngineError> {
+        Err(EngineError::Closed)
+    }
+
+    fn explain(
+        &self,
+        _database: &DatabaseName,
+        _collection: &CollectionName,
+        _request: &FindRequest,
+    ) -> Result<Explanation, EngineError> {
+        Err(EngineError::Closed)
+    }
+
+    fn begin(&self, _database: &DatabaseName, _actor: &Actor) -> Result<Box<dyn Transaction>, EngineError> {
+        Err(EngineError::Closed)
+    }
+
+    fn try_rule(
+        &self,
+        _database: &DatabaseName,
+        _collection: &CollectionName,
+        _probe: &RuleProbe,
+    ) -> Result<RuleVerdict, EngineError> {
+        Err(EngineError::Closed)
+    }
+
+    fn group_indexes(&self, _database: &DatabaseName) -> Result<Vec<GroupIndexInfo>, EngineError> {
+        Err(EngineError::Closed)
+    }
+
+    async fn create_group_index(
+        &self,
+        _database: &DatabaseName,
+        _pattern: &CollectionPattern,
+        _index: IndexSpec,
+    ) -> Result<GroupIndexInfo, EngineError> {
+        Err(EngineError::Closed)
+    }
+
+    async fn drop_group_index(
+        &self,
+        _database: &DatabaseName,
+        _pattern: &CollectionPattern,
+        _name: &str,
+    ) -> Result<(), EngineError> {
+        Err(EngineError::Closed)
     }
 
     async fn write(

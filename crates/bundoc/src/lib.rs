@@ -49,6 +49,7 @@ mod names;
 mod options;
 mod path;
 mod plan;
+mod projection;
 mod query;
 mod recovery;
 mod rules;

@@ -1,18 +1,18 @@
 //! A query without its store: whether a document is one of those meant, and what of it is shown. For
 //! readers of the change feed.
 
-use crate::document;
 use crate::engine::FindRequest;
 use crate::error::EngineError;
 use crate::filter::Filter;
 use crate::options::EngineOptions;
+use crate::projection::Projection;
 use crate::query::Query;
 use bson::{Document, RawDocument, RawDocumentBuf};
 
 /// A checked filter and projection.
 pub struct Matcher {
     filter: Filter,
-    fields: Vec<String>,
+    fields: Projection,
 }
 
 impl Matcher {
@@ -20,7 +20,7 @@ impl Matcher {
     ///
     /// # Errors
     /// `EngineError::InvalidQuery`.
-    pub fn new(filter: Document, fields: Vec<String>) -> Result<Self, EngineError> {
+    pub fn new(filter: Document, fields: Document) -> Result<Self, EngineError> {
         let request = FindRequest { filter, fields, limit: 1, ..FindRequest::default() };
         let Query { filter, fields, .. } = Query::parse(&request, 0, &EngineOptions::default())?;
         Ok(Self { filter, fields })
@@ -36,9 +36,9 @@ impl Matcher {
     /// # Errors
     /// `EngineError::Damaged`: the document is not valid BSON.
     pub fn shown(&self, document: &RawDocument) -> Result<Option<RawDocumentBuf>, EngineError> {
-        if self.fields.is_empty() {
+        if self.fields.is_everything() {
             return Ok(None);
         }
-        document::project(document, &self.fields).map(Some)
+        self.fields.apply(document).map(Some)
     }
 }

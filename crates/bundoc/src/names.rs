@@ -36,6 +36,16 @@ pub(crate) fn check_collection(name: &str) -> Result<(), EngineError> {
     Ok(())
 }
 
+/// A collection name in which at least one segment is `*`.
+pub(crate) fn check_pattern(pattern: &str) -> Result<(), EngineError> {
+    check_collection(pattern)?;
+    let wild = |segment: &str| segment.contains('*');
+    if !pattern.split('/').any(wild) || pattern.split('/').any(|segment| wild(segment) && segment != "*") {
+        return Err(invalid("a pattern of collections has `*` as one or more whole segments".into()));
+    }
+    Ok(())
+}
+
 /// 1 to 512 bytes without control characters or `/`.
 pub(crate) fn check_document_id(id: &str) -> Result<(), EngineError> {
     if id.is_empty() || id.len() > 512 {

@@ -9,6 +9,7 @@ use crate::key::{encode, invert};
 use crate::layout::Id;
 use crate::options::EngineOptions;
 use crate::path::{self, any_branch};
+use crate::projection::Projection;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bson::{RawBsonRef, RawDocument};
@@ -16,8 +17,6 @@ use xxhash_rust::xxh3::Xxh3;
 
 /// Fields of one sort.
 const SORT_FIELDS_MAX: usize = 8;
-/// Fields of one projection.
-const PROJECTION_FIELDS_MAX: usize = 256;
 /// Bytes of the encoded sort values of one document.
 const SORT_KEY_BYTES_MAX: usize = 8 * 1024;
 /// Characters of a cursor.
@@ -30,7 +29,7 @@ pub(crate) struct Query {
     pub(crate) limit: usize,
     pub(crate) skip: usize,
     pub(crate) after: Option<Place>,
-    pub(crate) fields: Vec<String>,
+    pub(crate) fields: Projection,
     fingerprint: u64,
 }
 
@@ -68,7 +67,7 @@ impl Query {
                 options.find_skip_max
             )));
         }
-        check_fields(&request.fields)?;
+        let fields = Projection::parse(&request.fields)?;
         let sort = Sort::parse(&request.sort)?;
         let fingerprint = fingerprint(request, collection)?;
         let after =
@@ -76,15 +75,7 @@ impl Query {
         // A cursor already stands behind what was passed over.
         let skip = if after.is_some() { 0 } else { request.skip };
         let filter = filter::parse(&request.filter)?;
-        Ok(Self {
-            filter,
-            sort,
-            limit: request.limit,
-            skip,
-            after,
-            fields: request.fields.clone(),
-            fingerprint,
-        })
+        Ok(Self { filter, sort, limit: request.limit, skip, after, fields, fingerprint })
     }
 
     /// The cursor that continues behind a place.
@@ -98,13 +89,6 @@ impl Query {
         bytes.extend_from_slice(place.id.as_bytes());
         URL_SAFE_NO_PAD.encode(bytes)
     }
-}
-
-fn check_fields(fields: &[String]) -> Result<(), EngineError> {
-    if fields.len() > PROJECTION_FIELDS_MAX {
-        return Err(invalid(format!("{PROJECTION_FIELDS_MAX} fields can be asked for at the most")));
-    }
-    fields.iter().try_for_each(|field| path::check(field).map_err(invalid))
 }
 
 /// What binds a cursor to its query: everything that decides which documents come in which order.

@@ -88,7 +88,7 @@ impl Bed {
     }
 
     async fn index(&self, collection: &str, fields: Vec<FieldOrder>, unique: bool) -> IndexState {
-        let spec = IndexSpec { name: None, fields, unique };
+        let spec = IndexSpec { fields, unique, ..IndexSpec::default() };
         let info = self.engine.create_index(&self.database, &name(collection), spec).await.unwrap();
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
@@ -112,7 +112,7 @@ async fn documents_live_through_create_replace_update_and_delete() {
     assert!(matches!(&made.written[0], Written::Created(stored) if stored.document.get_str("_id").is_ok()));
     assert_eq!(made.number, 2, "a failed write takes no commit number");
     let update = |update: Document, precondition| {
-        vec![WriteOp::Update { collection: name("c"), id: id("a"), update, precondition }]
+        vec![WriteOp::Update { collection: name("c"), id: id("a"), update: update.into(), precondition }]
     };
     bed.write(update(doc! {"$inc": {"n": 4}, "$set": {"x.y": true}}, Precondition::Version(1)))
         .await
@@ -154,7 +154,7 @@ async fn a_batch_is_all_or_nothing_and_sees_itself() {
     let update = WriteOp::Update {
         collection: name("c"),
         id: id("x"),
-        update: doc! {"$inc": {"n": 1}},
+        update: doc! {"$inc": {"n": 1}}.into(),
         precondition: Precondition::Any,
     };
     let commit = bed.write(vec![insert("x"), update]).await.unwrap();
@@ -329,7 +329,7 @@ async fn unique_indexes_hold_and_fail_over_duplicates() {
     let update = WriteOp::Update {
         collection: name("c"),
         id: id("a"),
-        update: doc! {"mail": "z"},
+        update: doc! {"mail": "z"}.into(),
         precondition: Precondition::Any,
     };
     bed.write(vec![update, insert("p")]).await.unwrap();
@@ -376,7 +376,7 @@ async fn rules_bind_ruled_actors_and_close_by_default() {
         vec![WriteOp::Update {
             collection: name("own"),
             id: id(key),
-            update: doc! {"owner": owner},
+            update: doc! {"owner": owner}.into(),
             precondition: Precondition::Any,
         }]
     };
@@ -397,7 +397,7 @@ async fn the_feed_has_every_change_in_order_and_says_when_it_was_trimmed() {
     let update = WriteOp::Update {
         collection: name("c"),
         id: id("a"),
-        update: doc! {"n": 2},
+        update: doc! {"n": 2}.into(),
         precondition: Precondition::Any,
     };
     let delete = WriteOp::Delete { collection: name("c"), id: id("a"), precondition: Precondition::Any };
@@ -438,7 +438,7 @@ async fn the_feed_tells_what_an_actor_may_see_and_could_see() {
     let give = WriteOp::Update {
         collection: name("c"),
         id: id("a"),
-        update: doc! {"owner": "bob"},
+        update: doc! {"owner": "bob"}.into(),
         precondition: Precondition::Any,
     };
     let delete = WriteOp::Delete { collection: name("c"), id: id("a"), precondition: Precondition::Any };
@@ -542,7 +542,7 @@ async fn limits_are_told_with_a_way_out() {
         assert!(matches!(found, Err(EngineError::InvalidQuery(_))));
     }
     bed.index("c", vec![field("n", Order::Ascending)], false).await;
-    let second = IndexSpec { name: None, fields: vec![field("m", Order::Ascending)], unique: false };
+    let second = IndexSpec { fields: vec![field("m", Order::Ascending)], ..IndexSpec::default() };
     let refused = bed.engine.create_index(&bed.database, &name("c"), second).await;
     assert!(matches!(refused, Err(EngineError::LimitExceeded(_))));
     let many =

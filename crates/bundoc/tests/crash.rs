@@ -125,7 +125,7 @@ fn check(path: &Path, round: u64, acknowledged: &HashMap<String, u64>) {
 fn check_index(engine: &FjallEngine, last_commit: u64) {
     let info = engine.collection(&database(), &collection()).unwrap().unwrap();
     let mut counted = 0;
-    let mut request = FindRequest { limit: 1_000, fields: vec!["_id".into()], ..FindRequest::default() };
+    let mut request = FindRequest { limit: 1_000, fields: bson::doc! { "_id": 1 }, ..FindRequest::default() };
     loop {
         let page = engine.find(&database(), &collection(), &request, &Actor::Trusted).unwrap();
         counted += page.documents.len() as u64;
@@ -158,6 +158,6 @@ async fn create_index(path: &Path) {
     let (engine, _) = FjallEngine::open(path, options()).unwrap();
     engine.create_collection(&database(), &collection(), Default::default()).await.unwrap();
     let fields = vec![FieldOrder { path: "step".into(), order: Order::Ascending }];
-    let spec = IndexSpec { name: None, fields, unique: false };
+    let spec = IndexSpec { fields, ..IndexSpec::default() };
     engine.create_index(&database(), &collection(), spec).await.unwrap();
 }

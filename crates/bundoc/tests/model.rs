@@ -100,7 +100,7 @@ impl World {
         let operation = WriteOp::Update {
             collection: collection(),
             id: id(key),
-            update,
+            update: update.into(),
             precondition: Precondition::Any,
         };
         let done = self.write(operation).await;
@@ -120,7 +120,7 @@ impl World {
     async fn index(&mut self, unique: bool) {
         let path = if unique { "u" } else { "n" };
         let fields = vec![FieldOrder { path: path.into(), order: Order::Ascending }];
-        let spec = IndexSpec { name: Some(path.into()), fields, unique };
+        let spec = IndexSpec { name: Some(path.into()), fields, unique, ..IndexSpec::default() };
         if self.engine.create_index(&database(), &collection(), spec).await.is_err() {
             return;
         }

@@ -126,6 +126,10 @@ error_codes! {
     UniqueViolation = "unique_violation", CONFLICT;
     /// `if_version`, `if_absent` or `If-Match` does not hold.
     PreconditionFailed = "precondition_failed", CONFLICT;
+    /// Others changed what the transaction read: nothing was written, try the whole of it again.
+    TransactionConflict = "transaction_conflict", CONFLICT;
+    /// The transaction was open or idle for too long: nothing was written, try the whole of it again.
+    TransactionExpired = "transaction_expired", CONFLICT;
     /// The last owner of a project cannot leave it or become less.
     LastOwner = "last_owner", CONFLICT;
     /// The value is not one that this operation works on.

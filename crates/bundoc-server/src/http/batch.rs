@@ -54,7 +54,9 @@ impl From<Written> for BatchResult {
         let (version, status) = match written {
             Written::Created(stored) => (Some(stored.version), "created"),
             Written::Changed(stored) => (Some(stored.version), "changed"),
-            Written::Removed(_) => (None, "removed"),
+            Written::Removed(_) | Written::Deleted(_) => (None, "removed"),
+            Written::Updated { .. } | Written::Found(_) => (None, "changed"),
+            Written::Noted => (None, "noted"),
         };
         Self { id, version, status }
     }
@@ -99,8 +101,10 @@ async fn batch(
 ) -> Result<Json<BatchAnswer>, ApiError> {
     let operations = json::convert(text.len(), move || read(&text)).await?;
     for (index, operation) in operations.iter().enumerate() {
-        let collection = scope.collection(operation.collection().as_str());
-        collection.map_err(|refused| error::at_operation(index, refused))?;
+        if let Some(name) = operation.collection() {
+            let collection = scope.collection(name.as_str());
+            collection.map_err(|refused| error::at_operation(index, refused))?;
+        }
     }
     let commit = server.engine.write(&scope.database, operations, &scope.actor).await;
     let commit = commit.map_err(|failed| error::engine(scope.visible(failed)))?;

@@ -162,7 +162,7 @@ async fn update(
     let precondition = preconditions::of_change(&headers)?;
     let update = json::convert(text.len(), move || json::read_update(&text)).await?;
     let InDocument { scope, collection, id } = at;
-    let operation = WriteOp::Update { collection, id, update, precondition };
+    let operation = WriteOp::Update { collection, id, update: update.into(), precondition };
     answer_written(server.write_one(&scope, operation).await?).await
 }
 
@@ -192,6 +192,9 @@ async fn answer_written(written: Written) -> Result<Response, ApiError> {
             let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::NO_CONTENT;
             Ok(response)
+        }
+        Written::Updated { .. } | Written::Deleted(_) | Written::Found(_) | Written::Noted => {
+            Err(ApiError::new(ErrorCode::Internal, "the store did not say what it wrote"))
         }
     }
 }

@@ -96,7 +96,7 @@ impl NewIndex {
                 return Err(ApiError::new(ErrorCode::InvalidIndex, message));
             }
         };
-        Ok(IndexSpec { name: self.name, fields, unique: self.unique })
+        Ok(IndexSpec { name: self.name, fields, unique: self.unique, ..IndexSpec::default() })
     }
 }
 

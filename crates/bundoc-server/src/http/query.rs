@@ -146,9 +146,14 @@ impl Query {
             limit: limit(self.limit)?,
             skip: self.skip,
             cursor: self.cursor,
-            fields: self.fields,
+            fields: kept(self.fields.iter().map(String::as_str)),
         })
     }
+}
+
+/// A projection that keeps these paths.
+fn kept<'a>(paths: impl Iterator<Item = &'a str>) -> bson::Document {
+    paths.map(|path| (path.to_owned(), bson::Bson::Int32(1))).collect()
 }
 
 impl ListParams {
@@ -157,7 +162,7 @@ impl ListParams {
         Ok(FindRequest {
             limit: limit(self.limit)?,
             cursor: self.cursor,
-            fields: fields.filter(|path| !path.is_empty()).map(str::to_owned).collect(),
+            fields: kept(fields.filter(|path| !path.is_empty())),
             ..FindRequest::default()
         })
     }

@@ -53,7 +53,7 @@ impl LiveQuery {
         let (database, collection, actor) = (scope.database.clone(), collection.clone(), scope.actor.clone());
         let filter = self.filter.clone();
         let work = move || {
-            let fields = vec!["_id".to_owned()];
+            let fields = bson::doc! { "_id": 1 };
             let mut request = FindRequest { filter, fields, limit: PAGE, ..FindRequest::default() };
             let mut found = 0;
             loop {

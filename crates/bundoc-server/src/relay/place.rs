@@ -43,7 +43,12 @@ pub(super) async fn save(
     let (commit, index) = (position.commit as i64, i64::from(position.index));
     let precondition = Precondition::Any;
     let update = doc! {"epoch": epoch.clone(), "commit": commit, "index": index};
-    let update = WriteOp::Update { collection: collection.clone(), id: id.clone(), update, precondition };
+    let update = WriteOp::Update {
+        collection: collection.clone(),
+        id: id.clone(),
+        update: update.into(),
+        precondition,
+    };
     match engine.write(database, vec![update], &Actor::Trusted).await {
         Err(EngineError::DocumentNotFound { .. }) if engine.collections(database, "")?.is_empty() => {
             return Ok(());

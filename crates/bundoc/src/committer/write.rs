@@ -61,7 +61,7 @@ pub(super) fn missing_collections(shared: &Shared, request: &WriteRequest) -> Ve
     let database = shared.catalog.database(&request.database);
     let mut missing: Vec<CollectionName> = Vec::new();
     for operation in request.operations.iter().filter(|operation| creates(operation)) {
-        let name = operation.collection();
+        let Some(name) = operation.collection() else { continue };
         let known = database.as_ref().is_some_and(|database| database.collection(name).is_some());
         if !known && !missing.contains(name) {
             missing.push(name.clone());
@@ -119,7 +119,7 @@ fn nothing_there(batch: &Batch) -> EngineError {
 }
 
 fn not_there(actor: &Actor, operation: &WriteOp) -> EngineError {
-    let collection = operation.collection().to_string();
+    let collection = operation.collection().map(ToString::to_string).unwrap_or_default();
     match (actor, operation) {
         (Actor::Ruled(_), _) => EngineError::Denied { collection },
         (Actor::Trusted, WriteOp::Update { id, .. } | WriteOp::Delete { id, .. }) => {
@@ -131,7 +131,8 @@ fn not_there(actor: &Actor, operation: &WriteOp) -> EngineError {
 
 impl Writer<'_, '_> {
     fn operation(&mut self, operation: WriteOp) -> Result<(), EngineError> {
-        let Some(collection) = self.database.collection(operation.collection()) else {
+        let collection = operation.collection().and_then(|name| self.database.collection(name));
+        let Some(collection) = collection else {
             return Err(not_there(self.actor, &operation));
         };
         match operation {
@@ -140,9 +141,14 @@ impl Writer<'_, '_> {
                 self.replace(&collection, &id, &document, precondition)
             }
             WriteOp::Update { id, update, precondition, .. } => {
-                self.update(&collection, &id, &update, precondition)
+                self.update(&collection, &id, &update.update, precondition)
             }
             WriteOp::Delete { id, precondition, .. } => self.delete(&collection, &id, precondition),
+            WriteOp::UpdateMatching { .. }
+            | WriteOp::DeleteMatching { .. }
+            | WriteOp::FindAndModify(_)
+            | WriteOp::Emit { .. }
+            | WriteOp::Enqueue { .. } => Err(EngineError::Closed),
         }
     }
 

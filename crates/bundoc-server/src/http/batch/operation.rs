@@ -123,6 +123,7 @@ impl OperationBody {
             }
             Op::Update => {
                 let update = json::read_update(given(self.update, "update")?.get().as_bytes())?;
+                let update = update.into();
                 Ok(WriteOp::Update { collection, id: given(id, "id")?, update, precondition })
             }
             Op::Delete => Ok(WriteOp::Delete { collection, id: given(id, "id")?, precondition }),
