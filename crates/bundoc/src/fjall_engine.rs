@@ -11,7 +11,7 @@ use crate::engine::{
 };
 use crate::error::EngineError;
 use crate::feeds::Feeds;
-use crate::find::{self, look};
+use crate::find::{self, Seen, look};
 use crate::home::Home;
 use crate::journal;
 use crate::layout::{self, LAST_COMMIT, NEXT_ID, Space};
@@ -109,6 +109,23 @@ impl FjallEngine {
         receiver.await.unwrap_or(Err(EngineError::Closed))
     }
 
+    /// A collection that the actor may list, or `None` where a trusted actor asks for one that is missing.
+    fn listed(
+        &self,
+        database: &DatabaseName,
+        collection: &CollectionName,
+        actor: &Actor,
+    ) -> Result<Option<Seen<'_>>, EngineError> {
+        self.check_open()?;
+        let denied = || Err(EngineError::Denied { collection: collection.to_string() });
+        match (look(&self.shared.store, &self.shared.catalog, database, collection), actor) {
+            (Some(seen), _) if !seen.collection.rules.covers(actor, Method::List) => denied(),
+            // A ruled actor learns nothing from what is missing.
+            (None, Actor::Ruled(_)) => denied(),
+            (seen, _) => Ok(seen),
+        }
+    }
+
     fn check_batch(&self, operations: &[WriteOp]) -> Result<(), EngineError> {
         let options = &self.shared.options;
         if operations.is_empty() {
@@ -144,6 +161,10 @@ impl FjallEngine {
             tracing::error!("the committer of the document store panicked");
         }
     }
+}
+
+fn all(filter: &Document) -> FindRequest {
+    FindRequest { filter: filter.clone(), limit: 1, ..FindRequest::default() }
 }
 
 fn operation_bytes(operation: &WriteOp) -> usize {
@@ -276,19 +297,10 @@ impl Engine for FjallEngine {
         request: &FindRequest,
         actor: &Actor,
     ) -> Result<Page, EngineError> {
-        self.check_open()?;
-        let denied = || EngineError::Denied { collection: collection.to_string() };
-        let Some(seen) = look(&self.shared.store, &self.shared.catalog, database, collection) else {
-            // A ruled actor learns nothing from what is missing.
-            return match actor {
-                Actor::Ruled(_) => Err(denied()),
-                Actor::Trusted => find::nothing(request, &self.shared.options),
-            };
-        };
-        if !seen.collection.rules.covers(actor, Method::List) {
-            return Err(denied());
+        match self.listed(database, collection, actor)? {
+            Some(seen) => find::find(&seen, request, actor, &self.shared.options, None),
+            None => find::nothing(request, &self.shared.options),
         }
-        find::find(&seen, request, actor, &self.shared.options)
     }
 
     fn find_group(
@@ -303,23 +315,29 @@ impl Engine for FjallEngine {
 
     fn count(
         &self,
-        _database: &DatabaseName,
-        _collection: &CollectionName,
-        _filter: &Document,
-        _actor: &Actor,
+        database: &DatabaseName,
+        collection: &CollectionName,
+        filter: &Document,
+        actor: &Actor,
     ) -> Result<u64, EngineError> {
-        Err(EngineError::Closed)
+        match self.listed(database, collection, actor)? {
+            Some(seen) => find::count(&seen, filter, actor, &self.shared.options, None),
+            None => find::nothing(&all(filter), &self.shared.options).map(|_| 0),
+        }
     }
 
     fn distinct(
         &self,
-        _database: &DatabaseName,
-        _collection: &CollectionName,
-        _field: &str,
-        _filter: &Document,
-        _actor: &Actor,
+        database: &DatabaseName,
+        collection: &CollectionName,
+        field: &str,
+        filter: &Document,
+        actor: &Actor,
     ) -> Result<Vec<Bson>, EngineError> {
-        Err(EngineError::Closed)
+        match self.listed(database, collection, actor)? {
+            Some(seen) => find::distinct(&seen, (field, filter), actor, &self.shared.options, None),
+            None => find::nothing(&all(filter), &self.shared.options).map(|_| Vec::new()),
+        }
     }
 
     fn explain(

@@ -27,6 +27,8 @@ pub struct EngineOptions {
     pub find_page_bytes_max: usize,
     /// Bytes of sort keys that a query may hold where no index gives its order.
     pub find_sort_bytes_max: usize,
+    /// Different values of a field that one query may ask for.
+    pub distinct_values_max: usize,
     /// Indexes of one collection.
     pub indexes_per_collection_max: usize,
     /// Collections of one database.
@@ -69,6 +71,7 @@ impl Default for EngineOptions {
             find_time_max: Duration::from_secs(10),
             find_page_bytes_max: 32 * MIB,
             find_sort_bytes_max: 64 * MIB,
+            distinct_values_max: 10_000,
             indexes_per_collection_max: 32,
             collections_per_database_max: 100_000,
             write_queue_max: 4_096,

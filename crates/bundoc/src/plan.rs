@@ -19,16 +19,27 @@ const RANGES_MAX: usize = 200;
 
 /// How a query is answered.
 pub(crate) struct Plan {
-    /// The index, and what equality binds of it; `None` reads documents by id.
-    pub(crate) index: Option<(Arc<IndexShape>, Prefix)>,
-    /// What is read, in this order.
-    pub(crate) ranges: Vec<KeyRange>,
+    /// What is read, one after the other.
+    pub(crate) scans: Vec<Scan>,
     /// Whether documents come in the order of the query.
     pub(crate) order: PlanOrder,
+    /// Whether a document may come more than once.
+    pub(crate) repeats: bool,
 }
 
-/// The beginning that all keys of a plan share.
-pub(crate) struct Prefix {
+/// Ranges of one index, or of ids.
+pub(crate) struct Scan {
+    /// The index; `None` reads documents by id.
+    pub(crate) index: Option<Arc<IndexShape>>,
+    /// What is read, in this order.
+    pub(crate) ranges: Vec<KeyRange>,
+    /// What equality binds of the index.
+    prefix: Prefix,
+}
+
+/// The beginning that all keys of a scan share.
+#[derive(Default)]
+struct Prefix {
     key: Vec<u8>,
     fields: usize,
 }
@@ -121,7 +132,7 @@ fn id_plan(database: Id, collection: Id, wanted: &Wanted<'_>, sort: &Sort) -> (S
         if order == PlanOrder::Backward {
             ranges.reverse();
         }
-        return ((usize::MAX, false, true), Plan { index: None, ranges, order });
+        return ((usize::MAX, false, true), id_scan(ranges, order));
     }
     let mut range = KeyRange::prefix(&prefix);
     let mut bounded = false;
@@ -135,7 +146,12 @@ fn id_plan(database: Id, collection: Id, wanted: &Wanted<'_>, sort: &Sort) -> (S
             Comparison::LessOrEqual => range.to = lower(range.to, Bound::Included(key)),
         }
     }
-    ((0, bounded, order != PlanOrder::Other), Plan { index: None, ranges: vec![range], order })
+    ((0, bounded, order != PlanOrder::Other), id_scan(vec![range], order))
+}
+
+fn id_scan(ranges: Vec<KeyRange>, order: PlanOrder) -> Plan {
+    let scan = Scan { index: None, ranges, prefix: Prefix::default() };
+    Plan { scans: vec![scan], order, repeats: false }
 }
 
 fn bytes(bound: &Bound<Vec<u8>>) -> Option<&Vec<u8>> {
@@ -184,7 +200,9 @@ fn index_plan(database: Id, index: &Index, wanted: &Wanted<'_>, sort: &Sort) -> 
     // Reading a whole index pays only where it saves the sort.
     let ordered = order != PlanOrder::Other && (bound_fields > 0 || has_range || !sort.fields.is_empty());
     let prefix = Prefix { key: prefixes.into_iter().next().unwrap_or_default(), fields: bound_fields };
-    ((bound_fields, has_range, ordered), Plan { index: Some((Arc::clone(shape), prefix)), ranges, order })
+    let scan = Scan { index: Some(Arc::clone(shape)), ranges, prefix };
+    let repeats = multikey && order == PlanOrder::Other;
+    ((bound_fields, has_range, ordered), Plan { scans: vec![scan], order, repeats })
 }
 
 fn extend(prefixes: &[Vec<u8>], points: &[&RawBson], order: Order) -> Vec<Vec<u8>> {
@@ -316,16 +334,23 @@ impl Plan {
         if self.order == PlanOrder::Other {
             return;
         }
-        let key = match &self.index {
-            None => [pair(database, collection).as_slice(), after.id.as_bytes()].concat(),
-            Some((shape, bound)) => index_key(shape, bound, after, sort),
-        };
-        for range in &mut self.ranges {
-            match self.order {
-                PlanOrder::Backward => range.to = lower(range.to.clone(), Bound::Excluded(key.clone())),
-                _ => range.from = higher(range.from.clone(), Bound::Excluded(key.clone())),
+        for scan in &mut self.scans {
+            let key = match &scan.index {
+                None => [pair(database, collection).as_slice(), after.id.as_bytes()].concat(),
+                Some(shape) => index_key(shape, &scan.prefix, after, sort),
+            };
+            for range in &mut scan.ranges {
+                match self.order {
+                    PlanOrder::Backward => range.to = lower(range.to.clone(), Bound::Excluded(key.clone())),
+                    _ => range.from = higher(range.from.clone(), Bound::Excluded(key.clone())),
+                }
             }
         }
+    }
+
+    /// The name of the first index.
+    pub(crate) fn index_name(&self) -> Option<String> {
+        self.scans.iter().find_map(|scan| scan.index.as_ref().map(|shape| shape.name.clone()))
     }
 }
 

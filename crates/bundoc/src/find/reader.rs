@@ -1,0 +1,99 @@
+//! What every query has while it runs: its snapshot, what it may see, and how much it has looked at.
+
+use crate::catalog::Collection;
+use crate::document;
+use crate::engine::Actor;
+use crate::error::EngineError;
+use crate::layout::{Id, Space, pair};
+use crate::options::EngineOptions;
+use crate::plan;
+use crate::query::Query;
+use crate::rules::{Documents, Method};
+use crate::store::View;
+use bson::RawDocument;
+use fjall::Slice;
+use std::time::Instant;
+
+/// Entries between two looks at the clock.
+const CLOCK_EVERY: u64 = 64;
+
+/// One query while it runs.
+pub(crate) struct Reader<'a> {
+    pub(super) view: &'a View<'a>,
+    /// The number of the database.
+    pub(super) database: Id,
+    pub(super) query: &'a Query,
+    pub(super) actor: &'a Actor,
+    pub(super) options: &'a EngineOptions,
+    /// Entries of indexes or documents that were looked at.
+    examined: u64,
+    pub(super) keys: u64,
+    pub(super) documents: u64,
+    begun: Instant,
+    key: Vec<u8>,
+}
+
+/// What a query reads from, and for whom.
+#[derive(Clone, Copy)]
+pub(super) struct Scope<'a> {
+    pub(super) view: &'a View<'a>,
+    pub(super) database: Id,
+    pub(super) actor: &'a Actor,
+    pub(super) options: &'a EngineOptions,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(scope: Scope<'a>, query: &'a Query) -> Self {
+        let Scope { view, database, actor, options } = scope;
+        let (begun, key) = (Instant::now(), Vec::new());
+        Self { view, database, query, actor, options, examined: 0, keys: 0, documents: 0, begun, key }
+    }
+
+    pub(super) fn examined(&self) -> u64 {
+        self.examined
+    }
+
+    /// Counts one entry, and ends the query where it has looked at too many.
+    pub(super) fn spend(&mut self) -> Result<(), EngineError> {
+        self.examined += 1;
+        let too_many = self.examined > self.options.find_examined_max;
+        let clock = self.examined.is_multiple_of(CLOCK_EVERY);
+        if too_many || (clock && self.begun.elapsed() > self.options.find_time_max) {
+            return Err(self.too_expensive());
+        }
+        Ok(())
+    }
+
+    pub(super) fn too_expensive(&self) -> EngineError {
+        let fields = plan::suggestion(self.query);
+        let way_out = if fields.is_empty() {
+            "ask for less".to_owned()
+        } else {
+            format!("create an index with the fields [{fields}], or ask for less")
+        };
+        EngineError::QueryTooExpensive(format!(
+            "the query examined {} documents in {} ms, which is more than allowed; {way_out}",
+            self.examined,
+            self.begun.elapsed().as_millis()
+        ))
+    }
+
+    /// The stored bytes of a document.
+    pub(super) fn fetch(&mut self, collection: Id, id: &[u8]) -> Result<Option<Slice>, EngineError> {
+        self.key.clear();
+        self.key.extend_from_slice(&pair(self.database, collection));
+        self.key.extend_from_slice(id);
+        self.view.get(Space::Documents, &self.key)
+    }
+
+    /// Whether a document is one of those asked for, and the actor may list it.
+    pub(super) fn passes(&self, collection: &Collection, stored: &[u8]) -> Result<bool, EngineError> {
+        let (_, document) = document::split(stored)?;
+        Ok(self.query.filter.matches(document) && self.allows(collection, document))
+    }
+
+    fn allows(&self, collection: &Collection, document: &RawDocument) -> bool {
+        let documents = Documents { present: Some(document), new: None };
+        collection.rules.allow(self.actor, Method::List, documents)
+    }
+}
