@@ -84,6 +84,7 @@ fn code(error: &EngineError) -> ErrorCode {
         EngineError::Closed => ErrorCode::ShuttingDown,
         EngineError::Locked { .. }
         | EngineError::NewerFormat { .. }
+        | EngineError::OlderFormat { .. }
         | EngineError::Damaged(_)
         | EngineError::Storage(_) => ErrorCode::Internal,
     }

@@ -73,6 +73,7 @@ fn refused(error: EngineError) -> DocumentsError {
         | EngineError::WritesStopped
         | EngineError::Locked { .. }
         | EngineError::NewerFormat { .. }
+        | EngineError::OlderFormat { .. }
         | EngineError::Damaged(_)
         | EngineError::Storage(_)
         | EngineError::Closed => DocumentsError::Unavailable(Box::new(error)),

@@ -121,6 +121,19 @@ pub enum EngineError {
         /// Ours.
         known: u32,
     },
+    /// The directory was written by a version before the first release, which has no way here.
+    #[error(
+        "{path} has format {found} of a version before the first release, this program reads {oldest} and \
+         later: begin with an empty directory, or copy the documents over with the version that wrote it"
+    )]
+    OlderFormat {
+        /// Directory.
+        path: String,
+        /// Its format.
+        found: u32,
+        /// The oldest that is read.
+        oldest: u32,
+    },
     /// Stored bytes are damaged; names the file and the way out.
     #[error("{0}")]
     Damaged(String),

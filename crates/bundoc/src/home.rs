@@ -10,9 +10,9 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The format that this program writes. It reads format 1 too, in which changes had no document before.
-const FORMAT: u32 = 2;
-const FORMAT_READ_MIN: u32 = 1;
+/// The format that this program writes and reads. Format 2 and those before it, of which no release wrote
+/// any, have other bytes for numbers and empty arrays in the keys of indexes: they are refused.
+const FORMAT: u32 = 3;
 
 /// An open directory; the lock is held until this is dropped.
 pub(crate) struct Home {
@@ -67,7 +67,10 @@ impl Home {
         let found = text.trim().strip_prefix("bundoc ").and_then(|number| number.parse::<u32>().ok());
         match found {
             Some(FORMAT) => Ok(()),
-            Some(FORMAT_READ_MIN) => write_durably(&file, format!("bundoc {FORMAT}\n").as_bytes()),
+            Some(found) if found < FORMAT => {
+                let path = self.path.display().to_string();
+                Err(EngineError::OlderFormat { path, found, oldest: FORMAT })
+            }
             Some(found) => {
                 Err(EngineError::NewerFormat { path: self.path.display().to_string(), found, known: FORMAT })
             }

@@ -90,7 +90,7 @@ fn field_values(document: &RawDocument, field: &FieldOrder, multikey: &mut bool)
             Some(RawBsonRef::Array(array)) => {
                 *multikey = true;
                 if array.is_empty() {
-                    add(RawBsonRef::Null);
+                    add(RawBsonRef::Undefined);
                 }
                 array.into_iter().flatten().for_each(&mut add);
             }

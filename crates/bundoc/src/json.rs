@@ -93,9 +93,39 @@ mod tests {
     }
 
     #[test]
+    fn canonical_values_are_read_and_written_relaxed() {
+        let cases = [
+            (r#"{"v":{"$numberInt":"7"}}"#, r#"{"v":7}"#),
+            (r#"{"v":{"$numberLong":"9007199254740993"}}"#, r#"{"v":9007199254740993}"#),
+            (r#"{"v":{"$numberDouble":"1.5"}}"#, r#"{"v":1.5}"#),
+            (r#"{"v":{"$numberDouble":"-0.0"}}"#, r#"{"v":-0.0}"#),
+            (r#"{"v":{"$date":{"$numberLong":"0"}}}"#, r#"{"v":{"$date":"1970-01-01T00:00:00Z"}}"#),
+            (
+                r#"{"v":{"$date":"2026-01-01T01:00:00.5+01:00"}}"#,
+                r#"{"v":{"$date":"2026-01-01T00:00:00.5Z"}}"#,
+            ),
+            (
+                r#"{"v":{"$uuid":"00112233-4455-6677-8899-aabbccddeeff"}}"#,
+                r#"{"v":{"$binary":{"base64":"ABEiM0RVZneImaq7zN3u/w==","subType":"04"}}}"#,
+            ),
+            (
+                r#"{"v":{"$regularExpression":{"pattern":"a/b","options":"mi"}}}"#,
+                r#"{"v":{"$regularExpression":{"pattern":"a/b","options":"im"}}}"#,
+            ),
+            (
+                r#"{"v":{"$binary":{"base64":"AQ==","subType":"5"}}}"#,
+                r#"{"v":{"$binary":{"base64":"AQ==","subType":"05"}}}"#,
+            ),
+        ];
+        for (canonical, relaxed) in cases {
+            assert_eq!(written(&read(canonical)), relaxed);
+        }
+    }
+
+    #[test]
     fn malformed_text_is_refused_and_says_where() {
         let deep = format!("{{\"a\":{}1{}}}", "[".repeat(1_000), "]".repeat(1_000));
-        let cases: [&[u8]; 18] = [
+        let cases: [&[u8]; 24] = [
             b"",
             b"[]",
             b"{",
@@ -113,6 +143,12 @@ mod tests {
             b"{\"a\":{\"$oid\":\"x\"}}",
             b"{\"a\":{\"$oid\":\"65f0a1b2c3d4e5f601234567\",\"b\":1}}",
             b"{\"a\" 1}",
+            b"{\"a\":{\"$minKey\":2}}",
+            b"{\"a\":{\"$timestamp\":{\"t\":-1,\"i\":0}}}",
+            b"{\"a\":{\"$timestamp\":{\"t\":1,\"i\":0,\"x\":0}}}",
+            b"{\"a\":{\"$binary\":{\"base64\":\"AQID\"}}}",
+            b"{\"a\":{\"$regularExpression\":{\"pattern\":\"a\"}}}",
+            b"{\"a\":{\"$numberDecimal\":\"1.2.3\"}}",
             deep.as_bytes(),
         ];
         for case in cases {
@@ -138,6 +174,20 @@ mod tests {
             any::<f64>().prop_filter("finite", |double| double.is_finite()).prop_map(Bson::Double),
             any::<String>().prop_map(Bson::String),
             any::<i64>().prop_map(|millis| Bson::DateTime(bson::DateTime::from_millis(millis))),
+            any::<[u8; 12]>().prop_map(|bytes| Bson::ObjectId(bson::oid::ObjectId::from_bytes(bytes))),
+            any::<(u32, u32)>()
+                .prop_map(|(time, increment)| Bson::Timestamp(bson::Timestamp { time, increment })),
+            (0_u128..10_u128.pow(34), -6_176_i32..=6_111)
+                .prop_map(|(n, by)| Bson::Decimal128(format!("{n}E{by}").parse().unwrap())),
+            (0_u8..6, proptest::collection::vec(any::<u8>(), 0..8)).prop_map(|(subtype, bytes)| {
+                Bson::Binary(bson::Binary { subtype: subtype.into(), bytes })
+            }),
+            "[^\0]{0,4}".prop_map(|pattern| {
+                let options = "im".to_owned().try_into().unwrap();
+                Bson::RegularExpression(bson::Regex { pattern: pattern.try_into().unwrap(), options })
+            }),
+            Just(Bson::MinKey),
+            Just(Bson::MaxKey),
         ];
         leaf.prop_recursive(3, 16, 4, |inner| {
             prop_oneof![

@@ -2,12 +2,15 @@
 //! itself, so encoded fields can be joined, and inverting all bytes of a field turns its order round.
 //!
 //! A value is its rank byte and then: text with `00` as `00 FF` and `00 00` at the end; numbers as eight
-//! bytes of an order-preserving double and two of what the rounding of an integer lost; documents as
-//! (rank, name, value)* `00`; arrays as (value)* `00`.
+//! bytes of the nearest double, order-preserving, and a byte that says whether the number is that double,
+//! or less or more, where it follows exactly as a decimal; documents as (rank, name, value)* `00`; arrays as
+//! (value)* `00`.
 
+use crate::decimal::Decimal;
 use crate::engine::Order;
-use crate::value::{Number, number, rank};
+use crate::value::{Number, compare_integer_with_double, number, rank};
 use bson::RawBsonRef;
+use std::cmp::Ordering;
 
 /// Appends `value` in `order`.
 pub(crate) fn encode(value: RawBsonRef<'_>, order: Order, out: &mut Vec<u8>) {
@@ -95,17 +98,29 @@ fn encode_text(text: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&[0, 0]);
 }
 
+/// Every integer and every decimal between two doubles is a decimal of 34 digits, so equal numbers get equal
+/// bytes whatever their type.
 fn encode_number(number: Number, out: &mut Vec<u8>) {
-    let (double, residual) = match number {
+    let (double, side, exactly) = match number {
+        Number::Double(double) => (double, Ordering::Equal, None),
         Number::Integer(integer) => {
             let double = integer as f64;
-            // At most 512 for 64 bit integers, so it fits.
-            (double, (i128::from(integer) - double as i128) as i16)
+            (double, compare_integer_with_double(integer, double), Some(Decimal::from(integer)))
         }
-        Number::Double(double) => (double, 0),
+        Number::Decimal(decimal) => {
+            let double = decimal.to_double();
+            (double, decimal.compare_with_nearest(double), Some(decimal))
+        }
     };
     out.extend_from_slice(&order_preserving_double(double).to_be_bytes());
-    out.extend_from_slice(&((residual as u16) ^ 0x8000).to_be_bytes());
+    out.push(match side {
+        Ordering::Less => 1,
+        Ordering::Equal => 2,
+        Ordering::Greater => 3,
+    });
+    if let Some(decimal) = exactly.filter(|_| side.is_ne()) {
+        out.extend_from_slice(&decimal.ordered_bytes());
+    }
 }
 
 fn order_preserving(integer: i64) -> [u8; 8] {
@@ -128,23 +143,69 @@ mod tests {
     use bson::{Bson, RawBson, doc};
     use proptest::prelude::*;
 
-    pub(crate) fn any_value() -> impl Strategy<Value = Bson> {
-        let leaf = prop_oneof![
-            Just(Bson::Null),
-            any::<bool>().prop_map(Bson::Boolean),
+    fn any_number() -> impl Strategy<Value = Bson> {
+        let decimal = |text: String| Bson::Decimal128(text.parse().unwrap());
+        prop_oneof![
             any::<i32>().prop_map(Bson::Int32),
             (-4_i32..4).prop_map(Bson::Int32),
             any::<i64>().prop_map(Bson::Int64),
             any::<f64>().prop_map(Bson::Double),
+            proptest::num::f64::ANY.prop_map(Bson::Double),
             (-4_i32..4).prop_map(|n| Bson::Double(f64::from(n) / 2.0)),
+            (-40_i32..40).prop_map(|n| Bson::Double(f64::from(n) / 10.0)),
             any::<i64>().prop_map(|n| Bson::Double(n as f64)),
-            "[a-c\0]{0,4}".prop_map(Bson::String),
-            any::<i64>().prop_map(|n| Bson::DateTime(bson::DateTime::from_millis(n))),
-            any::<[u8; 12]>().prop_map(|b| Bson::ObjectId(bson::oid::ObjectId::from_bytes(b))),
-            proptest::collection::vec(any::<u8>(), 0..4).prop_map(|bytes| {
-                Bson::Binary(bson::Binary { subtype: bson::spec::BinarySubtype::Generic, bytes })
+            any::<i64>().prop_map(move |n| decimal(n.to_string())),
+            (any::<i64>(), -1_i32..3).prop_map(move |(n, by)| decimal(format!("{n}E{by}"))),
+            (-40_i32..40, -2_i32..2).prop_map(move |(n, by)| decimal(format!("{n}E{by}"))),
+            (any::<i64>(), -400_i32..400).prop_map(move |(n, by)| decimal(format!("{n}E{by}"))),
+            (0_u128..10_u128.pow(34), -6_176_i32..=6_111)
+                .prop_map(move |(n, by)| decimal(format!("-{n}E{by}"))),
+            // A double written out, and the decimals right next to it.
+            (any::<i32>(), 1_u32..20, -1_i128..2).prop_map(move |(n, halved, by)| {
+                let scale = 10_i128.pow(halved + 2);
+                let unit = scale >> halved;
+                decimal(format!("{}E-{}", i128::from(n) * unit + by, halved + 2))
             }),
-        ];
+            (any::<i32>(), 1_u32..20)
+                .prop_map(|(n, halved)| Bson::Double(f64::from(n) / f64::from(1 << halved))),
+            proptest::sample::select(vec!["NaN", "Infinity", "-Infinity", "-0", "0E+10"])
+                .prop_map(move |text| decimal(text.to_owned())),
+        ]
+    }
+
+    fn any_text_or_bytes() -> impl Strategy<Value = Bson> {
+        prop_oneof![
+            "[a-c\0]{0,4}".prop_map(Bson::String),
+            any::<String>().prop_map(Bson::String),
+            "[ab]{0,2}".prop_map(Bson::Symbol),
+            (0_u8..6, proptest::collection::vec(any::<u8>(), 0..4)).prop_map(|(subtype, bytes)| {
+                Bson::Binary(bson::Binary { subtype: subtype.into(), bytes })
+            }),
+            ("[ab]{0,2}", "[im]{0,2}").prop_map(|(pattern, options)| {
+                Bson::RegularExpression(bson::Regex {
+                    pattern: pattern.try_into().unwrap(),
+                    options: options.try_into().unwrap(),
+                })
+            }),
+        ]
+    }
+
+    fn any_other() -> impl Strategy<Value = Bson> {
+        prop_oneof![
+            Just(Bson::Null),
+            Just(Bson::Undefined),
+            Just(Bson::MinKey),
+            Just(Bson::MaxKey),
+            any::<bool>().prop_map(Bson::Boolean),
+            any::<i64>().prop_map(|n| Bson::DateTime(bson::DateTime::from_millis(n))),
+            any::<(u32, u32)>()
+                .prop_map(|(time, increment)| { Bson::Timestamp(bson::Timestamp { time, increment }) }),
+            any::<[u8; 12]>().prop_map(|b| Bson::ObjectId(bson::oid::ObjectId::from_bytes(b))),
+        ]
+    }
+
+    pub(crate) fn any_value() -> impl Strategy<Value = Bson> {
+        let leaf = prop_oneof![any_number(), any_number(), any_text_or_bytes(), any_other()];
         leaf.prop_recursive(3, 12, 3, |inner| {
             prop_oneof![
                 proptest::collection::vec(inner.clone(), 0..3).prop_map(Bson::Array),

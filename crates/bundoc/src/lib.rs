@@ -31,9 +31,11 @@
 mod catalog;
 mod changes;
 mod committer;
+mod decimal;
 mod document;
 pub mod engine;
 pub mod error;
+mod expr;
 mod feeds;
 mod filter;
 mod find;

@@ -164,7 +164,9 @@ fn sort_value(document: &RawDocument, field: &FieldOrder) -> Vec<u8> {
             Some(RawBsonRef::Array(array)) if !array.is_empty() => {
                 array.into_iter().flatten().for_each(&mut offer);
             }
-            Some(RawBsonRef::Array(_)) | None => offer(RawBsonRef::Null),
+            // An empty array comes before null, as in MongoDB.
+            Some(RawBsonRef::Array(_)) => offer(RawBsonRef::Undefined),
+            None => offer(RawBsonRef::Null),
             Some(value) => offer(value),
         }
         false

@@ -1,7 +1,8 @@
 //! The order of BSON values: which type comes before which, and how two values of one type compare.
-//! The order is that of MongoDB ("BSON types, comparison and sort order" in its manual). Decimal128 takes
-//! part as the nearest double.
+//! The order is that of MongoDB ("BSON types, comparison and sort order" in its manual). Numbers of all
+//! types compare by value, and nothing is rounded for it.
 
+use crate::decimal::{self, Decimal, Decoded};
 use bson::{Decimal128, RawArray, RawBson, RawBsonRef, RawDocument};
 use std::cmp::Ordering;
 
@@ -10,6 +11,8 @@ use std::cmp::Ordering;
 #[repr(u8)]
 pub(crate) enum Rank {
     MinKey = 0x08,
+    /// Never stored: an empty array in a sort or an index, a missing value in an expression.
+    Undefined = 0x0C,
     Null = 0x10,
     Number = 0x18,
     String = 0x20,
@@ -31,7 +34,8 @@ pub(crate) enum Rank {
 pub(crate) fn rank(value: RawBsonRef<'_>) -> Rank {
     match value {
         RawBsonRef::MinKey => Rank::MinKey,
-        RawBsonRef::Null | RawBsonRef::Undefined => Rank::Null,
+        RawBsonRef::Undefined => Rank::Undefined,
+        RawBsonRef::Null => Rank::Null,
         RawBsonRef::Int32(_) | RawBsonRef::Int64(_) | RawBsonRef::Double(_) | RawBsonRef::Decimal128(_) => {
             Rank::Number
         }
@@ -51,12 +55,36 @@ pub(crate) fn rank(value: RawBsonRef<'_>) -> Rank {
     }
 }
 
-/// A number of any BSON type, exact for integers and doubles.
+/// A number of any BSON type, exactly. Decimals that are no numbers or infinite are doubles here.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Number {
     Integer(i64),
     Double(f64),
+    Decimal(Decimal),
 }
+
+impl Number {
+    /// Whether it is the value that is no number.
+    pub(crate) fn is_nan(self) -> bool {
+        matches!(self, Self::Double(double) if double.is_nan())
+    }
+
+    /// The integer towards zero, where it is one of 64 bits.
+    pub(crate) fn to_integer(self) -> Option<i64> {
+        match self {
+            Self::Integer(integer) => Some(integer),
+            Self::Double(double) => (-TWO_POW_63..TWO_POW_63).contains(&double).then_some(double as i64),
+            Self::Decimal(decimal) => decimal.to_integer(),
+        }
+    }
+
+    /// The integer that it is, where it has no fraction.
+    pub(crate) fn whole(self) -> Option<i64> {
+        self.to_integer().filter(|integer| compare_numbers(self, Self::Integer(*integer)).is_eq())
+    }
+}
+
+const TWO_POW_63: f64 = 9_223_372_036_854_775_808.0;
 
 /// The number in a value, if it is one.
 pub(crate) fn number(value: RawBsonRef<'_>) -> Option<Number> {
@@ -64,23 +92,34 @@ pub(crate) fn number(value: RawBsonRef<'_>) -> Option<Number> {
         RawBsonRef::Int32(integer) => Some(Number::Integer(i64::from(integer))),
         RawBsonRef::Int64(integer) => Some(Number::Integer(integer)),
         RawBsonRef::Double(double) => Some(Number::Double(double)),
-        RawBsonRef::Decimal128(decimal) => Some(Number::Double(decimal_to_double(decimal))),
+        RawBsonRef::Decimal128(decimal) => Some(match decimal::decode(decimal) {
+            Decoded::Finite(decimal) => Number::Decimal(decimal),
+            Decoded::Special(double) => Number::Double(double),
+        }),
         _ => None,
     }
 }
 
 /// The double nearest to a decimal.
 pub(crate) fn decimal_to_double(decimal: Decimal128) -> f64 {
-    decimal.to_string().parse().unwrap_or(f64::NAN)
+    match decimal::decode(decimal) {
+        Decoded::Finite(decimal) => decimal.to_double(),
+        Decoded::Special(double) => double,
+    }
 }
 
-/// Compares numbers by value: NaN first, and an integer is never rounded.
+/// Compares numbers by value: NaN first, and nothing is rounded.
 pub(crate) fn compare_numbers(left: Number, right: Number) -> Ordering {
     match (left, right) {
         (Number::Integer(left), Number::Integer(right)) => left.cmp(&right),
         (Number::Double(left), Number::Double(right)) => compare_doubles(left, right),
         (Number::Integer(left), Number::Double(right)) => compare_integer_with_double(left, right),
         (Number::Double(left), Number::Integer(right)) => compare_integer_with_double(right, left).reverse(),
+        (Number::Decimal(left), Number::Decimal(right)) => left.compare(right),
+        (Number::Decimal(left), Number::Integer(right)) => left.compare(Decimal::from(right)),
+        (Number::Integer(left), Number::Decimal(right)) => Decimal::from(left).compare(right),
+        (Number::Decimal(left), Number::Double(right)) => compare_decimal_with_double(left, right),
+        (Number::Double(left), Number::Decimal(right)) => compare_decimal_with_double(right, left).reverse(),
     }
 }
 
@@ -93,8 +132,13 @@ fn compare_doubles(left: f64, right: f64) -> Ordering {
     }
 }
 
-fn compare_integer_with_double(integer: i64, double: f64) -> Ordering {
-    const TWO_POW_63: f64 = 9_223_372_036_854_775_808.0;
+/// Rounding keeps the order, so that only the double next to the decimal needs a closer look.
+fn compare_decimal_with_double(decimal: Decimal, double: f64) -> Ordering {
+    let nearest = decimal.to_double();
+    compare_doubles(nearest, double).then_with(|| decimal.compare_with_nearest(nearest))
+}
+
+pub(crate) fn compare_integer_with_double(integer: i64, double: f64) -> Ordering {
     if double.is_nan() || double < -TWO_POW_63 {
         return Ordering::Greater;
     }
@@ -185,8 +229,12 @@ pub(crate) fn equal(left: RawBsonRef<'_>, right: &RawBson) -> bool {
 mod tests {
     use super::*;
 
+    fn decimal(text: &str) -> RawBson {
+        RawBson::Decimal128(text.parse().unwrap())
+    }
+
     #[test]
-    fn integers_and_doubles_compare_without_rounding() {
+    fn numbers_compare_without_rounding() {
         let big = (1_i64 << 53) + 1;
         let cases = [
             (RawBson::Int64(big), RawBson::Double((1_u64 << 53) as f64), Ordering::Greater),
@@ -195,6 +243,23 @@ mod tests {
             (RawBson::Int32(-3), RawBson::Double(-3.5), Ordering::Greater),
             (RawBson::Int32(3), RawBson::Double(3.5), Ordering::Less),
             (RawBson::Int64(i64::MIN), RawBson::Double(f64::NAN), Ordering::Greater),
+            (decimal("3.0"), RawBson::Int32(3), Ordering::Equal),
+            (decimal("3.0"), decimal("3.000"), Ordering::Equal),
+            (decimal("1.5"), RawBson::Double(1.5), Ordering::Equal),
+            // The double is a little more than a tenth.
+            (decimal("0.1"), RawBson::Double(0.1), Ordering::Less),
+            (decimal("-0.1"), RawBson::Double(-0.1), Ordering::Greater),
+            (decimal("0.1"), RawBson::Double(0.099_999_999_999_999), Ordering::Greater),
+            (decimal("9007199254740993"), RawBson::Int64(9_007_199_254_740_993), Ordering::Equal),
+            (decimal("9223372036854775807.5"), RawBson::Int64(i64::MAX), Ordering::Greater),
+            (decimal("1E+400"), RawBson::Double(f64::MAX), Ordering::Greater),
+            (decimal("1E+400"), RawBson::Double(f64::INFINITY), Ordering::Less),
+            (decimal("1E-400"), RawBson::Double(0.0), Ordering::Greater),
+            (decimal("-1E-400"), RawBson::Double(0.0), Ordering::Less),
+            (decimal("0E-5"), RawBson::Double(-0.0), Ordering::Equal),
+            (decimal("NaN"), RawBson::Double(f64::NAN), Ordering::Equal),
+            (decimal("Infinity"), RawBson::Double(f64::INFINITY), Ordering::Equal),
+            (decimal("1.000000000000000000000000000000001"), decimal("1"), Ordering::Greater),
         ];
         for (left, right, expected) in cases {
             assert_eq!(

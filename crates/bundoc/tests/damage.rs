@@ -177,13 +177,15 @@ fn tables(directory: &Path) -> Vec<PathBuf> {
 }
 
 #[tokio::test]
-async fn a_directory_in_use_or_from_the_future_is_refused() {
+async fn a_directory_in_use_or_of_another_format_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let (engine, _) = open(directory.path()).unwrap();
     assert!(matches!(open(directory.path()), Err(EngineError::Locked { .. })));
     drop(engine);
     fs::write(directory.path().join("FORMAT"), "bundoc 9\n").unwrap();
-    assert!(matches!(open(directory.path()), Err(EngineError::NewerFormat { found: 9, known: 2, .. })));
+    assert!(matches!(open(directory.path()), Err(EngineError::NewerFormat { found: 9, known: 3, .. })));
+    fs::write(directory.path().join("FORMAT"), "bundoc 2\n").unwrap();
+    assert!(matches!(open(directory.path()), Err(EngineError::OlderFormat { found: 2, oldest: 3, .. })));
     fs::write(directory.path().join("FORMAT"), "something").unwrap();
     assert!(matches!(open(directory.path()), Err(EngineError::Damaged(_))));
 }

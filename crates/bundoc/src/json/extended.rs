@@ -51,8 +51,8 @@ fn value(name: &str, content: &Bson) -> Option<Bson> {
         "$uuid" => uuid(text?).map(Bson::Binary),
         "$timestamp" => timestamp(content.as_document()?).map(Bson::Timestamp),
         "$regularExpression" => regex(content.as_document()?).map(Bson::RegularExpression),
-        "$minKey" => Some(Bson::MinKey),
-        "$maxKey" => Some(Bson::MaxKey),
+        "$minKey" => (integer(content)? == 1).then_some(Bson::MinKey),
+        "$maxKey" => (integer(content)? == 1).then_some(Bson::MaxKey),
         _ => None,
     }
 }
@@ -95,10 +95,15 @@ fn uuid(text: &str) -> Option<Binary> {
 
 fn timestamp(content: &Document) -> Option<Timestamp> {
     let part = |name: &str| u32::try_from(integer(content.get(name)?)?).ok();
-    Some(Timestamp { time: part("t")?, increment: part("i")? })
+    let timestamp = Timestamp { time: part("t")?, increment: part("i")? };
+    (content.len() == 2).then_some(timestamp)
 }
 
+/// BSON has the options in the order of the alphabet.
 fn regex(content: &Document) -> Option<Regex> {
-    let part = |name: &str| content.get_str(name).ok()?.to_owned().try_into().ok();
-    Some(Regex { pattern: part("pattern")?, options: part("options")? })
+    let pattern = content.get_str("pattern").ok()?.to_owned().try_into().ok()?;
+    let mut options: Vec<char> = content.get_str("options").ok()?.chars().collect();
+    options.sort_unstable();
+    let options = options.into_iter().collect::<String>().try_into().ok()?;
+    (content.len() == 2).then_some(Regex { pattern, options })
 }
