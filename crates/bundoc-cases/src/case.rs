@@ -23,6 +23,13 @@ pub struct Case {
     pub after: Option<Json>,
 }
 
+impl Case {
+    /// The first part of its name.
+    pub fn area(&self) -> &str {
+        self.name.split('/').next().unwrap_or_default()
+    }
+}
+
 /// What a case expects.
 #[derive(Debug)]
 pub enum Expectation {

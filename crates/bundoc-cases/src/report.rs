@@ -10,6 +10,8 @@ pub struct Outcome {
     pub name: String,
     /// The operators that it is about.
     pub operators: Vec<String>,
+    /// Whether it is about something that has to be refused.
+    pub refusal: bool,
     /// Why it failed; `None` where it passed.
     pub problem: Option<String>,
 }
@@ -30,16 +32,17 @@ impl Report {
         self.outcomes.iter().filter(|outcome| outcome.problem.is_some()).collect()
     }
 
-    /// How many cases of an area passed, by operator.
-    pub fn passed(&self, area: &str) -> BTreeMap<&str, usize> {
-        let mut passed = BTreeMap::new();
+    /// How many cases of an area show an operator at work.
+    pub fn shown(&self, area: &str) -> BTreeMap<&str, usize> {
+        let mut shown = BTreeMap::new();
         let in_area = |outcome: &&Outcome| outcome.name.split('/').next() == Some(area);
-        for outcome in self.outcomes.iter().filter(in_area).filter(|outcome| outcome.problem.is_none()) {
+        let shows = |outcome: &&Outcome| !outcome.refusal && outcome.problem.is_none();
+        for outcome in self.outcomes.iter().filter(in_area).filter(shows) {
             for operator in &outcome.operators {
-                *passed.entry(operator.as_str()).or_default() += 1;
+                *shown.entry(operator.as_str()).or_default() += 1;
             }
         }
-        passed
+        shown
     }
 }
 

@@ -34,13 +34,17 @@ pub async fn run(target: &mut dyn Target, cases: &[Case]) -> Report {
     for (number, case) in cases.iter().enumerate() {
         let mut problem = run_once(target, case, &format!("case-{number}"), None).await.err();
         for (position, index) in case.indexes.iter().enumerate() {
-            if problem.is_none() {
-                let collection = format!("case-{number}-{position}");
-                let outcome = run_once(target, case, &collection, Some(index)).await;
-                problem = outcome.err().map(|text| format!("with the index {index}: {text}"));
-            }
+            let collection = format!("case-{number}-{position}");
+            let outcome = run_once(target, case, &collection, Some(index)).await;
+            let told = outcome.err().map(|text| format!("with the index {index}: {text}"));
+            problem = problem.or(told);
         }
-        outcomes.push(Outcome { name: case.name.clone(), operators: case.operators.clone(), problem });
+        outcomes.push(Outcome {
+            name: case.name.clone(),
+            operators: case.operators.clone(),
+            refusal: matches!(case.expectation, Expectation::Error(_)),
+            problem,
+        });
     }
     Report::new(outcomes)
 }

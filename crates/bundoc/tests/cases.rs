@@ -11,6 +11,7 @@ use bundoc::engine::{
 use bundoc::{EngineError, EngineOptions, FjallEngine, json};
 use bundoc_cases::{Failure, Find, Json, Operation, Target};
 use serde_json::value::RawValue;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -244,6 +245,24 @@ impl Target for InProcess {
 
 #[tokio::test]
 async fn the_engine_does_what_the_cases_say() {
-    let report = bundoc_cases::run(&mut InProcess::new(), &bundoc_cases::load().unwrap()).await;
+    let mut target = InProcess::new();
+    let report = bundoc_cases::run(&mut target, &bundoc_cases::load().unwrap()).await;
     assert!(report.failures().is_empty(), "{report}");
+
+    let operators = bundoc_cases::operators().unwrap();
+    let mut target = InProcess::new();
+    let refused = bundoc_cases::run(&mut target, &bundoc_cases::refusals(&operators, &report)).await;
+    assert!(refused.failures().is_empty(), "what no case shows has to be refused: {refused}");
+
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/bundoc/operators.md");
+    let page = bundoc_cases::page(&operators, &report);
+    if std::env::var_os("BUNDOC_WRITE_OPERATORS").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, &page).unwrap();
+    }
+    let present = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        present == page,
+        "docs/bundoc/operators.md is stale: run this test with BUNDOC_WRITE_OPERATORS=1"
+    );
 }
