@@ -10,8 +10,10 @@ use regex_syntax::hir::{Hir, HirKind, Look};
 
 /// Bytes of one pattern.
 const PATTERN_BYTES_MAX: usize = 4 * 1024;
-/// Bytes of one compiled pattern, and of what it caches while it matches.
+/// Bytes of one compiled pattern.
 const COMPILED_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes that a pattern caches while it matches, for each thread that does.
+const CACHE_BYTES_MAX: usize = 256 * 1024;
 /// Levels of nesting in a pattern.
 const NESTING_MAX: u32 = 50;
 /// Those of MongoDB; `u` says what is always so.
@@ -46,7 +48,7 @@ impl Pattern {
             .dot_matches_new_line(options.contains('s'))
             .ignore_whitespace(options.contains('x'))
             .size_limit(COMPILED_BYTES_MAX)
-            .dfa_size_limit(COMPILED_BYTES_MAX)
+            .dfa_size_limit(CACHE_BYTES_MAX)
             .nest_limit(NESTING_MAX)
             .build()
             .map_err(|error| refused(pattern, &error))?;
