@@ -47,6 +47,7 @@ fn code(error: &EngineError) -> &'static str {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the calls read better")]
 fn failure(error: EngineError) -> Failure {
     Failure { code: code(&error).to_owned(), message: error.to_string() }
 }
