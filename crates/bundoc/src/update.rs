@@ -1,250 +1,185 @@
-//! Updates of one document: `$set`, `$unset` and `$inc` with dot paths; plain fields mean `$set`.
+//! Updates of one document in the language of MongoDB: operators with dot paths, positions in arrays by
+//! `$`, `$[]` and `$[name]`, and what an upsert inserts. Pure code over documents: it reads no clock and no
+//! store.
+//!
+//! An update is parsed once, into a tree of paths. What must hold: a place is changed by one operator at the
+//! most; `_id` never changes; and whether anything changed is told exactly, by type and order too.
 
+mod arrays;
+mod decimal;
+mod numbers;
+mod operation;
+mod parse;
+mod path;
+mod rename;
+mod selectors;
+mod tree;
+mod upsert;
+mod values;
+mod walk;
+
+use crate::engine::UpdateSpec;
 use crate::error::EngineError;
-use crate::path;
-use bson::{Bson, Document};
+use crate::filter::Filter;
+use bson::{Bson, DateTime, Document, RawDocumentBuf};
+use operation::Operation;
+use path::Segment;
+use rename::Source;
+use selectors::Selectors;
+use tree::{Branch, Leaf, Place};
+use walk::Walk;
 
-/// Changes of one update.
+#[allow(unused_imports, reason = "the committer gets upserts next")]
+pub(crate) use upsert::fields_of;
+
+/// Paths of one update.
 const CHANGES_MAX: usize = 1_000;
 
-/// One parsed change.
-#[derive(Debug, Clone)]
-enum Change {
-    Set(Bson),
-    Unset,
-    Increment(Bson),
-}
-
-/// A parsed update: paths that do not overlap, and what happens there.
+/// A parsed update.
 #[derive(Debug, Clone)]
 pub(crate) struct Update {
-    changes: Vec<(String, Change)>,
+    root: Branch,
+    renames: Vec<Source>,
+    selectors: Selectors,
+    /// How many paths there are.
+    changes: usize,
+    names_id: bool,
+}
+
+/// What an update is applied with.
+pub(crate) struct Context<'a> {
+    /// The filter that found the document, which says what `$` in a path means.
+    pub(crate) filter: Option<&'a Filter>,
+    /// Whether the document is a new one, which `$setOnInsert` is for.
+    pub(crate) inserting: bool,
+    /// What `$currentDate` writes.
+    pub(crate) now: DateTime,
 }
 
 fn invalid(text: impl Into<String>) -> EngineError {
     EngineError::InvalidUpdate(text.into())
 }
 
-/// Parses an update document.
-pub(crate) fn parse(update: &Document) -> Result<Update, EngineError> {
-    let operators = update.keys().filter(|key| key.starts_with('$')).count();
-    if operators != 0 && operators != update.len() {
-        return Err(invalid("an update has either operators or plain fields, not both"));
-    }
-    let mut changes = Vec::new();
-    if operators == 0 {
-        changes.extend(update.iter().map(|(path, value)| (path.clone(), Change::Set(value.clone()))));
-    }
-    for (operator, fields) in update.iter().take(operators) {
-        let fields =
-            fields.as_document().ok_or_else(|| invalid(format!("`{operator}` takes an object of fields")))?;
-        for (path, value) in fields {
-            changes.push((path.clone(), parse_change(operator, value)?));
-        }
-    }
-    check_paths(&changes)?;
-    Ok(Update { changes })
-}
-
-fn parse_change(operator: &str, value: &Bson) -> Result<Change, EngineError> {
-    match operator {
-        "$set" => Ok(Change::Set(value.clone())),
-        "$unset" => Ok(Change::Unset),
-        "$inc" if matches!(value, Bson::Int32(_) | Bson::Int64(_) | Bson::Double(_)) => {
-            Ok(Change::Increment(value.clone()))
-        }
-        "$inc" => Err(invalid("`$inc` takes numbers")),
-        _ => Err(invalid(format!("unknown operator `{operator}`; known are $set $unset $inc"))),
-    }
-}
-
-fn check_paths(changes: &[(String, Change)]) -> Result<(), EngineError> {
-    if changes.len() > CHANGES_MAX {
-        return Err(invalid(format!("an update changes {CHANGES_MAX} fields at the most")));
-    }
-    let mut paths: Vec<&str> = changes.iter().map(|(path, _)| path.as_str()).collect();
-    for path in &paths {
-        path::check(path).map_err(invalid)?;
-    }
-    // In this order a path is followed by those inside it.
-    paths.sort_unstable_by(|left, right| left.split('.').cmp(right.split('.')));
-    for pair in paths.windows(2) {
-        let inside =
-            pair[1].strip_prefix(pair[0]).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-        if inside {
-            return Err(invalid(format!("`{}` and `{}` change the same field", pair[0], pair[1])));
-        }
-    }
-    Ok(())
-}
-
 impl Update {
-    /// Applies the changes.
-    pub(crate) fn apply(&self, document: &mut Document) -> Result<(), EngineError> {
-        for (path, change) in &self.changes {
-            if path == "_id" || path.starts_with("_id.") {
-                check_same_id(document, change)?;
-                continue;
+    /// Parses an update. Plain fields mean `$set`.
+    ///
+    /// # Errors
+    /// `EngineError::InvalidUpdate` names the operator and the path.
+    pub(crate) fn parse(spec: &UpdateSpec) -> Result<Self, EngineError> {
+        let operators = spec.update.keys().filter(|key| key.starts_with('$')).count();
+        if operators != 0 && operators != spec.update.len() {
+            return Err(invalid("an update has either operators or plain fields, not both"));
+        }
+        let mut update = Self {
+            root: Branch::default(),
+            renames: Vec::new(),
+            selectors: Selectors::parse(&spec.array_filters)?,
+            changes: 0,
+            names_id: false,
+        };
+        if operators == 0 {
+            update.add_operator("$set", &spec.update)?;
+        } else {
+            for (name, fields) in &spec.update {
+                let operator = parse::operator(name)?;
+                let fields = fields.as_document();
+                let fields = fields.ok_or_else(|| invalid(format!("`{name}` takes an object of paths")))?;
+                update.add_operator(operator, fields)?;
             }
-            apply_in_document(document, path, change)?;
+        }
+        update.selectors.check_all_used()?;
+        Ok(update)
+    }
+
+    fn add_operator(&mut self, operator: &'static str, fields: &Document) -> Result<(), EngineError> {
+        self.changes += fields.len();
+        if self.changes > CHANGES_MAX {
+            return Err(invalid(format!("an update changes {CHANGES_MAX} fields at the most")));
+        }
+        for (path, value) in fields {
+            let place = Place { operator, path: path.clone() };
+            if operator == "$rename" {
+                self.add_rename(place, value)?;
+            } else {
+                let operation = parse::operation(&place, value)?;
+                self.add(place, operation, value)?;
+            }
         }
         Ok(())
     }
-}
 
-fn check_same_id(document: &Document, change: &Change) -> Result<(), EngineError> {
-    match change {
-        Change::Set(value) if document.get("_id") == Some(value) => Ok(()),
-        _ => Err(invalid("`_id` cannot change")),
+    fn add_rename(&mut self, from: Place, to: &Bson) -> Result<(), EngineError> {
+        let to = to.as_str().ok_or_else(|| from.error("it takes the new path as text"))?;
+        if to == from.path {
+            return Err(from.error("old and new path are the same"));
+        }
+        let source = Source::new(&from, &path::parse(&from.path, &mut self.selectors)?)?;
+        let to = Place { operator: "$rename", path: to.to_owned() };
+        rename::names(&to, &path::parse(&to.path, &mut self.selectors)?)?;
+        self.add(from, Operation::RenamedFrom, &Bson::Null)?;
+        self.add(to, Operation::RenamedTo(self.renames.len()), &Bson::Null)?;
+        self.renames.push(source);
+        Ok(())
+    }
+
+    fn add(&mut self, place: Place, operation: Operation, value: &Bson) -> Result<(), EngineError> {
+        let path = path::parse(&place.path, &mut self.selectors)?;
+        self.names_id |= matches!(path.first(), Some(Segment::Name(name)) if name.text == "_id");
+        let is_repeated = path.iter().any(Segment::is_dynamic);
+        let bytes = if is_repeated { bytes_of(value)? } else { 0 };
+        self.root.insert(path, Leaf { place, operation, bytes })
+    }
+
+    /// Applies the changes, and says whether the document is other than before. After an error the document
+    /// may be changed in part.
+    ///
+    /// # Errors
+    /// `EngineError::InvalidUpdate`: the update does not fit the document.
+    pub(crate) fn apply(&self, document: &mut Document, context: &Context<'_>) -> Result<bool, EngineError> {
+        let positions = self.selectors.positions(document, context.filter)?;
+        let id = if self.names_id { document.get("_id").cloned() } else { None };
+        let moved: Vec<Option<Bson>> =
+            self.renames.iter().map(|source| source.take(document)).collect::<Result<_, _>>()?;
+        let renamed = moved.iter().any(Option::is_some);
+        let mut walk = Walk::new(&self.selectors, positions, moved, context);
+        let changed = walk.document(&[&self.root], document)?;
+        if self.names_id {
+            check_id(id.as_ref(), document.get("_id"), context)?;
+        }
+        Ok(changed || renamed)
+    }
+
+    /// The document that an upsert inserts: the equalities of the filter, and the changes. It may lack `_id`.
+    ///
+    /// # Errors
+    /// `EngineError::InvalidUpdate`: the filter gives a field several values, or the update does not fit.
+    #[allow(dead_code, reason = "the committer gets upserts next")]
+    pub(crate) fn on_insert(&self, filter: &Filter, now: DateTime) -> Result<Document, EngineError> {
+        let mut document = fields_of(filter)?;
+        self.apply(&mut document, &Context { filter: Some(filter), inserting: true, now })?;
+        Ok(document)
     }
 }
 
-fn apply_in_document(document: &mut Document, path: &str, change: &Change) -> Result<(), EngineError> {
-    let Some((name, rest)) = path.split_once('.') else {
-        return match change {
-            Change::Unset => {
-                document.remove(path);
-                Ok(())
-            }
-            _ => {
-                let value = new_value(document.get(path), path, change)?;
-                document.insert(path, value);
-                Ok(())
-            }
-        };
+fn check_id(before: Option<&Bson>, after: Option<&Bson>, context: &Context<'_>) -> Result<(), EngineError> {
+    let same = match (before, after) {
+        (None, _) => context.inserting || after.is_none(),
+        (Some(before), Some(after)) => values::identical(before, after),
+        (Some(_), None) => false,
     };
-    if !document.contains_key(name) {
-        if matches!(change, Change::Unset) {
-            return Ok(());
-        }
-        document.insert(name, Document::new());
-    }
-    match document.get_mut(name) {
-        Some(inner) => apply_in_value(inner, rest, change),
-        None => Ok(()),
-    }
+    if same { Ok(()) } else { Err(invalid("`_id` cannot change")) }
 }
 
-fn apply_in_value(value: &mut Bson, path: &str, change: &Change) -> Result<(), EngineError> {
-    match value {
-        Bson::Document(document) => apply_in_document(document, path, change),
-        Bson::Array(array) => apply_in_array(array, path, change),
-        _ if matches!(change, Change::Unset) => Ok(()),
-        _ => Err(invalid(format!("cannot create `{path}` inside a value that is not an object"))),
-    }
-}
-
-fn apply_in_array(array: &mut Vec<Bson>, path: &str, change: &Change) -> Result<(), EngineError> {
-    let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
-    let index: usize =
-        name.parse().map_err(|_| invalid(format!("`{name}` is not a position in an array")))?;
-    if index > array.len() {
-        return Err(invalid(format!("position {index} is beyond the end of the array")));
-    }
-    if matches!(change, Change::Unset) && (rest.is_none() || index == array.len()) {
-        // As in MongoDB the place stays, so that later positions do not move.
-        if let Some(place) = array.get_mut(index) {
-            *place = Bson::Null;
-        }
-        return Ok(());
-    }
-    if index == array.len() {
-        array.push(if rest.is_some() { Bson::Document(Document::new()) } else { Bson::Null });
-        if rest.is_none() && matches!(change, Change::Increment(_)) {
-            array[index] = Bson::Int32(0);
-        }
-    }
-    match rest {
-        Some(rest) => apply_in_value(&mut array[index], rest, change),
-        None => {
-            array[index] = new_value(Some(&array[index]), path, change)?;
-            Ok(())
-        }
-    }
-}
-
-fn new_value(present: Option<&Bson>, path: &str, change: &Change) -> Result<Bson, EngineError> {
-    match change {
-        Change::Set(value) => Ok(value.clone()),
-        Change::Unset => Ok(Bson::Null),
-        Change::Increment(by) => match present {
-            None => Ok(by.clone()),
-            Some(present) => add(present, by)
-                .ok_or_else(|| invalid(format!("`{path}` is not a number, or the sum is out of range"))),
-        },
-    }
-}
-
-fn add(left: &Bson, right: &Bson) -> Option<Bson> {
-    let integer = |value: &Bson| match value {
-        Bson::Int32(value) => Some(i64::from(*value)),
-        Bson::Int64(value) => Some(*value),
-        _ => None,
-    };
-    if let (Some(a), Some(b)) = (integer(left), integer(right)) {
-        let sum = a.checked_add(b)?;
-        let narrow = matches!((left, right), (Bson::Int32(_), Bson::Int32(_)));
-        return Some(match i32::try_from(sum) {
-            Ok(sum) if narrow => Bson::Int32(sum),
-            _ => Bson::Int64(sum),
-        });
-    }
-    let double = |value: &Bson| match value {
-        Bson::Double(value) => Some(*value),
-        other => integer(other).map(|value| value as f64),
-    };
-    Some(Bson::Double(double(left)? + double(right)?))
+fn bytes_of(value: &Bson) -> Result<usize, EngineError> {
+    let mut document = Document::new();
+    document.insert("value", value.clone());
+    let raw = RawDocumentBuf::try_from(&document).map_err(|error| invalid(error.to_string()))?;
+    Ok(raw.as_bytes().len())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use bson::doc;
-
-    #[expect(clippy::needless_pass_by_value, reason = "the calls read better")]
-    fn updated(update: Document, mut document: Document) -> Result<Document, EngineError> {
-        parse(&update)?.apply(&mut document)?;
-        Ok(document)
-    }
-
-    #[test]
-    fn operators_change_what_they_name() {
-        let cases = [
-            (doc! {"a": 1, "b.c": 2}, doc! {"a": 0}, doc! {"a": 1, "b": {"c": 2}}),
-            (doc! {"$set": {"a.b": 1}}, doc! {"a": {"c": 2}}, doc! {"a": {"c": 2, "b": 1}}),
-            (doc! {"$unset": {"a.b": "", "x.y": ""}}, doc! {"a": {"b": 1}}, doc! {"a": {}}),
-            (doc! {"$inc": {"n": 2, "m": 1.5}}, doc! {"n": 1}, doc! {"n": 3, "m": 1.5}),
-            (doc! {"$inc": {"n": 1}}, doc! {"n": i32::MAX}, doc! {"n": i64::from(i32::MAX) + 1}),
-            (doc! {"$set": {"l.1": 9, "l.0.k": 1}}, doc! {"l": [{}, 2]}, doc! {"l": [{"k": 1}, 9]}),
-            (doc! {"$set": {"l.1": 9}}, doc! {"l": [1]}, doc! {"l": [1, 9]}),
-            (doc! {"_id": "x", "a": 1}, doc! {"_id": "x"}, doc! {"_id": "x", "a": 1}),
-        ];
-        for (update, document, expected) in cases {
-            assert_eq!(updated(update.clone(), document).unwrap(), expected, "{update}");
-        }
-    }
-
-    #[test]
-    fn bad_updates_are_refused() {
-        let document = doc! {"_id": "x", "n": "text", "l": [1], "big": i64::MAX};
-        let updates = [
-            doc! {"$set": {"a": 1}, "b": 1},
-            doc! {"$push": {"a": 1}},
-            doc! {"$set": 1},
-            doc! {"$set": {"a": 1}, "$inc": {"a.b": 1}},
-            doc! {"$inc": {"a": "1"}},
-            doc! {"$inc": {"n": 1}},
-            doc! {"$inc": {"big": 1}},
-            doc! {"_id": "y"},
-            doc! {"$unset": {"_id": 1}},
-            doc! {"l.7": 1},
-            doc! {"l.x": 1},
-            doc! {"n.x": 1},
-            doc! {"a..b": 1},
-        ];
-        for update in updates {
-            let result = updated(update.clone(), document.clone());
-            assert!(matches!(result, Err(EngineError::InvalidUpdate(_))), "{update}: {result:?}");
-        }
-    }
-}
+mod positional_tests;
+#[cfg(test)]
+mod property_tests;
+#[cfg(test)]
+mod tests;

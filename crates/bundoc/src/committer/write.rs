@@ -7,12 +7,13 @@ use crate::catalog::{Collection, Database};
 use crate::changes::{self, Kind, Texts};
 use crate::document;
 use crate::engine::{
-    Actor, ChangePosition, CollectionName, Commit, DatabaseName, DocumentId, Precondition, WriteOp, Written,
+    Actor, ChangePosition, CollectionName, Commit, DatabaseName, DocumentId, Precondition, UpdateSpec,
+    WriteOp, Written,
 };
 use crate::error::EngineError;
 use crate::layout::{self, Space};
 use crate::rules::{Documents, Method};
-use crate::update;
+use crate::update::{Context, Update};
 use bson::{Document, RawDocument, RawDocumentBuf};
 use fjall::Slice;
 use std::sync::Arc;
@@ -141,7 +142,7 @@ impl Writer<'_, '_> {
                 self.replace(&collection, &id, &document, precondition)
             }
             WriteOp::Update { id, update, precondition, .. } => {
-                self.update(&collection, &id, &update.update, precondition)
+                self.update(&collection, &id, &update, precondition)
             }
             WriteOp::Delete { id, precondition, .. } => self.delete(&collection, &id, precondition),
             WriteOp::UpdateMatching { .. }
@@ -218,17 +219,17 @@ impl Writer<'_, '_> {
         &mut self,
         collection: &Arc<Collection>,
         id: &DocumentId,
-        changes: &Document,
+        update: &UpdateSpec,
         precondition: Precondition,
     ) -> Result<(), EngineError> {
-        let changes = update::parse(changes)?;
+        let update = Update::parse(update)?;
         let Some(before) = self.present(collection, id)? else {
             return self.missing(collection, id, Method::Update, precondition);
         };
         let (version, present) = document::split(&before)?;
         let mut new = Document::try_from(present)
             .map_err(|_| EngineError::Damaged("a stored document is not valid BSON".into()))?;
-        changes.apply(&mut new)?;
+        update.apply(&mut new, &Context { filter: None, inserting: false, now: bson::DateTime::now() })?;
         let new = RawDocumentBuf::try_from(&new)
             .map_err(|error| EngineError::InvalidUpdate(format!("the result is not valid BSON: {error}")))?;
         let stored = document::prepare(&new, id, &self.shared.options)?;
