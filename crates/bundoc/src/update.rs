@@ -13,6 +13,7 @@ mod parse;
 mod path;
 mod rename;
 mod selectors;
+mod stored;
 mod tree;
 mod upsert;
 mod values;
@@ -43,7 +44,8 @@ pub(crate) struct Update {
     selectors: Selectors,
     /// How many paths there are.
     changes: usize,
-    names_id: bool,
+    /// The first names of the paths, in order.
+    top_level: Vec<String>,
 }
 
 /// What an update is applied with.
@@ -75,7 +77,7 @@ impl Update {
             renames: Vec::new(),
             selectors: Selectors::parse(&spec.array_filters)?,
             changes: 0,
-            names_id: false,
+            top_level: Vec::new(),
         };
         if operators == 0 {
             update.add_operator("$set", &spec.update)?;
@@ -88,6 +90,8 @@ impl Update {
             }
         }
         update.selectors.check_all_used()?;
+        update.top_level = update.root.names().map(str::to_owned).collect();
+        update.top_level.sort_unstable();
         Ok(update)
     }
 
@@ -124,7 +128,6 @@ impl Update {
 
     fn add(&mut self, place: Place, operation: Operation, value: &Bson) -> Result<(), EngineError> {
         let path = path::parse(&place.path, &mut self.selectors)?;
-        self.names_id |= matches!(path.first(), Some(Segment::Name(name)) if name.text == "_id");
         let is_repeated = path.iter().any(Segment::is_dynamic);
         let bytes = if is_repeated { bytes_of(value)? } else { 0 };
         self.root.insert(path, Leaf { place, operation, bytes })
@@ -136,14 +139,30 @@ impl Update {
     /// # Errors
     /// `EngineError::InvalidUpdate`: the update does not fit the document.
     pub(crate) fn apply(&self, document: &mut Document, context: &Context<'_>) -> Result<bool, EngineError> {
-        let positions = self.selectors.positions(document, context.filter)?;
-        let id = if self.names_id { document.get("_id").cloned() } else { None };
+        let positions = if self.selectors.matched.is_empty() {
+            Vec::new()
+        } else {
+            let raw = RawDocumentBuf::try_from(&*document).map_err(|error| invalid(error.to_string()))?;
+            self.selectors.positions(document, &raw, context.filter)?
+        };
+        self.apply_at(positions, document, context)
+    }
+
+    /// The same, where each `$` has its position.
+    fn apply_at(
+        &self,
+        positions: Vec<usize>,
+        document: &mut Document,
+        context: &Context<'_>,
+    ) -> Result<bool, EngineError> {
+        let names_id = self.names("_id");
+        let id = if names_id { document.get("_id").cloned() } else { None };
         let moved: Vec<Option<Bson>> =
             self.renames.iter().map(|source| source.take(document)).collect::<Result<_, _>>()?;
         let renamed = moved.iter().any(Option::is_some);
         let mut walk = Walk::new(&self.selectors, positions, moved, context);
         let changed = walk.document(&[&self.root], document)?;
-        if self.names_id {
+        if names_id {
             check_id(id.as_ref(), document.get("_id"), context)?;
         }
         Ok(changed || renamed)

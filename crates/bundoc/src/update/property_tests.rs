@@ -242,6 +242,8 @@ proptest! {
         let (before, bytes) = (RawDocumentBuf::try_from(&document).unwrap(), RawDocumentBuf::try_from(&after).unwrap());
         prop_assert_eq!(after.get("_id"), document.get("_id"));
         prop_assert_eq!(changed, before != bytes, "{} became {}", document, after);
+        let stored = update.apply_to(&before, &context(filter.as_ref())).unwrap();
+        prop_assert_eq!(stored, changed.then(|| bytes.clone()));
         prop_assert!(bytes.as_bytes().len() < 1024 * 1024);
         let id = crate::engine::DocumentId::parse("x").unwrap();
         if let Ok(stored) = crate::document::prepare(&bytes, &id, &crate::EngineOptions::default()) {

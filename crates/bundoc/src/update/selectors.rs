@@ -72,19 +72,19 @@ impl Selectors {
         Ok(filter.filter.matches(&wrapped(&filter.name, element)?))
     }
 
-    /// The positions that each `$` stands for in a document.
+    /// The positions that each `$` stands for in a document, given in both forms.
     pub(super) fn positions(
         &self,
         document: &Document,
+        raw: &RawDocument,
         filter: Option<&Filter>,
     ) -> Result<Vec<usize>, EngineError> {
         if self.matched.is_empty() {
             return Ok(Vec::new());
         }
         let filter = filter.ok_or_else(|| invalid("`$` in a path needs a query that finds the element"))?;
-        let raw = RawDocumentBuf::try_from(document).map_err(|error| invalid(error.to_string()))?;
         let found = |array: &String| {
-            matched_position(document, &raw, array, filter)?.ok_or_else(|| {
+            matched_position(document, raw, array, filter)?.ok_or_else(|| {
                 invalid(format!(
                     "`{array}.$`: the query has no condition that an element of `{array}` matches"
                 ))

@@ -77,6 +77,14 @@ impl Branch {
         Ok(())
     }
 
+    /// The names among its segments.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.children.keys().filter_map(|segment| match segment {
+            Segment::Name(name) => Some(name.text.as_str()),
+            _ => None,
+        })
+    }
+
     /// The first change for which `test` holds.
     pub(super) fn find_leaf(&self, test: &dyn Fn(&Leaf) -> bool) -> Option<&Leaf> {
         self.children.values().find_map(|node| node.find_leaf(test))
