@@ -49,6 +49,18 @@ pub(crate) fn decode(decimal: Decimal128) -> Decoded {
     Decoded::Finite(Decimal { negative, coefficient, exponent: exponent as i32 - EXPONENT_BIAS })
 }
 
+impl Decoded {
+    /// The decimal128.
+    pub(crate) fn encode(self) -> Decimal128 {
+        let bits: u128 = match self {
+            Self::Finite(decimal) => return decimal.encode(),
+            Self::Special(double) if double.is_nan() => 0x1F << 122,
+            Self::Special(double) => (u128::from(double < 0.0) << 127) | (0x1E << 122),
+        };
+        Decimal128::from_bytes(bits.to_le_bytes())
+    }
+}
+
 fn digits(coefficient: u128) -> u32 {
     coefficient.checked_ilog10().map_or(1, |log| log + 1)
 }

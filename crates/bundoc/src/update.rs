@@ -6,7 +6,6 @@
 //! most; `_id` never changes; and whether anything changed is told exactly, by type and order too.
 
 mod arrays;
-mod decimal;
 mod numbers;
 mod operation;
 mod parse;

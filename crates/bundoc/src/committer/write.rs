@@ -14,7 +14,7 @@ use crate::error::EngineError;
 use crate::layout::{self, Space};
 use crate::rules::{Documents, Method};
 use crate::update::{Context, Update};
-use bson::{Document, RawDocument, RawDocumentBuf};
+use bson::RawDocument;
 use fjall::Slice;
 use std::sync::Arc;
 
@@ -227,14 +227,16 @@ impl Writer<'_, '_> {
             return self.missing(collection, id, Method::Update, precondition);
         };
         let (version, present) = document::split(&before)?;
-        let mut new = Document::try_from(present)
-            .map_err(|_| EngineError::Damaged("a stored document is not valid BSON".into()))?;
-        update.apply(&mut new, &Context { filter: None, inserting: false, now: bson::DateTime::now() })?;
-        let new = RawDocumentBuf::try_from(&new)
-            .map_err(|error| EngineError::InvalidUpdate(format!("the result is not valid BSON: {error}")))?;
-        let stored = document::prepare(&new, id, &self.shared.options)?;
-        self.allow(collection, Method::Update, Documents { present: Some(present), new: Some(&new) })?;
+        let context = Context { filter: None, inserting: false, now: bson::DateTime::now() };
+        let changed = update.apply_to(present, &context)?;
+        let new = changed.as_deref().unwrap_or(present);
+        let stored = document::prepare(new, id, &self.shared.options)?;
+        self.allow(collection, Method::Update, Documents { present: Some(present), new: Some(new) })?;
         check_precondition(precondition, Some(version), id)?;
+        if changed.is_none() {
+            self.applied.written.push(Written::Changed(document::to_stored(&before)?));
+            return Ok(());
+        }
         self.put(Put { collection, id, present: Some(present), stored })
     }
 

@@ -5,7 +5,7 @@ use super::function::Out;
 use super::value::Value;
 use crate::decimal::{Decimal, Decoded, Rounding};
 use crate::value::Number;
-use bson::{Decimal128, RawBsonRef};
+use bson::RawBsonRef;
 
 const NUMBERS: &str = "takes numbers";
 
@@ -61,13 +61,7 @@ fn integer<'a>(exact: i128, small: bool) -> Value<'a> {
 }
 
 fn decimal<'a>(decoded: Decoded) -> Value<'a> {
-    let special = |text: &str| text.parse().unwrap_or(Decimal128::from_bytes([0; 16]));
-    Value::Borrowed(RawBsonRef::Decimal128(match decoded {
-        Decoded::Finite(decimal) => decimal.encode(),
-        Decoded::Special(double) if double.is_nan() => special("NaN"),
-        Decoded::Special(double) if double < 0.0 => special("-Infinity"),
-        Decoded::Special(_) => special("Infinity"),
-    }))
+    Value::Borrowed(RawBsonRef::Decimal128(decoded.encode()))
 }
 
 fn date<'a>(millis: i128) -> Out<'a> {

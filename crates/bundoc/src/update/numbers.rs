@@ -2,23 +2,23 @@
 //! (64 bits), double, decimal; an int that no longer fits becomes a long, a long that no longer fits is an
 //! error.
 
-use super::decimal::Decimal;
+use crate::decimal::{self, Decimal, Decoded};
 use bson::Bson;
 
 /// One kind of arithmetic, for each type of number.
 pub(super) struct Arithmetic {
     integers: fn(i64, i64) -> Option<i64>,
     doubles: fn(f64, f64) -> f64,
-    decimals: fn(Decimal, Decimal) -> Decimal,
+    decimals: fn(Decimal, Decimal) -> Decoded,
 }
 
 /// `$inc`.
 pub(super) const ADD: Arithmetic =
-    Arithmetic { integers: i64::checked_add, doubles: |a, b| a + b, decimals: Decimal::plus };
+    Arithmetic { integers: i64::checked_add, doubles: |a, b| a + b, decimals: Decimal::add };
 
 /// `$mul`.
 pub(super) const MULTIPLY: Arithmetic =
-    Arithmetic { integers: i64::checked_mul, doubles: |a, b| a * b, decimals: Decimal::times };
+    Arithmetic { integers: i64::checked_mul, doubles: |a, b| a * b, decimals: Decimal::multiply };
 
 impl Arithmetic {
     /// The result for two numbers; `None` where it does not fit 64 bits.
@@ -27,8 +27,12 @@ impl Arithmetic {
             return (self.integers)(a, b).map(|result| narrowest(result, left, right));
         }
         if matches!(left, Bson::Decimal128(_)) || matches!(right, Bson::Decimal128(_)) {
-            let result = (self.decimals)(Decimal::from_bson(left)?, Decimal::from_bson(right)?);
-            return Some(Bson::Decimal128(result.into()));
+            let result = match (decoded(left)?, decoded(right)?) {
+                (Decoded::Finite(a), Decoded::Finite(b)) => (self.decimals)(a, b),
+                // NaN and infinities: of the other number only its sign counts, and whether it is zero.
+                (a, b) => Decoded::Special((self.doubles)(signum(a), signum(b))),
+            };
+            return Some(Bson::Decimal128(result.encode()));
         }
         Some(Bson::Double((self.doubles)(double(left)?, double(right)?)))
     }
@@ -58,6 +62,25 @@ fn double(value: &Bson) -> Option<f64> {
     }
 }
 
+fn decoded(value: &Bson) -> Option<Decoded> {
+    match value {
+        Bson::Decimal128(decimal) => Some(decimal::decode(*decimal)),
+        Bson::Double(double) => {
+            Decimal::from_double(*double).map(Decoded::Finite).or(Some(Decoded::Special(*double)))
+        }
+        other => exact_integer(other).map(|integer| Decoded::Finite(Decimal::from(integer))),
+    }
+}
+
+fn signum(number: Decoded) -> f64 {
+    match number {
+        Decoded::Special(double) => double,
+        Decoded::Finite(decimal) if decimal.is_zero() => 0.0,
+        Decoded::Finite(decimal) if decimal.is_negative() => -1.0,
+        Decoded::Finite(_) => 1.0,
+    }
+}
+
 /// Whether a value is a number.
 pub(super) fn is_number(value: &Bson) -> bool {
     matches!(value, Bson::Int32(_) | Bson::Int64(_) | Bson::Double(_) | Bson::Decimal128(_))
@@ -68,7 +91,7 @@ pub(super) fn zero_like(value: &Bson) -> Bson {
     match value {
         Bson::Int64(_) => Bson::Int64(0),
         Bson::Double(_) => Bson::Double(0.0),
-        Bson::Decimal128(_) => Bson::Decimal128(Decimal::from_integer(0).into()),
+        Bson::Decimal128(_) => Bson::Decimal128(Decimal::from(0).encode()),
         _ => Bson::Int32(0),
     }
 }
@@ -122,6 +145,17 @@ mod tests {
             (&ADD, Bson::Int64(i64::MAX), Bson::Double(1.0), Some(Bson::Double(i64::MAX as f64 + 1.0))),
             (&ADD, Bson::Int32(1), decimal("0.1"), Some(decimal("1.1"))),
             (&ADD, Bson::Int64(i64::MAX), decimal("1"), Some(decimal("9223372036854775808"))),
+            (&ADD, decimal("1"), Bson::Double(0.1), Some(decimal("1.1"))),
+            (&ADD, decimal("Infinity"), decimal("-1E-6176"), Some(decimal("Infinity"))),
+            (&ADD, decimal("Infinity"), Bson::Double(f64::NEG_INFINITY), Some(decimal("NaN"))),
+            (
+                &ADD,
+                decimal("9.999999999999999999999999999999999E+6144"),
+                decimal("1E+6144"),
+                Some(decimal("Infinity")),
+            ),
+            (&MULTIPLY, decimal("-Infinity"), decimal("1E-6176"), Some(decimal("-Infinity"))),
+            (&MULTIPLY, decimal("Infinity"), Bson::Int32(0), Some(decimal("NaN"))),
             (&MULTIPLY, Bson::Int32(1 << 20), Bson::Int32(1 << 20), Some(Bson::Int64(1 << 40))),
             (&MULTIPLY, Bson::Int64(1 << 40), Bson::Int64(1 << 40), None),
             (&MULTIPLY, Bson::Int32(3), Bson::Double(1.5), Some(Bson::Double(4.5))),

@@ -4,10 +4,10 @@ use super::arrays::{AddToSet, ELEMENT, End, Pull, Push, Sort};
 use super::numbers::{self, BitOperator};
 use super::operation::{Clock, Operation};
 use super::tree::Place;
-use super::values::{integer, key_of, type_name};
+use super::values::{key_of, type_name};
 use crate::engine::Order;
 use crate::error::EngineError;
-use crate::filter;
+use crate::filter::{self, whole_number};
 use bson::{Bson, Document};
 
 /// All operators that an update has; `$rename`, which has two paths, is parsed elsewhere.
@@ -72,8 +72,8 @@ fn list<'a>(place: &Place, what: &str, value: &'a Bson) -> Result<&'a [Bson], En
     }
 }
 
-fn whole_number(place: &Place, what: &str, value: &Bson) -> Result<i64, EngineError> {
-    integer(value).ok_or_else(|| place.error(format!("{what} takes an integer, not {value}")))
+fn integer(place: &Place, what: &str, value: &Bson) -> Result<i64, EngineError> {
+    whole_number(value).ok_or_else(|| place.error(format!("{what} takes an integer, not {value}")))
 }
 
 fn clock(place: &Place, value: &Bson) -> Result<Clock, EngineError> {
@@ -116,8 +116,8 @@ fn push(place: &Place, value: &Bson) -> Result<Push, EngineError> {
     for (name, value) in modifiers {
         match name.as_str() {
             "$each" => push.values = list(place, "`$each`", value)?.to_vec(),
-            "$slice" => push.slice = Some(whole_number(place, "`$slice`", value)?),
-            "$position" => push.position = Some(whole_number(place, "`$position`", value)?),
+            "$slice" => push.slice = Some(integer(place, "`$slice`", value)?),
+            "$position" => push.position = Some(integer(place, "`$position`", value)?),
             "$sort" => push.sort = Some(sort(place, value)?),
             _ => {
                 let known = "$each $position $sort $slice";
@@ -129,7 +129,7 @@ fn push(place: &Place, value: &Bson) -> Result<Push, EngineError> {
 }
 
 fn direction(place: &Place, value: &Bson) -> Result<Order, EngineError> {
-    match integer(value) {
+    match whole_number(value) {
         Some(1) => Ok(Order::Ascending),
         Some(-1) => Ok(Order::Descending),
         _ => Err(place.error("a direction of `$sort` is 1 or -1")),
@@ -159,7 +159,7 @@ fn add_to_set(place: &Place, value: &Bson) -> Result<AddToSet, EngineError> {
 }
 
 fn end(place: &Place, value: &Bson) -> Result<End, EngineError> {
-    match integer(value) {
+    match whole_number(value) {
         Some(1) => Ok(End::Last),
         Some(-1) => Ok(End::First),
         _ => Err(place.error("it takes 1 for the last element or -1 for the first one")),

@@ -192,7 +192,7 @@ fn collect_conditions<'a>(
                 found.push(filter);
             }
         }
-        Filter::Nor(_) => {}
+        Filter::Nor(_) | Filter::Expression(_) => {}
     }
 }
 

@@ -66,42 +66,7 @@ pub(super) fn identical_arrays(left: &[Bson], right: &[Bson]) -> bool {
     left.len() == right.len() && left.iter().zip(right).all(|(left, right)| identical(left, right))
 }
 
-/// The integer in a number of any type, if it is one.
-pub(super) fn integer(value: &Bson) -> Option<i64> {
-    match value {
-        Bson::Int32(value) => Some(i64::from(*value)),
-        Bson::Int64(value) => Some(*value),
-        // Every integer below 2^53 is exact as a double.
-        Bson::Double(value) if value.fract() == 0.0 && value.abs() < (1_i64 << 53) as f64 => {
-            Some(*value as i64)
-        }
-        _ => None,
-    }
-}
-
 /// The name of a value's type in messages, as `$type` has it.
 pub(super) fn type_name(value: &Bson) -> &'static str {
-    match value {
-        Bson::Double(_) => "double",
-        Bson::String(_) => "string",
-        Bson::Array(_) => "array",
-        Bson::Document(_) => "object",
-        Bson::Boolean(_) => "bool",
-        Bson::Null => "null",
-        Bson::RegularExpression(_) => "regex",
-        Bson::JavaScriptCode(_) => "javascript",
-        Bson::JavaScriptCodeWithScope(_) => "javascriptWithScope",
-        Bson::Int32(_) => "int",
-        Bson::Int64(_) => "long",
-        Bson::Timestamp(_) => "timestamp",
-        Bson::Binary(_) => "binData",
-        Bson::ObjectId(_) => "objectId",
-        Bson::DateTime(_) => "date",
-        Bson::Symbol(_) => "symbol",
-        Bson::Decimal128(_) => "decimal",
-        Bson::Undefined => "undefined",
-        Bson::MaxKey => "maxKey",
-        Bson::MinKey => "minKey",
-        Bson::DbPointer(_) => "dbPointer",
-    }
+    with_raw(value, crate::filter::type_name)
 }
