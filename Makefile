@@ -53,8 +53,9 @@ fmt: npm ## Format everything
 bench: build ## Benchmarks against their peers (bench/README.md)
 	bench/run all
 
-soak: web ## The long forms: 200 crash rounds
+soak: web ## The long forms: 200 crash rounds, 50,000 transactions against the checker
 	BUNBASE_CRASH_ROUNDS=200 tools/test crash
+	BUNBASE_HISTORY_TRANSACTIONS=50000 tools/test serializab
 
 clean-data: ## Remove the data of `make up`
 	rm -rf $(DATA_DIR)

@@ -3,10 +3,12 @@
 
 pub(crate) mod record;
 
+use crate::committer::Group;
 use crate::engine::{
-    ChangePosition, CollectionInfo, CollectionName, DatabaseName, FieldOrder, IndexInfo, IndexState, RuleSet,
+    ChangePosition, CollectionInfo, CollectionName, DatabaseName, DatabaseStats, FieldOrder, IndexInfo,
+    IndexState, RuleSet,
 };
-use crate::layout::Id;
+use crate::layout::{Id, Space};
 use crate::rules::CompiledRules;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
@@ -26,6 +28,8 @@ pub(crate) struct Database {
     collections: RwLock<BTreeMap<CollectionName, Arc<Collection>>>,
     /// Entries in the change feed, and the place up to which it was trimmed.
     pub(crate) feed: RwLock<FeedState>,
+    /// Bytes of documents and index entries.
+    pub(crate) bytes: AtomicU64,
 }
 
 /// How far a change feed reaches.
@@ -79,6 +83,12 @@ impl Catalog {
         self.databases.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
+    /// The database with this number.
+    pub(crate) fn database_of(&self, id: Id) -> Option<Arc<Database>> {
+        let databases = self.databases.read().unwrap_or_else(PoisonError::into_inner);
+        databases.values().find(|database| database.id == id).cloned()
+    }
+
     pub(crate) fn all(&self) -> Vec<Arc<Database>> {
         self.databases.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
@@ -106,7 +116,7 @@ impl Catalog {
 
 impl Database {
     pub(crate) fn new(id: Id, name: DatabaseName) -> Self {
-        Self { id, name, collections: RwLock::default(), feed: RwLock::default() }
+        Self { id, name, collections: RwLock::default(), feed: RwLock::default(), bytes: AtomicU64::new(0) }
     }
 
     pub(crate) fn collection(&self, name: &CollectionName) -> Option<Arc<Collection>> {
@@ -135,6 +145,30 @@ impl Database {
 
     pub(crate) fn remove(&self, name: &CollectionName) {
         self.collections.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
+    /// Counts bytes more or fewer. Only the committer does.
+    pub(crate) fn add_bytes(&self, more: i64) {
+        let bytes = self.bytes.load(Ordering::Relaxed).saturating_add_signed(more);
+        self.bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Puts the number of bytes that it will have into a group.
+    pub(crate) fn put_bytes(&self, group: &mut Group<'_>, more: i64) {
+        let bytes = self.bytes.load(Ordering::Relaxed).saturating_add_signed(more);
+        group.put(Space::Catalog, record::bytes_key(self.id), bytes.to_be_bytes());
+    }
+
+    pub(crate) fn stats(&self) -> DatabaseStats {
+        let bytes = self.bytes.load(Ordering::Relaxed);
+        let collections = self.collections.read().unwrap_or_else(PoisonError::into_inner);
+        let stats =
+            DatabaseStats { bytes, collections: collections.len() as u64, ..DatabaseStats::default() };
+        collections.values().fold(stats, |stats, collection| DatabaseStats {
+            documents: stats.documents + collection.documents.load(Ordering::Relaxed),
+            indexes: stats.indexes + collection.indexes.len() as u64,
+            ..stats
+        })
     }
 
     pub(crate) fn feed(&self) -> FeedState {

@@ -11,28 +11,34 @@ mod definitions;
 mod effects;
 mod entries;
 mod group;
+mod matching;
+mod outboxes;
 mod write;
+mod writer;
 
-use crate::catalog::{Catalog, Database};
-use crate::engine::{Actor, Commit, DatabaseName, WriteOp};
+use crate::catalog::Catalog;
+use crate::engine::{Commit, DatabaseName};
 use crate::error::EngineError;
 use crate::feeds::Feeds;
+use crate::history::History;
 use crate::home::SideRecord;
 use crate::layout::{Id, LAST_COMMIT, NEXT_ID, Space};
 use crate::options::EngineOptions;
+use crate::outbox::Outboxes;
 use crate::space::FreeSpace;
 use crate::store::Store;
 use background::Background;
 use effects::Effects;
-pub(crate) use group::Group;
-use std::collections::HashMap;
+pub(crate) use group::{Group, Writes};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
+pub(crate) use write::{Batch, Work, created_by};
+pub(crate) use writer::{Done, Effect, Writer};
 
 /// How often the committer looks for old changes and idle tables.
 const MAINTENANCE_EVERY: Duration = Duration::from_secs(60);
@@ -43,14 +49,13 @@ const WRITE_OUT_MAX: Duration = Duration::from_secs(5);
 /// A write that waits.
 pub(crate) struct WriteRequest {
     pub(crate) database: DatabaseName,
-    pub(crate) operations: Vec<WriteOp>,
-    pub(crate) actor: Actor,
+    pub(crate) work: Work,
     pub(crate) answer: oneshot::Sender<Result<Commit, EngineError>>,
 }
 
 /// What can be asked of the committer.
 pub(crate) enum Request {
-    /// Documents.
+    /// Documents, events and jobs.
     Write(WriteRequest),
     /// Anything else, one at a time: collections, rules, indexes, purges.
     Define(Box<dyn FnOnce(&mut Committer) + Send>),
@@ -77,6 +82,13 @@ pub(crate) struct Shared {
     pub(crate) writes_stopped: AtomicBool,
     pub(crate) commits: watch::Sender<u64>,
     pub(crate) feeds: Feeds,
+    pub(crate) history: Arc<History>,
+    pub(crate) outboxes: Outboxes,
+    /// One permit for each query of a write that may run at the same time.
+    pub(crate) matching_queries: Arc<Semaphore>,
+    /// Whether transactions may commit whatever others did: only to see that the checker notices.
+    #[cfg(test)]
+    pub(crate) unchecked: AtomicBool,
 }
 
 impl Shared {
@@ -193,7 +205,7 @@ impl Committer {
         while let Some(request) = next.take() {
             if let Err(error) = self.check_writable() {
                 let _ = request.answer.send(Err(error));
-            } else if write::needs_collection(&shared, &request) {
+            } else if write::needs_definitions(&shared, &request) {
                 // A new collection is a definition: what is pending is committed first.
                 self.finish_group(
                     std::mem::replace(&mut group, Group::new(&shared.store)),
@@ -235,14 +247,17 @@ impl Committer {
         effects: &mut Effects,
         answers: &mut Vec<Answered>,
     ) {
-        let WriteRequest { database, operations, actor, answer } = request;
-        match write::apply(&self.shared, group, effects, write::Batch { database, operations, actor }) {
+        let WriteRequest { database, work, answer } = request;
+        match write::apply(&self.shared, group, effects, (&database, &work)) {
             Ok(commit) => {
                 group.accept();
                 answers.push((answer, commit));
             }
             Err(error) => {
                 group.take_back();
+                if let (Work::Transaction(_), EngineError::TransactionConflict) = (&work, &error) {
+                    self.shared.history.count_conflict();
+                }
                 let _ = answer.send(Err(error));
             }
         }
@@ -257,9 +272,7 @@ impl Committer {
         metrics::histogram!("bunbase_documents_commit_seconds").record(begun.elapsed().as_secs_f64());
         metrics::histogram!("bunbase_documents_group_requests").record(answers.len() as f64);
         if result.is_ok() {
-            effects.publish();
-            self.background.trim_where_due(&self.shared.options, effects.databases());
-            self.shared.announce(effects.databases().map(|database| &database.name), self.last_commit);
+            self.take_over(effects);
         }
         let mut failure = result.err();
         for (answer, commit) in answers.drain(..) {
@@ -271,6 +284,13 @@ impl Committer {
                 }
             });
         }
+    }
+
+    /// Takes a group that is durable over into memory, and tells readers.
+    fn take_over(&mut self, effects: &mut Effects) {
+        effects.publish(&self.shared);
+        self.background.trim_where_due(&self.shared.options, effects.databases());
+        self.shared.announce(effects.databases().map(|database| &database.name), self.last_commit);
     }
 
     /// Commits a group, durable on return. A failure is final.
@@ -320,6 +340,3 @@ fn again(error: &EngineError) -> EngineError {
         _ => EngineError::WritesStopped,
     }
 }
-
-/// Databases by number, with something for each.
-type ByDatabase<T> = HashMap<Id, (Arc<Database>, T)>;

@@ -7,6 +7,7 @@
 
 mod change;
 mod collection;
+mod outbox;
 mod query;
 mod transaction;
 mod write;
@@ -16,6 +17,7 @@ pub use collection::{
     CollectionInfo, GroupIndexInfo, IndexInfo, IndexSpec, IndexState, RuleOperation, RuleProbe, RuleSet,
     RuleVerdict,
 };
+pub use outbox::{Outbox, OutboxEntry, Outgoing};
 pub use query::{Explanation, FieldOrder, FindRequest, GroupDocument, GroupPage, Order, Page, PlanSummary};
 pub use transaction::Transaction;
 pub use write::{Commit, FindAndModify, Modification, Precondition, Returning, UpdateSpec, WriteOp, Written};
@@ -117,6 +119,26 @@ pub struct EngineStats {
     pub queued_writes: u64,
     /// Whether a disk error ended writing until the next start.
     pub writes_stopped: bool,
+    /// Interactive transactions that are open.
+    pub transactions_open: u64,
+    /// Transactions refused because others changed what they read.
+    pub transaction_conflicts: u64,
+    /// Bytes of past commits that are kept in memory for open transactions.
+    pub history_bytes: u64,
+}
+
+/// What is in one database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DatabaseStats {
+    /// Bytes of documents and index entries, keys included and before compression. What was dropped counts
+    /// until it is removed in the background.
+    pub bytes: u64,
+    /// Collections.
+    pub collections: u64,
+    /// Documents of all collections.
+    pub documents: u64,
+    /// Indexes of all collections.
+    pub indexes: u64,
 }
 
 /// A store of documents.
@@ -278,6 +300,31 @@ pub trait Engine: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Change>, EngineError>;
 
+    /// Up to `limit` entries of the outbox after `after`, in order: what batches and transactions noted with
+    /// `WriteOp::Emit` or `WriteOp::Enqueue`. They stay until they are settled, however old they grow.
+    fn outbox(
+        &self,
+        database: &DatabaseName,
+        outbox: Outbox,
+        after: ChangePosition,
+        limit: usize,
+    ) -> Result<Vec<OutboxEntry>, EngineError>;
+
+    /// Removes the entries up to and including `upto`, which were handed on. Durable on return; one that
+    /// was handed on and not settled before a crash comes again.
+    async fn settle_outbox(
+        &self,
+        database: &DatabaseName,
+        outbox: Outbox,
+        upto: ChangePosition,
+    ) -> Result<(), EngineError>;
+
+    /// The databases that have entries in an outbox.
+    fn outboxes_waiting(&self, outbox: Outbox) -> Vec<DatabaseName>;
+
+    /// A wake-up for each later commit that put something into an outbox of any database.
+    fn watch_outboxes(&self) -> tokio::sync::watch::Receiver<u64>;
+
     /// What an actor may see of a change.
     fn sight(&self, database: &DatabaseName, change: &Change, actor: &Actor) -> Sight;
 
@@ -296,6 +343,9 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Removes everything of a database; a second call does nothing.
     async fn purge(&self, database: &DatabaseName) -> Result<(), EngineError>;
+
+    /// What is in a database; nothing where there is none.
+    fn database_stats(&self, database: &DatabaseName) -> Result<DatabaseStats, EngineError>;
 
     /// Size and work so far.
     fn stats(&self) -> EngineStats;

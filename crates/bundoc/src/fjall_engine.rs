@@ -1,39 +1,45 @@
 //! The engine over fjall: opens and checks the directory, starts the committer, reads from snapshots.
 
+use crate::batch;
 use crate::catalog::{Collection, record};
 use crate::changes;
-use crate::committer::{Committer, Ending, Request, Shared, Start, WriteRequest};
+use crate::committer::{Batch, Committer, Ending, Request, Shared, Start, Work};
 use crate::document;
 use crate::engine::{
     Actor, Change, ChangeKind, ChangePosition, CollectionInfo, CollectionName, CollectionPattern, Commit,
-    DatabaseName, DocumentId, Engine, EngineStats, Explanation, FindRequest, GroupIndexInfo, GroupPage,
-    IndexInfo, IndexSpec, Page, RuleProbe, RuleSet, RuleVerdict, Sight, StoredDocument, Transaction, WriteOp,
+    DatabaseName, DatabaseStats, DocumentId, Engine, EngineStats, Explanation, FindRequest, GroupIndexInfo,
+    GroupPage, IndexInfo, IndexSpec, Outbox, OutboxEntry, Page, RuleProbe, RuleSet, RuleVerdict, Sight,
+    StoredDocument, Transaction, WriteOp,
 };
 use crate::error::EngineError;
 use crate::feeds::Feeds;
 use crate::find::{self, Seen, look};
+use crate::history::History;
 use crate::home::Home;
 use crate::journal;
 use crate::layout::{self, LAST_COMMIT, NEXT_ID, Space};
+use crate::matching;
 use crate::names;
 use crate::options::EngineOptions;
+use crate::outbox;
 use crate::recovery::RecoveryReport;
+use crate::requests::Requests;
 use crate::rules::{self, CompiledRules, Documents, Method};
 use crate::store::Store;
+use crate::transaction;
 use bson::{Bson, Document, RawDocument, RawDocumentBuf};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 
 /// Documents in fjall, with one committer thread.
 pub struct FjallEngine {
-    shared: Arc<Shared>,
-    requests: SyncSender<Request>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) requests: Requests,
     committer: Mutex<Option<JoinHandle<()>>>,
-    closed: AtomicBool,
     epoch: String,
     _home: Home,
 }
@@ -60,10 +66,15 @@ impl FjallEngine {
         report.log();
         let epoch = if report.lost.is_some() { home.new_epoch()? } else { home.epoch()? };
         let shared = Arc::new(Shared {
+            outboxes: record::load_outboxes(&store, &catalog)?,
+            history: Arc::new(History::new(&options)),
+            matching_queries: Arc::new(Semaphore::new(options.matching_queries_max.max(1))),
+            #[cfg(test)]
+            unchecked: AtomicBool::new(false),
             store,
             catalog,
             queued: AtomicU64::new(0),
-            writes_stopped: std::sync::atomic::AtomicBool::new(false),
+            writes_stopped: AtomicBool::new(false),
             commits: watch::Sender::new(last_commit),
             feeds: Feeds::default(),
             options,
@@ -77,24 +88,13 @@ impl FjallEngine {
             .spawn(move || committer.run())
             .map_err(|error| EngineError::Storage(Box::new(error)))?;
         let committer = Mutex::new(Some(thread));
-        let engine = Self { shared, requests, committer, closed: AtomicBool::new(false), epoch, _home: home };
+        let requests = Requests::new(Arc::clone(&shared), requests);
+        let engine = Self { shared, requests, committer, epoch, _home: home };
         Ok((Arc::new(engine), report))
     }
 
     fn check_open(&self) -> Result<(), EngineError> {
-        if self.closed.load(Ordering::Acquire) { Err(EngineError::Closed) } else { Ok(()) }
-    }
-
-    fn send(&self, request: Request) -> Result<(), EngineError> {
-        self.check_open()?;
-        self.shared.queued.fetch_add(1, Ordering::Relaxed);
-        self.requests.try_send(request).map_err(|error| {
-            self.shared.queued.fetch_sub(1, Ordering::Relaxed);
-            match error {
-                TrySendError::Full(_) => EngineError::Busy,
-                TrySendError::Disconnected(_) => EngineError::Closed,
-            }
-        })
+        self.requests.check_open()
     }
 
     /// Has the committer do something by itself, between groups.
@@ -103,7 +103,7 @@ impl FjallEngine {
         define: impl FnOnce(&mut Committer) -> Result<T, EngineError> + Send + 'static,
     ) -> Result<T, EngineError> {
         let (answer, receiver) = oneshot::channel();
-        self.send(Request::Define(Box::new(move |committer| {
+        self.requests.send(Request::Define(Box::new(move |committer| {
             let _ = answer.send(define(committer));
         })))?;
         receiver.await.unwrap_or(Err(EngineError::Closed))
@@ -126,34 +126,10 @@ impl FjallEngine {
         }
     }
 
-    fn check_batch(&self, operations: &[WriteOp]) -> Result<(), EngineError> {
-        let options = &self.shared.options;
-        if operations.is_empty() {
-            return Err(EngineError::InvalidQuery("a batch has at least one operation".into()));
-        }
-        if operations.len() > options.batch_operations_max {
-            return Err(EngineError::LimitExceeded(format!(
-                "a batch has {} operations at the most",
-                options.batch_operations_max
-            )));
-        }
-        let bytes: usize = operations.iter().map(operation_bytes).sum();
-        if bytes > options.batch_bytes_max && operations.len() > 1 {
-            return Err(EngineError::LimitExceeded(format!(
-                "the documents of a batch have {} bytes together at the most",
-                options.batch_bytes_max
-            )));
-        }
-        Ok(())
-    }
-
     fn stop(&self, ending: Ending) {
-        if self.closed.swap(true, Ordering::AcqRel) {
+        if !self.requests.close(Request::Stop(ending)) {
             return;
         }
-        self.shared.queued.fetch_add(1, Ordering::Relaxed);
-        // Waits where the queue is full; an error means that the thread is gone already.
-        let _ = self.requests.send(Request::Stop(ending));
         let thread = self.committer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread
             && thread.join().is_err()
@@ -165,14 +141,6 @@ impl FjallEngine {
 
 fn all(filter: &Document) -> FindRequest {
     FindRequest { filter: filter.clone(), limit: 1, ..FindRequest::default() }
-}
-
-fn operation_bytes(operation: &WriteOp) -> usize {
-    match operation {
-        WriteOp::Insert { document, .. } | WriteOp::Replace { document, .. } => document.as_bytes().len(),
-        WriteOp::Update { update, .. } => update.update.to_vec().map_or(0, |bytes| bytes.len()),
-        _ => 0,
-    }
 }
 
 /// What a ruled actor may see of a change in a collection.
@@ -349,8 +317,9 @@ impl Engine for FjallEngine {
         Err(EngineError::Closed)
     }
 
-    fn begin(&self, _database: &DatabaseName, _actor: &Actor) -> Result<Box<dyn Transaction>, EngineError> {
-        Err(EngineError::Closed)
+    fn begin(&self, database: &DatabaseName, actor: &Actor) -> Result<Box<dyn Transaction>, EngineError> {
+        self.check_open()?;
+        Ok(Box::new(transaction::begin(&self.requests, database, actor)?))
     }
 
     fn try_rule(
@@ -390,11 +359,12 @@ impl Engine for FjallEngine {
         operations: Vec<WriteOp>,
         actor: &Actor,
     ) -> Result<Commit, EngineError> {
-        self.check_batch(&operations)?;
-        let (answer, receiver) = oneshot::channel();
-        let request = WriteRequest { database: database.clone(), operations, actor: actor.clone(), answer };
-        self.send(Request::Write(request))?;
-        receiver.await.unwrap_or(Err(EngineError::Closed))
+        batch::check(&operations, &self.shared.options)?;
+        let batch = Batch::new(operations, actor);
+        if matching::has_searches(&batch.operations) {
+            return self.requests.write_matching(database, batch).await;
+        }
+        self.requests.write(database, Work::Batch(batch)).await
     }
 
     fn changes(
@@ -422,6 +392,47 @@ impl Engine for FjallEngine {
             }
         }
         Ok(found)
+    }
+
+    fn outbox(
+        &self,
+        database: &DatabaseName,
+        outbox: Outbox,
+        after: ChangePosition,
+        limit: usize,
+    ) -> Result<Vec<OutboxEntry>, EngineError> {
+        self.check_open()?;
+        let Some(database) = self.shared.catalog.database(database) else { return Ok(Vec::new()) };
+        let range = outbox::after(database.id, outbox, after);
+        let mut bytes = 0;
+        let mut found = Vec::new();
+        for entry in self.shared.store.view().ascending(Space::Catalog, range).take(limit) {
+            let (key, value) = entry?;
+            bytes += value.len();
+            found.push(outbox::decode(outbox, &key, &value)?);
+            if bytes >= self.shared.options.find_page_bytes_max {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    async fn settle_outbox(
+        &self,
+        database: &DatabaseName,
+        outbox: Outbox,
+        upto: ChangePosition,
+    ) -> Result<(), EngineError> {
+        let database = database.clone();
+        self.define(move |committer| committer.settle_outbox(&database, outbox, upto)).await
+    }
+
+    fn outboxes_waiting(&self, outbox: Outbox) -> Vec<DatabaseName> {
+        self.shared.outboxes.waiting(outbox)
+    }
+
+    fn watch_outboxes(&self) -> watch::Receiver<u64> {
+        self.shared.outboxes.watch()
     }
 
     fn sight(&self, database: &DatabaseName, change: &Change, actor: &Actor) -> Sight {
@@ -460,8 +471,18 @@ impl Engine for FjallEngine {
         self.define(move |committer| committer.purge(&database)).await
     }
 
+    fn database_stats(&self, database: &DatabaseName) -> Result<DatabaseStats, EngineError> {
+        self.check_open()?;
+        let database = self.shared.catalog.database(database);
+        Ok(database.map(|database| database.stats()).unwrap_or_default())
+    }
+
     fn stats(&self) -> EngineStats {
+        let (transactions_open, transaction_conflicts, history_bytes) = self.shared.history.numbers();
         EngineStats {
+            transactions_open,
+            transaction_conflicts,
+            history_bytes,
             disk_bytes: self.shared.store.disk_bytes(),
             last_commit: *self.shared.commits.borrow(),
             queued_writes: self.shared.queued.load(Ordering::Relaxed),

@@ -23,6 +23,13 @@ pub(crate) struct Entries {
     pub(crate) multikey: bool,
 }
 
+impl Entries {
+    /// Bytes that they take in the store: keys, and the id in each.
+    pub(crate) fn bytes(&self, id: &str) -> i64 {
+        self.keys.iter().map(|key| (key.len() + id.len()) as i64).sum()
+    }
+}
+
 /// Appends the id as the last part of a key, delimited, in the direction of the last field.
 pub(crate) fn append_id(key: &mut Vec<u8>, id: &str, order: Order) {
     let start = key.len();

@@ -10,6 +10,13 @@
 //! between groups; building an index and removing what was dropped go on in the background, in chunks, and
 //! are taken up again after a restart.
 //!
+//! **Writes by a filter** search a snapshot in the thread of the caller; the committer looks again at what
+//! was changed since, so they are decided on the newest state and never refused because of others.
+//! **Transactions** read a snapshot and their own writes, and commit only where nothing that they read was
+//! changed meanwhile: they are serializable. What recent commits changed is kept in memory for both, only
+//! while one is open and within a budget. **The outbox** keeps events and jobs that were committed together
+//! with documents until their reader has handed them on.
+//!
 //! **When things break.** A failed commit is final: reads go on, writes are refused until a restart, and
 //! the requests of that group may or may not have been stored. A disk that runs full is noticed before:
 //! below `disk_reserve_bytes` writes are refused with `DiskFull`, and taken again once there is space. Where
@@ -28,6 +35,7 @@
 //!
 //! [`json`] reads and writes relaxed Extended JSON without a tree in between.
 
+mod batch;
 mod catalog;
 mod changes;
 mod committer;
@@ -40,6 +48,7 @@ mod feeds;
 mod filter;
 mod find;
 mod fjall_engine;
+mod history;
 mod home;
 mod indexing;
 mod journal;
@@ -47,16 +56,21 @@ pub mod json;
 mod key;
 mod layout;
 mod matcher;
+mod matching;
 mod names;
 mod options;
+mod outbox;
 mod path;
 mod plan;
 mod projection;
 mod query;
 mod recovery;
+mod requests;
 mod rules;
+mod scope;
 mod space;
 mod store;
+mod transaction;
 mod update;
 mod value;
 

@@ -14,6 +14,26 @@ pub struct EngineOptions {
     pub batch_operations_max: usize,
     /// Bytes of all documents of one batch together.
     pub batch_bytes_max: usize,
+    /// Documents that one update or removal by a filter may touch.
+    pub matching_documents_max: usize,
+    /// Queries of updates and removals by a filter that run at the same time; others wait.
+    pub matching_queries_max: usize,
+    /// Transactions that are open in one database at the same time.
+    pub transactions_per_database_max: usize,
+    /// How old a transaction may be when it commits.
+    #[serde(rename = "transaction_age_ms_max", deserialize_with = "milliseconds")]
+    pub transaction_age_max: Duration,
+    /// Documents and queries that a transaction remembers of what it read in one collection; beyond, it
+    /// counts as having read the whole collection.
+    pub transaction_reads_max: usize,
+    /// Bytes of past commits kept in memory for open transactions; beyond, the oldest transactions end.
+    pub history_bytes_max: usize,
+    /// Entries of one outbox of a database that wait to be handed on.
+    pub outbox_entries_max: u64,
+    /// Bytes of one entry.
+    pub outbox_entry_bytes_max: usize,
+    /// Bytes of documents and index entries of one database; 0 for no limit.
+    pub database_bytes_max: u64,
     /// Documents in one page.
     pub find_limit_max: usize,
     /// Matching documents that a query may pass over.
@@ -65,6 +85,15 @@ impl Default for EngineOptions {
             document_depth_max: 100,
             batch_operations_max: 1_000,
             batch_bytes_max: 32 * MIB,
+            matching_documents_max: 10_000,
+            matching_queries_max: 16,
+            transactions_per_database_max: 256,
+            transaction_age_max: Duration::from_secs(60),
+            transaction_reads_max: 10_000,
+            history_bytes_max: 64 * MIB,
+            outbox_entries_max: 100_000,
+            outbox_entry_bytes_max: MIB,
+            database_bytes_max: 0,
             find_limit_max: 1_000,
             find_skip_max: 100_000,
             find_examined_max: 1_000_000,

@@ -2,7 +2,7 @@
 //! knows keys only as bytes.
 
 use crate::error::EngineError;
-use crate::layout::Space;
+use crate::layout::{LAST_COMMIT, Space};
 use crate::options::EngineOptions;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Slice, Snapshot};
 use std::ops::Bound;
@@ -19,6 +19,7 @@ pub(crate) struct Store {
 }
 
 /// A consistent view of all keyspaces.
+#[derive(Clone)]
 pub(crate) struct View<'a> {
     store: &'a Store,
     snapshot: Snapshot,
@@ -72,7 +73,17 @@ impl Store {
 
     /// A consistent view.
     pub(crate) fn view(&self) -> View<'_> {
-        View { store: self, snapshot: self.database.snapshot() }
+        self.view_of(&self.snapshot())
+    }
+
+    /// What a view is of. While it lives, old values that it sees are kept.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        self.database.snapshot()
+    }
+
+    /// The view of a snapshot.
+    pub(crate) fn view_of(&self, snapshot: &Snapshot) -> View<'_> {
+        View { store: self, snapshot: snapshot.clone() }
     }
 
     /// Commits `writes` as one batch, durable on return. `None` removes.
@@ -124,6 +135,12 @@ impl Store {
 }
 
 impl View<'_> {
+    /// The last commit in it: every group of writes carries its number.
+    pub(crate) fn commit(&self) -> Result<u64, EngineError> {
+        let number = self.get(Space::Meta, LAST_COMMIT)?;
+        number.map_or(Ok(0), |number| crate::catalog::record::number(&number))
+    }
+
     /// The value of a key.
     pub(crate) fn get(&self, space: Space, key: &[u8]) -> Result<Option<Slice>, EngineError> {
         self.snapshot.get(self.store.space(space), key).map_err(read_error)

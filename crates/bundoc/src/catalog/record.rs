@@ -1,9 +1,10 @@
 //! The catalog on disk: keys and values of the `catalog` keyspace, and how it is read at start.
 
 use super::{BuildState, Catalog, Collection, Database, FeedState, Index, IndexShape};
-use crate::engine::{ChangePosition, CollectionName, DatabaseName, FieldOrder, Order, RuleSet};
+use crate::engine::{ChangePosition, CollectionName, DatabaseName, FieldOrder, Order, Outbox, RuleSet};
 use crate::error::EngineError;
 use crate::layout::{Id, Space, pair};
+use crate::outbox::{self, Counts, Outboxes};
 use crate::rules::CompiledRules;
 use crate::store::{KeyRange, Store, View};
 use bson::{Bson, Document, doc};
@@ -17,8 +18,11 @@ const MULTIKEY: u8 = b'm';
 const PROGRESS: u8 = b'p';
 const FEED: u8 = b'f';
 const GARBAGE: u8 = b'g';
+const BYTES: u8 = b'b';
+/// Its keys and values are in `outbox.rs`.
+pub(crate) const OUTBOX: u8 = b'o';
 
-fn join(kind: u8, rest: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn join(kind: u8, rest: &[&[u8]]) -> Vec<u8> {
     let mut key = vec![kind];
     rest.iter().for_each(|part| key.extend_from_slice(part));
     key
@@ -54,6 +58,11 @@ pub(crate) fn feed_key(database: Id) -> Vec<u8> {
     join(FEED, &[&database.to_be_bytes()])
 }
 
+/// `b`, database → bytes of documents and index entries.
+pub(crate) fn bytes_key(database: Id) -> Vec<u8> {
+    join(BYTES, &[&database.to_be_bytes()])
+}
+
 /// `g`, number → (keyspace, prefix)*.
 pub(crate) fn garbage_key(id: Id) -> Vec<u8> {
     join(GARBAGE, &[&id.to_be_bytes()])
@@ -61,7 +70,7 @@ pub(crate) fn garbage_key(id: Id) -> Vec<u8> {
 
 /// Everything in the catalog that belongs to a database but its name.
 pub(crate) fn database_prefixes(database: Id) -> Vec<Vec<u8>> {
-    [COLLECTION, COUNT, MULTIKEY, PROGRESS, FEED]
+    [COLLECTION, COUNT, MULTIKEY, PROGRESS, FEED, BYTES, OUTBOX]
         .into_iter()
         .map(|kind| join(kind, &[&database.to_be_bytes()]))
         .collect()
@@ -243,6 +252,11 @@ fn load_database(view: &View<'_>, database: &Database) -> Result<(), EngineError
     if let Some(feed) = view.get(Space::Catalog, &feed_key(database.id))? {
         database.set_feed(decode_feed(&feed)?);
     }
+    let bytes = match view.get(Space::Catalog, &bytes_key(database.id))? {
+        Some(bytes) => number(&bytes)?,
+        None => count_bytes(view, database.id)?,
+    };
+    database.add_bytes(bytes as i64);
     let prefix = join(COLLECTION, &[&database.id.to_be_bytes()]);
     for entry in view.ascending(Space::Catalog, KeyRange::prefix(&prefix)) {
         let (key, value) = entry?;
@@ -252,6 +266,37 @@ fn load_database(view: &View<'_>, database: &Database) -> Result<(), EngineError
         database.put(Arc::new(collection));
     }
     Ok(())
+}
+
+/// Counts what a database has that an older version wrote; the next write to it keeps the number.
+fn count_bytes(view: &View<'_>, database: Id) -> Result<u64, EngineError> {
+    let prefix = KeyRange::prefix(&database.to_be_bytes());
+    let mut bytes = 0;
+    for space in [Space::Documents, Space::Indexes] {
+        for entry in view.ascending(space, prefix.clone()) {
+            let (key, value) = entry?;
+            bytes += (key.len() + value.len()) as u64;
+        }
+    }
+    Ok(bytes)
+}
+
+/// Counts what waits in the outboxes.
+pub(crate) fn load_outboxes(store: &Store, catalog: &Catalog) -> Result<Outboxes, EngineError> {
+    let view = store.view();
+    let outboxes = Outboxes::default();
+    for database in catalog.all() {
+        for outbox in [Outbox::Events, Outbox::Jobs] {
+            let range = KeyRange::prefix(&outbox::prefix(database.id, outbox));
+            let mut counts = Counts::default();
+            for entry in view.ascending(Space::Catalog, range) {
+                entry?;
+                *counts.of_mut(outbox) += 1;
+            }
+            outboxes.add(&database.name, counts, 0);
+        }
+    }
+    Ok(outboxes)
 }
 
 fn load_counters(view: &View<'_>, database: Id, collection: &Collection) -> Result<(), EngineError> {

@@ -151,9 +151,15 @@ impl Committer {
         };
         let shared = Arc::clone(&self.shared);
         let mut group = Group::new(&shared.store);
-        match fill(&shared.store, &mut group, (&database, &collection, &index)) {
+        let mut bytes = 0;
+        let filled = fill(&shared.store, &mut group, (&database, &collection, &index), &mut bytes);
+        if filled.is_ok() {
+            database.put_bytes(&mut group, bytes);
+        }
+        match filled {
             Ok(Filled::More(done)) => {
                 self.commit(group, self.last_commit)?;
+                database.add_bytes(bytes);
                 index.shape.documents_done.store(done, Ordering::Relaxed);
                 self.background.builds.push_back(build);
                 Ok(())
@@ -161,7 +167,9 @@ impl Committer {
             Ok(Filled::All(done)) => {
                 group.remove(Space::Catalog, progress_key(database.id, index.shape.id));
                 index.shape.documents_done.store(done, Ordering::Relaxed);
-                self.set_state(&database, &collection, &index, (BuildState::Ready, group))
+                self.set_state(&database, &collection, &index, (BuildState::Ready, group))?;
+                database.add_bytes(bytes);
+                Ok(())
             }
             Err(error @ (EngineError::UniqueViolation { .. } | EngineError::InvalidDocument(_))) => {
                 self.fail_build(&database, &collection, &index, error.to_string())
@@ -214,14 +222,26 @@ impl Committer {
             return self.commit(group, self.last_commit);
         };
         let mut removed = 0;
+        let mut bytes = 0;
         for entry in shared.store.view().ascending(*space, KeyRange::prefix(prefix)).take(REMOVE_CHUNK) {
-            group.remove(*space, entry?.0);
+            let (key, value) = entry?;
+            bytes += (key.len() + value.len()) as i64;
+            group.remove(*space, key);
             removed += 1;
         }
+        let counted = matches!(space, Space::Documents | Space::Indexes);
+        let database = prefix.first_chunk().filter(|_| counted).map(|id| Id::from_be_bytes(*id));
+        let database = database.and_then(|id| shared.catalog.database_of(id));
         if removed < REMOVE_CHUNK {
             garbage.prefixes.pop();
         }
+        if let Some(database) = &database {
+            database.put_bytes(&mut group, -bytes);
+        }
         self.commit(group, self.last_commit)?;
+        if let Some(database) = &database {
+            database.add_bytes(-bytes);
+        }
         self.background.garbage.push_back(garbage);
         Ok(())
     }
@@ -274,6 +294,7 @@ fn fill(
     store: &crate::store::Store,
     group: &mut Group<'_>,
     (database, collection, index): (&Database, &Collection, &Index),
+    bytes: &mut i64,
 ) -> Result<Filled, EngineError> {
     let progress = progress_key(database.id, index.shape.id);
     let saved = group.get(Space::Catalog, &progress)?;
@@ -294,7 +315,7 @@ fn fill(
         let id = std::str::from_utf8(&document_key[PAIR_BYTES..]).map_err(|_| {
             EngineError::Damaged("a stored id is not text: restore the store from a copy".into())
         })?;
-        add_entries(group, database, index, (id, &value))?;
+        *bytes += add_entries(group, database, index, (id, &value))?;
         seen += 1;
         reached = Some(document_key);
     }
@@ -313,7 +334,7 @@ fn add_entries(
     database: &Database,
     index: &Index,
     (id, stored): (&str, &[u8]),
-) -> Result<(), EngineError> {
+) -> Result<i64, EngineError> {
     let (_, document) = document::split(stored)?;
     let entries = indexing::entries(database.id, &index.shape, document, id)?;
     if entries.multikey {
@@ -322,5 +343,5 @@ fn add_entries(
     for key in &entries.keys {
         super::entries::put_entry(group, &index.shape, key, id)?;
     }
-    Ok(())
+    Ok(entries.bytes(id))
 }

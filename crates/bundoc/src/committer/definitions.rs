@@ -251,6 +251,7 @@ impl Committer {
         let garbage = self.put_garbage(prefixes, &mut group)?;
         self.commit(group, self.last_commit)?;
         shared.catalog.remove(name);
+        shared.outboxes.forget(name);
         self.background.add_garbage(garbage);
         shared.announce(std::iter::once(name), self.last_commit);
         Ok(())

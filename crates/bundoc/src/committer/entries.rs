@@ -1,7 +1,7 @@
 //! Index entries of the documents that a batch writes.
 
 use super::Group;
-use super::write::Writer;
+use super::writer::Writer;
 use crate::catalog::record::multikey_key;
 use crate::catalog::{BuildState, Collection, Index, IndexShape};
 use crate::engine::DocumentId;
@@ -37,6 +37,10 @@ impl Writer<'_, '_> {
                 put_entry(self.group, shape, key, id.as_str())?;
             }
             self.put_unbuilt(index, &old, &new, id)?;
+            if index.state == BuildState::Ready {
+                // While an index is built, the build counts.
+                self.done.bytes += new.bytes(id.as_str()) - old.bytes(id.as_str());
+            }
         }
         Ok(())
     }

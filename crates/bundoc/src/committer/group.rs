@@ -1,25 +1,44 @@
 //! The writes of one group, laid over the store: later requests of the group see them, a failed request
-//! takes its own back.
+//! takes its own back. Those of a transaction are laid over its snapshot and committed by nobody.
 
 use crate::error::EngineError;
 use crate::layout::Space;
-use crate::store::Store;
+use crate::store::{Store, View};
 use fjall::Slice;
 use std::collections::HashMap;
 
 type Cell = (Space, Slice);
 
-/// Pending writes over a store. `None` is a removal.
+/// Pending writes. `None` is a removal.
+pub(crate) type Writes = HashMap<Cell, Option<Slice>>;
+
+/// Pending writes over a store, or over a snapshot of it.
 pub(crate) struct Group<'a> {
     store: &'a Store,
-    writes: HashMap<Cell, Option<Slice>>,
+    snapshot: Option<View<'a>>,
+    writes: Writes,
     undo: Vec<(Cell, Option<Option<Slice>>)>,
     bytes: usize,
 }
 
 impl<'a> Group<'a> {
     pub(crate) fn new(store: &'a Store) -> Self {
-        Self { store, writes: HashMap::new(), undo: Vec::new(), bytes: 0 }
+        Self { store, snapshot: None, writes: HashMap::new(), undo: Vec::new(), bytes: 0 }
+    }
+
+    /// What a transaction wrote, over its snapshot.
+    pub(crate) fn over(store: &'a Store, snapshot: View<'a>, writes: Writes) -> Self {
+        Self { store, snapshot: Some(snapshot), writes, undo: Vec::new(), bytes: 0 }
+    }
+
+    /// What the writes are laid over.
+    pub(crate) fn view(&self) -> View<'a> {
+        self.snapshot.clone().unwrap_or_else(|| self.store.view())
+    }
+
+    /// The writes alone.
+    pub(crate) fn into_writes(self) -> Writes {
+        self.writes
     }
 
     /// The value of a key as this group leaves it.
@@ -29,7 +48,10 @@ impl<'a> Group<'a> {
         {
             return Ok(value.clone());
         }
-        self.store.get(space, key)
+        match &self.snapshot {
+            Some(view) => view.get(space, key),
+            None => self.store.get(space, key),
+        }
     }
 
     /// Sets a value.

@@ -1,68 +1,127 @@
-//! One batch of writes: existence, preconditions, rules, updates, unique indexes; and from them documents,
-//! index entries, changes and counters, all into the group.
+//! What is written at once, into the group: a batch, or what a transaction wrote. All of it or, on an
+//! error, parts that the caller takes back.
 
-use super::effects::{Delta, Effects};
+use super::effects::Effects;
+use super::writer::{Done, Effect, Present, Writer};
 use super::{Committer, Group, Shared, WriteRequest};
-use crate::catalog::{Collection, Database};
+use crate::catalog::Database;
 use crate::changes::{self, Kind, Texts};
 use crate::document;
-use crate::engine::{
-    Actor, ChangePosition, CollectionName, Commit, DatabaseName, DocumentId, Precondition, UpdateSpec,
-    WriteOp, Written,
-};
+use crate::engine::{Actor, ChangePosition, CollectionName, Commit, DatabaseName, WriteOp, Written};
 use crate::error::EngineError;
+use crate::history::Changed;
 use crate::layout::{self, Space};
-use crate::rules::{Documents, Method};
-use crate::update::{Context, Update};
-use bson::RawDocument;
-use fjall::Slice;
+use crate::matching::Selections;
+use crate::outbox;
+use crate::scope::{Created, Latest};
+use crate::transaction::Prepared;
 use std::sync::Arc;
 
-/// A batch to apply.
-pub(super) struct Batch {
-    pub(super) database: DatabaseName,
-    pub(super) operations: Vec<WriteOp>,
-    pub(super) actor: Actor,
+/// Operations that are applied together.
+#[derive(Clone)]
+pub(crate) struct Batch {
+    pub(crate) operations: Arc<Vec<WriteOp>>,
+    pub(crate) actor: Actor,
+    /// What searches found before; without, they run in the committer.
+    pub(crate) selections: Option<Arc<Selections>>,
 }
 
-/// What one batch did.
-struct Applied {
-    number: u64,
-    written: Vec<Written>,
-    deltas: Vec<Delta>,
+/// What is written at once.
+pub(crate) enum Work {
+    Batch(Batch),
+    Transaction(Box<Prepared>),
 }
 
-/// One batch while it is applied.
-pub(super) struct Writer<'a, 'g> {
-    shared: &'a Shared,
-    pub(super) group: &'a mut Group<'g>,
+/// Where it is written.
+pub(super) struct Target<'a> {
+    pub(super) shared: &'a Shared,
     pub(super) database: &'a Arc<Database>,
-    actor: &'a Actor,
-    applied: Applied,
-}
-
-/// A document on its way into the store.
-struct Put<'a> {
-    collection: &'a Arc<Collection>,
-    id: &'a DocumentId,
-    present: Option<&'a RawDocument>,
-    /// Stored bytes, version not yet set.
-    stored: Vec<u8>,
+    /// Collections that the work needs and that were made for it.
+    pub(super) created: &'a Created,
 }
 
 fn creates(operation: &WriteOp) -> bool {
-    matches!(operation, WriteOp::Insert { .. } | WriteOp::Replace { .. })
+    match operation {
+        WriteOp::Insert { .. } | WriteOp::Replace { .. } => true,
+        WriteOp::UpdateMatching { upsert, .. } => *upsert,
+        WriteOp::FindAndModify(asked) => asked.upsert,
+        _ => false,
+    }
 }
 
-/// Collections that a request of a trusted actor writes to and that are not there, each once.
-pub(super) fn missing_collections(shared: &Shared, request: &WriteRequest) -> Vec<CollectionName> {
-    if matches!(request.actor, Actor::Ruled(_)) {
-        return Vec::new();
+/// Collections that an operation of a trusted actor creates where they are missing.
+pub(crate) fn created_by<'a>(
+    actor: &Actor,
+    operations: &'a [WriteOp],
+) -> impl Iterator<Item = &'a CollectionName> + use<'a> {
+    let trusted = matches!(actor, Actor::Trusted);
+    operations.iter().filter(move |operation| trusted && creates(operation)).filter_map(WriteOp::collection)
+}
+
+impl Batch {
+    pub(crate) fn new(operations: Vec<WriteOp>, actor: &Actor) -> Self {
+        Self { operations: Arc::new(operations), actor: actor.clone(), selections: None }
     }
+
+    /// Says which operation failed, where there are several.
+    pub(crate) fn at(&self, index: usize, error: EngineError) -> EngineError {
+        match error {
+            // Not of the operation: the batch is tried again.
+            EngineError::TransactionConflict => error,
+            error if self.operations.len() > 1 => {
+                EngineError::BatchOperation { index, source: Box::new(error) }
+            }
+            error => error,
+        }
+    }
+
+    /// Does all operations.
+    pub(crate) fn apply(&self, writer: &mut Writer<'_, '_>) -> Result<Vec<Written>, EngineError> {
+        let mut written = Vec::with_capacity(self.operations.len());
+        for (index, operation) in self.operations.iter().enumerate() {
+            let selection = self.selections.as_ref().and_then(|selections| selections.of(index));
+            let done = writer.operation(operation, selection);
+            written.push(done.map_err(|error| self.at(index, error))?);
+        }
+        Ok(written)
+    }
+}
+
+impl Work {
+    fn actor(&self) -> &Actor {
+        match self {
+            Self::Batch(batch) => &batch.actor,
+            // Rules decided when the operations ran, on documents that are still the same.
+            Self::Transaction(_) => &Actor::Trusted,
+        }
+    }
+
+    /// Collections that it creates where they are missing.
+    fn created(&self) -> Vec<&CollectionName> {
+        match self {
+            Self::Batch(batch) => created_by(&batch.actor, &batch.operations).collect(),
+            Self::Transaction(prepared) => prepared.created().collect(),
+        }
+    }
+
+    /// Whether it puts something into an outbox, which a database without collections has, too.
+    fn notes(&self) -> bool {
+        match self {
+            Self::Batch(batch) => {
+                let notes =
+                    |operation: &WriteOp| matches!(operation, WriteOp::Emit { .. } | WriteOp::Enqueue { .. });
+                matches!(batch.actor, Actor::Trusted) && batch.operations.iter().any(notes)
+            }
+            Self::Transaction(prepared) => !prepared.outgoing.is_empty(),
+        }
+    }
+}
+
+/// Collections that a request creates, each once.
+fn missing_collections(shared: &Shared, request: &WriteRequest) -> Vec<CollectionName> {
     let database = shared.catalog.database(&request.database);
     let mut missing: Vec<CollectionName> = Vec::new();
-    for operation in request.operations.iter().filter(|operation| creates(operation)) {
-        let Some(name) = operation.collection() else { continue };
+    for name in request.work.created() {
         let known = database.as_ref().is_some_and(|database| database.collection(name).is_some());
         if !known && !missing.contains(name) {
             missing.push(name.clone());
@@ -71,297 +130,182 @@ pub(super) fn missing_collections(shared: &Shared, request: &WriteRequest) -> Ve
     missing
 }
 
-/// Whether the request has to create a collection.
-pub(super) fn needs_collection(shared: &Shared, request: &WriteRequest) -> bool {
-    !missing_collections(shared, request).is_empty()
+/// Whether the request has to create its database or a collection.
+pub(super) fn needs_definitions(shared: &Shared, request: &WriteRequest) -> bool {
+    let is_new = || shared.catalog.database(&request.database).is_none();
+    !missing_collections(shared, request).is_empty() || (request.work.notes() && is_new())
 }
 
-/// Applies a batch to the group: all of it or, on an error, parts that the caller takes back.
+/// Applies work to the group.
 pub(super) fn apply(
     shared: &Shared,
     group: &mut Group<'_>,
     effects: &mut Effects,
-    batch: Batch,
+    (name, work): (&DatabaseName, &Work),
 ) -> Result<Commit, EngineError> {
-    let database = shared.catalog.database(&batch.database);
-    let Some(database) = database else { return Err(nothing_there(&batch)) };
-    apply_in(shared, group, effects, &database, batch)
+    let database = shared.catalog.database(name);
+    // Where there is no database there is nothing to find, and what would create it came another way.
+    let database = database.unwrap_or_else(|| Arc::new(Database::new(0, name.clone())));
+    let target = Target { shared, database: &database, created: &Created::default() };
+    apply_in(&target, group, effects, work)
 }
 
-/// The same in a database that may not be in the catalog yet.
-pub(super) fn apply_in(
-    shared: &Shared,
+fn apply_in(
+    target: &Target<'_>,
     group: &mut Group<'_>,
     effects: &mut Effects,
-    database: &Arc<Database>,
-    batch: Batch,
+    work: &Work,
 ) -> Result<Commit, EngineError> {
+    let Target { shared, database, created } = *target;
     let number = effects.last_commit() + 1;
-    let applied = Applied { number, written: Vec::with_capacity(batch.operations.len()), deltas: Vec::new() };
-    let mut writer = Writer { shared, group, database, actor: &batch.actor, applied };
-    let several = batch.operations.len() > 1;
-    for (index, operation) in batch.operations.into_iter().enumerate() {
-        writer.operation(operation).map_err(|error| at(several, index, error))?;
+    let mut writer = Writer {
+        shared,
+        group,
+        database,
+        scope: &Latest { database, created },
+        actor: work.actor(),
+        earlier: effects.changed(database.id),
+        waiting: effects.outgoing(database, &shared.outboxes),
+        number,
+        done: Done::default(),
+    };
+    let written = match work {
+        Work::Batch(batch) => batch.apply(&mut writer)?,
+        Work::Transaction(prepared) => {
+            prepared.validate(shared, database, writer.earlier)?;
+            write_net(&mut writer, prepared)?
+        }
+    };
+    let done = writer.done;
+    if done.effects.is_empty() {
+        return Ok(Commit { number: effects.last_commit(), written });
     }
-    let Applied { written, deltas, .. } = writer.applied;
-    effects.merge(database, number, written.len() as u64, deltas);
+    check_bytes(target, effects, done.bytes)?;
+    put_effects(database, group, number, &done.effects);
+    effects.merge(database, number, done);
     Ok(Commit { number, written })
 }
 
-fn at(several: bool, index: usize, error: EngineError) -> EngineError {
-    if several { EngineError::BatchOperation { index, source: Box::new(error) } } else { error }
-}
-
-fn nothing_there(batch: &Batch) -> EngineError {
-    let Some(operation) = batch.operations.first() else {
-        return EngineError::InvalidQuery("a batch has at least one operation".into());
-    };
-    at(batch.operations.len() > 1, 0, not_there(&batch.actor, operation))
-}
-
-fn not_there(actor: &Actor, operation: &WriteOp) -> EngineError {
-    let collection = operation.collection().map(ToString::to_string).unwrap_or_default();
-    match (actor, operation) {
-        (Actor::Ruled(_), _) => EngineError::Denied { collection },
-        (Actor::Trusted, WriteOp::Update { id, .. } | WriteOp::Delete { id, .. }) => {
-            EngineError::DocumentNotFound { collection, id: id.to_string() }
+/// Writes what a validated transaction wrote.
+fn write_net(writer: &mut Writer<'_, '_>, prepared: &Prepared) -> Result<Vec<Written>, EngineError> {
+    let mut written = Vec::new();
+    for change in &prepared.changed {
+        let collection = writer.scope.collection(&change.collection.name)?;
+        let collection = collection.ok_or(EngineError::TransactionConflict)?;
+        let present = writer.present(&collection, &change.id)?;
+        if !prepared.is_unchecked(writer.shared) && present != change.before {
+            return Err(EngineError::TransactionConflict);
         }
-        (Actor::Trusted, _) => EngineError::CollectionNotFound(collection),
-    }
-}
-
-impl Writer<'_, '_> {
-    fn operation(&mut self, operation: WriteOp) -> Result<(), EngineError> {
-        let collection = operation.collection().and_then(|name| self.database.collection(name));
-        let Some(collection) = collection else {
-            return Err(not_there(self.actor, &operation));
-        };
-        match operation {
-            WriteOp::Insert { document, .. } => self.insert(&collection, &document),
-            WriteOp::Replace { id, document, precondition, .. } => {
-                self.replace(&collection, &id, &document, precondition)
+        match (&present, &change.after) {
+            (_, Some(after)) => {
+                let stored = writer.put(&collection, &change.id, present.as_ref(), after.to_vec())?;
+                let document = document::to_stored(&stored)?;
+                let is_new = present.is_none();
+                written.push(if is_new { Written::Created(document) } else { Written::Changed(document) });
             }
-            WriteOp::Update { id, update, precondition, .. } => {
-                self.update(&collection, &id, &update, precondition)
+            (Some(stored), None) => {
+                writer.take_out(Present { collection: &collection, id: &change.id, stored })?;
+                written.push(Written::Removed(change.id.clone()));
             }
-            WriteOp::Delete { id, precondition, .. } => self.delete(&collection, &id, precondition),
-            WriteOp::UpdateMatching { .. }
-            | WriteOp::DeleteMatching { .. }
-            | WriteOp::FindAndModify(_)
-            | WriteOp::Emit { .. }
-            | WriteOp::Enqueue { .. } => Err(EngineError::Closed),
+            (None, None) => {}
         }
     }
-
-    fn present(&self, collection: &Collection, id: &DocumentId) -> Result<Option<Slice>, EngineError> {
-        let key = layout::document(self.database.id, collection.id, id.as_str());
-        self.group.get(Space::Documents, &key)
+    for noted in &prepared.outgoing {
+        writer.note(noted.clone())?;
     }
+    Ok(written)
+}
 
-    fn allow(
-        &self,
-        collection: &Collection,
-        method: Method,
-        documents: Documents<'_>,
-    ) -> Result<(), EngineError> {
-        if collection.rules.allow(self.actor, method, documents) {
-            Ok(())
-        } else {
-            Err(EngineError::Denied { collection: collection.name.to_string() })
+/// Refuses growth beyond the budget of the database; what takes space away goes on.
+fn check_bytes(target: &Target<'_>, effects: &Effects, more: i64) -> Result<(), EngineError> {
+    let most = target.shared.options.database_bytes_max;
+    if most == 0 || more <= 0 {
+        return Ok(());
+    }
+    let bytes = effects.bytes(target.database).saturating_add_signed(more);
+    if bytes > most {
+        return Err(EngineError::LimitExceeded(format!(
+            "the database would have {bytes} bytes, {most} are allowed; remove documents or indexes"
+        )));
+    }
+    Ok(())
+}
+
+/// The change feed and the outbox.
+fn put_effects(database: &Database, group: &mut Group<'_>, commit: u64, effects: &[Effect]) {
+    for (index, effect) in (0..).zip(effects) {
+        let position = ChangePosition { commit, index };
+        match effect {
+            Effect::Document(changed) => {
+                group.put(Space::Changes, layout::change(database.id, position), entry(changed));
+            }
+            Effect::Outgoing(noted) => {
+                let key = outbox::key(database.id, noted.outbox, position);
+                group.put(Space::Catalog, key, noted.value.as_slice());
+            }
         }
-    }
-
-    fn allow_create(&self, collection: &Collection, stored: &[u8]) -> Result<(), EngineError> {
-        let (_, new) = document::split(stored)?;
-        self.allow(collection, Method::Create, Documents { present: Some(new), new: Some(new) })
-    }
-
-    fn insert(&mut self, collection: &Arc<Collection>, given: &RawDocument) -> Result<(), EngineError> {
-        let id = match document::id_of(given)? {
-            Some(id) => id,
-            None => DocumentId::parse(&uuid::Uuid::now_v7().simple().to_string())?,
-        };
-        let stored = document::prepare(given, &id, &self.shared.options)?;
-        self.allow_create(collection, &stored)?;
-        if self.present(collection, &id)?.is_some() {
-            return Err(EngineError::DocumentExists {
-                collection: collection.name.to_string(),
-                id: id.to_string(),
-            });
-        }
-        self.put(Put { collection, id: &id, present: None, stored })
-    }
-
-    fn replace(
-        &mut self,
-        collection: &Arc<Collection>,
-        id: &DocumentId,
-        given: &RawDocument,
-        precondition: Precondition,
-    ) -> Result<(), EngineError> {
-        if document::id_of(given)?.is_some_and(|own| own != *id) {
-            return Err(EngineError::InvalidDocument("`_id` in the document is another one".into()));
-        }
-        let stored = document::prepare(given, id, &self.shared.options)?;
-        let Some(before) = self.present(collection, id)? else {
-            self.allow_create(collection, &stored)?;
-            check_precondition(precondition, None, id)?;
-            return self.put(Put { collection, id, present: None, stored });
-        };
-        let (version, present) = document::split(&before)?;
-        let (_, new) = document::split(&stored)?;
-        self.allow(collection, Method::Update, Documents { present: Some(present), new: Some(new) })?;
-        check_precondition(precondition, Some(version), id)?;
-        self.put(Put { collection, id, present: Some(present), stored })
-    }
-
-    fn update(
-        &mut self,
-        collection: &Arc<Collection>,
-        id: &DocumentId,
-        update: &UpdateSpec,
-        precondition: Precondition,
-    ) -> Result<(), EngineError> {
-        let update = Update::parse(update)?;
-        let Some(before) = self.present(collection, id)? else {
-            return self.missing(collection, id, Method::Update, precondition);
-        };
-        let (version, present) = document::split(&before)?;
-        let context = Context { filter: None, inserting: false, now: bson::DateTime::now() };
-        let changed = update.apply_to(present, &context)?;
-        let new = changed.as_deref().unwrap_or(present);
-        let stored = document::prepare(new, id, &self.shared.options)?;
-        self.allow(collection, Method::Update, Documents { present: Some(present), new: Some(new) })?;
-        check_precondition(precondition, Some(version), id)?;
-        if changed.is_none() {
-            self.applied.written.push(Written::Changed(document::to_stored(&before)?));
-            return Ok(());
-        }
-        self.put(Put { collection, id, present: Some(present), stored })
-    }
-
-    /// The answer where a document that has to exist does not: one that a ruled actor cannot learn from.
-    fn missing(
-        &self,
-        collection: &Collection,
-        id: &DocumentId,
-        method: Method,
-        precondition: Precondition,
-    ) -> Result<(), EngineError> {
-        self.allow(collection, method, Documents::default())?;
-        check_precondition(precondition, None, id)?;
-        Err(EngineError::DocumentNotFound { collection: collection.name.to_string(), id: id.to_string() })
-    }
-
-    fn delete(
-        &mut self,
-        collection: &Arc<Collection>,
-        id: &DocumentId,
-        precondition: Precondition,
-    ) -> Result<(), EngineError> {
-        let Some(before) = self.present(collection, id)? else {
-            return self.missing(collection, id, Method::Delete, precondition);
-        };
-        let (version, present) = document::split(&before)?;
-        self.allow(collection, Method::Delete, Documents { present: Some(present), new: None })?;
-        check_precondition(precondition, Some(version), id)?;
-        self.index(collection, id, Some(present), None)?;
-        let key = layout::document(self.database.id, collection.id, id.as_str());
-        self.group.remove(Space::Documents, key);
-        self.change(collection, id, Kind::Removed, (Some(present), &[]));
-        self.applied.deltas.push((Arc::clone(collection), -1));
-        self.applied.written.push(Written::Removed(id.clone()));
-        Ok(())
-    }
-
-    fn put(&mut self, put: Put<'_>) -> Result<(), EngineError> {
-        let Put { collection, id, present, mut stored } = put;
-        document::set_version(&mut stored, self.applied.number);
-        let written = document::to_stored(&stored)?;
-        self.index(collection, id, present, Some(&written.document))?;
-        let kind = if present.is_some() { Kind::Modified } else { Kind::Added };
-        self.change(collection, id, kind, (present, written.document.as_bytes()));
-        let key = layout::document(self.database.id, collection.id, id.as_str());
-        self.group.put(Space::Documents, key, stored);
-        if present.is_none() {
-            self.applied.deltas.push((Arc::clone(collection), 1));
-            self.applied.written.push(Written::Created(written));
-        } else {
-            self.applied.written.push(Written::Changed(written));
-        }
-        Ok(())
-    }
-
-    fn change(
-        &mut self,
-        collection: &Collection,
-        id: &DocumentId,
-        kind: Kind,
-        (before, document): (Option<&RawDocument>, &[u8]),
-    ) {
-        let index = self.applied.written.len() as u32;
-        let key = layout::change(self.database.id, ChangePosition { commit: self.applied.number, index });
-        let before = before.filter(|_| collection.rules.listing_looks_at_documents());
-        let before = before.map_or(&[][..], RawDocument::as_bytes);
-        let texts = Texts { id: id.as_str(), before, document };
-        self.group.put(Space::Changes, key, changes::encode(collection, kind, texts));
     }
 }
 
-fn check_precondition(
-    precondition: Precondition,
-    present: Option<u64>,
-    id: &DocumentId,
-) -> Result<(), EngineError> {
-    let holds = match precondition {
-        Precondition::Any => true,
-        Precondition::Version(version) => present == Some(version),
-        Precondition::Absent => present.is_none(),
+fn entry(changed: &Changed) -> Vec<u8> {
+    let kind = match (&changed.before, &changed.after) {
+        (None, _) => Kind::Added,
+        (Some(_), Some(_)) => Kind::Modified,
+        (Some(_), None) => Kind::Removed,
     };
-    if holds { Ok(()) } else { Err(EngineError::PreconditionFailed { id: id.to_string() }) }
+    let before = changed.before.as_deref().filter(|_| changed.collection.rules.listing_looks_at_documents());
+    let texts =
+        Texts { id: changed.id.as_str(), before: bytes(before), document: bytes(changed.after.as_deref()) };
+    changes::encode(&changed.collection, kind, texts)
+}
+
+/// The document in stored bytes, without its version.
+fn bytes(stored: Option<&[u8]>) -> &[u8] {
+    let document = stored.and_then(|stored| document::split(stored).ok());
+    document.map_or(&[], |(_, document)| document.as_bytes())
 }
 
 impl Committer {
     /// Creates the collections that a trusted write needs, and writes, in one commit.
     pub(super) fn create_and_write(&mut self, request: WriteRequest) {
-        let WriteRequest { answer, .. } = &request;
-        if answer.is_closed() {
+        if request.answer.is_closed() {
             return;
         }
         let missing = missing_collections(&self.shared, &request);
-        let WriteRequest { database, operations, actor, answer } = request;
-        let result = self.write_with_new(missing, Batch { database, operations, actor });
+        let WriteRequest { database, work, answer } = request;
+        let result = self.write_with_new(missing, (&database, &work));
+        if let (Work::Transaction(_), Err(EngineError::TransactionConflict)) = (&work, &result) {
+            self.shared.history.count_conflict();
+        }
         let _ = answer.send(result);
     }
 
-    fn write_with_new(&mut self, missing: Vec<CollectionName>, batch: Batch) -> Result<Commit, EngineError> {
+    fn write_with_new(
+        &mut self,
+        missing: Vec<CollectionName>,
+        (name, work): (&DatabaseName, &Work),
+    ) -> Result<Commit, EngineError> {
         let shared = Arc::clone(&self.shared);
         let mut group = Group::new(&shared.store);
-        let (database, new_database) = self.database_or_new(&batch.database, &mut group)?;
-        // Evaluated in a copy of the database that has the new collections: nobody else sees them yet.
-        let staged = Arc::new(Database::new(database.id, database.name.clone()));
-        staged.set_feed(database.feed());
-        database.collections("").into_iter().for_each(|collection| staged.put(collection));
-        let mut created = Vec::with_capacity(missing.len());
-        for name in missing {
-            let collection = self.new_collection(&database, name, Default::default(), &mut group)?;
-            staged.put(Arc::clone(&collection));
-            created.push(collection);
-        }
-        if staged.collection_count() > shared.options.collections_per_database_max {
+        let (database, new_database) = self.database_or_new(name, &mut group)?;
+        if database.collection_count() + missing.len() > shared.options.collections_per_database_max {
             return Err(super::definitions::too_many_collections(&shared.options));
         }
+        let mut created = Created::with_capacity(missing.len());
+        for name in missing {
+            let collection = self.new_collection(&database, name.clone(), Default::default(), &mut group)?;
+            created.insert(name, collection);
+        }
         let mut effects = Effects::new(self.last_commit);
-        let commit = apply_in(&shared, &mut group, &mut effects, &staged, batch)?;
+        let target = Target { shared: &shared, database: &database, created: &created };
+        let commit = apply_in(&target, &mut group, &mut effects, work)?;
         effects.record(&mut group)?;
         self.commit(group, effects.last_commit())?;
-        effects.publish();
-        database.set_feed(staged.feed());
-        created.into_iter().for_each(|collection| database.put(collection));
+        created.into_values().for_each(|collection| database.put(collection));
         if new_database {
             shared.catalog.insert(database);
         }
-        self.shared.announce(std::iter::once(&staged.name), self.last_commit);
+        self.take_over(&mut effects);
         Ok(commit)
     }
 }

@@ -81,8 +81,8 @@ pub enum WriteOp {
     },
     /// Changes or removes the first document in an order that a filter matches, and gives it back.
     FindAndModify(FindAndModify),
-    /// Publishes an event once the commit is durable: kept in the change feed, relayed at least once, and
-    /// told apart by its place there.
+    /// Publishes an event once the commit is durable: kept in the outbox, relayed at least once, and told
+    /// apart by its place there. Trusted actors only.
     Emit {
         /// Topic on the event bus.
         topic: String,
@@ -201,8 +201,9 @@ pub enum Written {
 /// The answer to a batch: durable when it is returned.
 #[derive(Debug, Clone)]
 pub struct Commit {
-    /// The commit number.
+    /// The commit number; that of the last commit before, where nothing was to be written.
     pub number: u64,
-    /// One entry for each write, in order.
+    /// One entry for each write, in order; of a transaction, one for each document that is other than in
+    /// its snapshot, as it is now.
     pub written: Vec<Written>,
 }

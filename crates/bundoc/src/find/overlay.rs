@@ -19,7 +19,6 @@ pub(crate) struct Overlay {
 
 impl Overlay {
     /// Puts the newest state of a document.
-    #[allow(dead_code, reason = "interactive transactions lay what they wrote over their snapshot with it")]
     pub(crate) fn set(&mut self, id: DocumentId, stored: Option<Slice>) {
         self.documents.insert(id, stored);
     }

@@ -1,0 +1,408 @@
+//! Writes of single documents: existence, preconditions, rules, updates, unique indexes; and from them
+//! documents and index entries in the group, and a note of what happened. Used by the committer on the
+//! newest state, and by transactions on theirs.
+
+use super::{Group, Shared};
+use crate::catalog::{Collection, Database};
+use crate::document;
+use crate::engine::{Actor, CollectionName, DocumentId, Precondition, StoredDocument, WriteOp, Written};
+use crate::error::EngineError;
+use crate::filter::Filter;
+use crate::history::Changed;
+use crate::layout::{self, Space};
+use crate::matching::Selection;
+use crate::outbox::{self, Counts, Noted};
+use crate::rules::{Documents, Method};
+use crate::scope::Scope;
+use crate::update::{Context, Update};
+use bson::{DateTime, Document, RawDocument, RawDocumentBuf};
+use fjall::Slice;
+use std::sync::Arc;
+
+/// One batch while it is applied, or the writes of a transaction.
+pub(crate) struct Writer<'a, 'g> {
+    pub(crate) shared: &'a Shared,
+    pub(crate) group: &'a mut Group<'g>,
+    pub(crate) database: &'a Arc<Database>,
+    pub(crate) scope: &'a dyn Scope,
+    pub(crate) actor: &'a Actor,
+    /// What the group has changed in the database before.
+    pub(crate) earlier: &'a [Changed],
+    /// What waits in the outboxes of the database before it.
+    pub(crate) waiting: Counts,
+    /// The version of documents that are written.
+    pub(crate) number: u64,
+    pub(crate) done: Done,
+}
+
+/// What was done.
+#[derive(Default)]
+pub(crate) struct Done {
+    /// In order; the place of each is its index in the commit.
+    pub(crate) effects: Vec<Effect>,
+    /// Stored bytes more or fewer.
+    pub(crate) bytes: i64,
+    /// Bytes of documents that operations with a filter read and wrote.
+    pub(crate) matching_bytes: usize,
+}
+
+/// One thing that happened.
+pub(crate) enum Effect {
+    Document(Changed),
+    Outgoing(Noted),
+}
+
+/// How a document is changed.
+pub(crate) enum Change<'a> {
+    Update(Update),
+    Replace(&'a RawDocument),
+}
+
+/// A document that is there.
+#[derive(Clone, Copy)]
+pub(crate) struct Present<'a> {
+    pub(crate) collection: &'a Arc<Collection>,
+    pub(crate) id: &'a DocumentId,
+    pub(crate) stored: &'a Slice,
+}
+
+/// A document after a change that may have changed nothing.
+pub(crate) struct Outcome {
+    pub(crate) stored: Slice,
+    pub(crate) is_other: bool,
+}
+
+impl Writer<'_, '_> {
+    /// Does one operation.
+    pub(crate) fn operation(
+        &mut self,
+        operation: &WriteOp,
+        selection: Option<&Selection>,
+    ) -> Result<Written, EngineError> {
+        if let Some(noted) = outbox::note(operation, &self.shared.options)? {
+            return self.note(noted);
+        }
+        let collection = operation.collection().map(|name| self.scope.collection(name)).transpose()?;
+        let Some(collection) = collection.flatten() else {
+            return not_there(self.actor, operation);
+        };
+        match operation {
+            WriteOp::Insert { document, .. } => self.insert(&collection, document),
+            WriteOp::Replace { id, document, precondition, .. } => {
+                self.replace(&collection, id, document, *precondition)
+            }
+            WriteOp::Update { id, update, precondition, .. } => {
+                let change = Change::Update(Update::parse(update)?);
+                self.update(&collection, id, &change, *precondition)
+            }
+            WriteOp::Delete { id, precondition, .. } => self.delete(&collection, id, *precondition),
+            _ => self.matching(&collection, operation, selection),
+        }
+    }
+
+    /// Takes an entry for an outbox.
+    pub(super) fn note(&mut self, noted: Noted) -> Result<Written, EngineError> {
+        if matches!(self.actor, Actor::Ruled(_)) {
+            return Err(EngineError::Denied { collection: "events and jobs".into() });
+        }
+        let own = |effect: &&Effect| matches!(effect, Effect::Outgoing(own) if own.outbox == noted.outbox);
+        let waiting = self.waiting.of(noted.outbox) + self.done.effects.iter().filter(own).count() as u64;
+        let most = self.shared.options.outbox_entries_max;
+        if waiting >= most {
+            return Err(EngineError::LimitExceeded(format!(
+                "{most} events or jobs of the database wait to be handed on; no more are taken until some were"
+            )));
+        }
+        self.done.effects.push(Effect::Outgoing(noted));
+        Ok(Written::Noted)
+    }
+
+    /// The stored bytes of a document.
+    pub(crate) fn present(
+        &self,
+        collection: &Collection,
+        id: &DocumentId,
+    ) -> Result<Option<Slice>, EngineError> {
+        self.scope.read(&collection.name, id);
+        self.group.get(Space::Documents, &layout::document(self.database.id, collection.id, id.as_str()))
+    }
+
+    /// Whether the rules allow it.
+    pub(crate) fn allows(
+        &self,
+        collection: &Collection,
+        method: Method,
+        documents: Documents<'_>,
+    ) -> Result<bool, EngineError> {
+        Ok(collection.rules.allow(self.actor, method, documents))
+    }
+
+    pub(crate) fn allow(
+        &self,
+        collection: &Collection,
+        method: Method,
+        documents: Documents<'_>,
+    ) -> Result<(), EngineError> {
+        if self.allows(collection, method, documents)? {
+            Ok(())
+        } else {
+            Err(EngineError::Denied { collection: collection.name.to_string() })
+        }
+    }
+
+    fn insert(&mut self, collection: &Arc<Collection>, given: &RawDocument) -> Result<Written, EngineError> {
+        let id = document::id_of(given)?;
+        let (_, stored) = self.create(collection, id, given)?;
+        Ok(Written::Created(document::to_stored(&stored)?))
+    }
+
+    /// Creates a document, under a new id where none is given.
+    pub(crate) fn create(
+        &mut self,
+        collection: &Arc<Collection>,
+        id: Option<DocumentId>,
+        given: &RawDocument,
+    ) -> Result<(DocumentId, Slice), EngineError> {
+        let id = match id {
+            Some(id) => id,
+            None => DocumentId::parse(&uuid::Uuid::now_v7().simple().to_string())?,
+        };
+        let stored = document::prepare(given, &id, &self.shared.options)?;
+        self.allow_create(collection, &stored)?;
+        if self.present(collection, &id)?.is_some() {
+            return Err(EngineError::DocumentExists {
+                collection: collection.name.to_string(),
+                id: id.to_string(),
+            });
+        }
+        let stored = self.put(collection, &id, None, stored)?;
+        Ok((id, stored))
+    }
+
+    fn allow_create(&self, collection: &Collection, stored: &[u8]) -> Result<(), EngineError> {
+        let (_, new) = document::split(stored)?;
+        self.allow(collection, Method::Create, Documents { present: Some(new), new: Some(new) })
+    }
+
+    fn replace(
+        &mut self,
+        collection: &Arc<Collection>,
+        id: &DocumentId,
+        given: &RawDocument,
+        precondition: Precondition,
+    ) -> Result<Written, EngineError> {
+        let stored = replacement(given, id, self.shared)?;
+        let Some(before) = self.present(collection, id)? else {
+            self.allow_create(collection, &stored)?;
+            check_precondition(precondition, None, id)?;
+            let stored = self.put(collection, id, None, stored)?;
+            return Ok(Written::Created(document::to_stored(&stored)?));
+        };
+        let (version, present) = document::split(&before)?;
+        let (_, new) = document::split(&stored)?;
+        self.allow(collection, Method::Update, Documents { present: Some(present), new: Some(new) })?;
+        check_precondition(precondition, Some(version), id)?;
+        let stored = self.put(collection, id, Some(&before), stored)?;
+        Ok(Written::Changed(document::to_stored(&stored)?))
+    }
+
+    fn update(
+        &mut self,
+        collection: &Arc<Collection>,
+        id: &DocumentId,
+        change: &Change<'_>,
+        precondition: Precondition,
+    ) -> Result<Written, EngineError> {
+        let Some(before) = self.present(collection, id)? else {
+            return self.missing(collection, id, Method::Update, precondition);
+        };
+        let present = Present { collection, id, stored: &before };
+        let outcome = self.change(present, change, None, precondition)?;
+        Ok(Written::Changed(document::to_stored(&outcome.stored)?))
+    }
+
+    /// Changes a document. Where it would stay as it is, nothing is written.
+    pub(crate) fn change(
+        &mut self,
+        Present { collection, id, stored: before }: Present<'_>,
+        change: &Change<'_>,
+        filter: Option<&Filter>,
+        precondition: Precondition,
+    ) -> Result<Outcome, EngineError> {
+        let (version, present) = document::split(before)?;
+        let stored = match change {
+            Change::Update(update) => self.updated(id, present, update, filter)?,
+            Change::Replace(given) => Some(replacement(given, id, self.shared)?),
+        };
+        let new = match &stored {
+            Some(stored) => document::split(stored)?.1,
+            None => present,
+        };
+        self.allow(collection, Method::Update, Documents { present: Some(present), new: Some(new) })?;
+        check_precondition(precondition, Some(version), id)?;
+        if new.as_bytes() == present.as_bytes() {
+            return Ok(Outcome { stored: before.clone(), is_other: false });
+        }
+        let stored = self.put(collection, id, Some(before), stored.unwrap_or_default())?;
+        Ok(Outcome { stored, is_other: true })
+    }
+
+    /// The stored bytes of an updated document; `None` where it stays as it is.
+    fn updated(
+        &self,
+        id: &DocumentId,
+        present: &RawDocument,
+        update: &Update,
+        filter: Option<&Filter>,
+    ) -> Result<Option<Vec<u8>>, EngineError> {
+        let context = Context { filter, inserting: false, now: DateTime::now() };
+        let Some(new) = update.apply_to(present, &context)? else { return Ok(None) };
+        document::prepare(&new, id, &self.shared.options).map(Some)
+    }
+
+    /// The answer where a document that has to exist does not: one that a ruled actor cannot learn from.
+    fn missing(
+        &self,
+        collection: &Collection,
+        id: &DocumentId,
+        method: Method,
+        precondition: Precondition,
+    ) -> Result<Written, EngineError> {
+        self.allow(collection, method, Documents::default())?;
+        check_precondition(precondition, None, id)?;
+        Err(EngineError::DocumentNotFound { collection: collection.name.to_string(), id: id.to_string() })
+    }
+
+    fn delete(
+        &mut self,
+        collection: &Arc<Collection>,
+        id: &DocumentId,
+        precondition: Precondition,
+    ) -> Result<Written, EngineError> {
+        let Some(before) = self.present(collection, id)? else {
+            return self.missing(collection, id, Method::Delete, precondition);
+        };
+        self.remove(Present { collection, id, stored: &before }, precondition)?;
+        Ok(Written::Removed(id.clone()))
+    }
+
+    /// Removes a document, if the rules allow it.
+    pub(crate) fn remove(
+        &mut self,
+        document: Present<'_>,
+        precondition: Precondition,
+    ) -> Result<(), EngineError> {
+        let (version, present) = document::split(document.stored)?;
+        self.allow(document.collection, Method::Delete, Documents { present: Some(present), new: None })?;
+        check_precondition(precondition, Some(version), document.id)?;
+        self.take_out(document)
+    }
+
+    /// Removes a document.
+    pub(crate) fn take_out(
+        &mut self,
+        Present { collection, id, stored: before }: Present<'_>,
+    ) -> Result<(), EngineError> {
+        let (_, present) = document::split(before)?;
+        self.index(collection, id, Some(present), None)?;
+        let key = layout::document(self.database.id, collection.id, id.as_str());
+        self.done.bytes -= (key.len() + before.len()) as i64;
+        self.group.remove(Space::Documents, key);
+        self.happened(collection, id, (Some(before.clone()), None));
+        Ok(())
+    }
+
+    /// Puts a document in place; returns what is stored.
+    pub(crate) fn put(
+        &mut self,
+        collection: &Arc<Collection>,
+        id: &DocumentId,
+        before: Option<&Slice>,
+        mut stored: Vec<u8>,
+    ) -> Result<Slice, EngineError> {
+        document::set_version(&mut stored, self.number);
+        let present = before.map(|before| document::split(before)).transpose()?;
+        let (_, new) = document::split(&stored)?;
+        if let Err(error) = self.index(collection, id, present.map(|(_, present)| present), Some(new)) {
+            if matches!(error, EngineError::UniqueViolation { .. }) {
+                self.scope.read_all(&collection.name);
+            }
+            return Err(error);
+        }
+        let key = layout::document(self.database.id, collection.id, id.as_str());
+        self.done.bytes += stored.len() as i64 - before.map_or(0, |before| before.len()) as i64;
+        if before.is_none() {
+            self.done.bytes += key.len() as i64;
+        }
+        let stored = Slice::from(stored);
+        self.group.put(Space::Documents, key, stored.clone());
+        self.happened(collection, id, (before.cloned(), Some(stored.clone())));
+        Ok(stored)
+    }
+
+    fn happened(
+        &mut self,
+        collection: &Arc<Collection>,
+        id: &DocumentId,
+        (before, after): (Option<Slice>, Option<Slice>),
+    ) {
+        let (commit, collection, id) = (self.number, Arc::clone(collection), id.clone());
+        self.done.effects.push(Effect::Document(Changed { commit, collection, id, before, after }));
+    }
+}
+
+/// The stored bytes of a document that takes the place of another.
+fn replacement(given: &RawDocument, id: &DocumentId, shared: &Shared) -> Result<Vec<u8>, EngineError> {
+    if document::id_of(given)?.is_some_and(|own| own != *id) {
+        return Err(EngineError::InvalidDocument("`_id` in the document is another one".into()));
+    }
+    document::prepare(given, id, &shared.options)
+}
+
+/// An updated document as BSON.
+pub(crate) fn raw(document: &Document) -> Result<RawDocumentBuf, EngineError> {
+    RawDocumentBuf::try_from(document)
+        .map_err(|error| EngineError::InvalidUpdate(format!("the result is not valid BSON: {error}")))
+}
+
+/// The answer to an operation in a collection that is missing.
+fn not_there(actor: &Actor, operation: &WriteOp) -> Result<Written, EngineError> {
+    let name = operation.collection().map(CollectionName::to_string).unwrap_or_default();
+    match (actor, operation) {
+        (Actor::Ruled(_), _) => Err(EngineError::Denied { collection: name }),
+        (Actor::Trusted, WriteOp::Update { id, .. } | WriteOp::Delete { id, .. }) => {
+            Err(EngineError::DocumentNotFound { collection: name, id: id.to_string() })
+        }
+        (Actor::Trusted, WriteOp::UpdateMatching { .. }) => {
+            Ok(Written::Updated { matched: 0, modified: 0, upserted_id: None })
+        }
+        (Actor::Trusted, WriteOp::DeleteMatching { .. }) => Ok(Written::Deleted(0)),
+        (Actor::Trusted, WriteOp::FindAndModify(_)) => Ok(Written::Found(None)),
+        (Actor::Trusted, _) => Err(EngineError::CollectionNotFound(name)),
+    }
+}
+
+fn check_precondition(
+    precondition: Precondition,
+    present: Option<u64>,
+    id: &DocumentId,
+) -> Result<(), EngineError> {
+    let holds = match precondition {
+        Precondition::Any => true,
+        Precondition::Version(version) => present == Some(version),
+        Precondition::Absent => present.is_none(),
+    };
+    if holds { Ok(()) } else { Err(EngineError::PreconditionFailed { id: id.to_string() }) }
+}
+
+/// What was written, of a document that is given back.
+pub(crate) fn shown(
+    stored: &Slice,
+    fields: &crate::projection::Projection,
+) -> Result<StoredDocument, EngineError> {
+    if fields.is_everything() {
+        return document::to_stored(stored);
+    }
+    let (version, document) = document::split(stored)?;
+    Ok(StoredDocument { document: fields.apply(document)?, version })
+}
