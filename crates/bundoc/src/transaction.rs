@@ -149,6 +149,7 @@ impl FjallTransaction {
             earlier: &self.own.changed,
             waiting: shared.outboxes.counts(&self.name).plus(self.own.noted()),
             number: 0,
+            now: bson::DateTime::now(),
             done: Done::default(),
         };
         let result = run(&mut writer);

@@ -29,7 +29,6 @@ use selectors::Selectors;
 use tree::{Branch, Leaf, Place};
 use walk::Walk;
 
-#[allow(unused_imports, reason = "the committer gets upserts next")]
 pub(crate) use upsert::fields_of;
 
 /// Paths of one update.
@@ -171,7 +170,6 @@ impl Update {
     ///
     /// # Errors
     /// `EngineError::InvalidUpdate`: the filter gives a field several values, or the update does not fit.
-    #[allow(dead_code, reason = "the committer gets upserts next")]
     pub(crate) fn on_insert(&self, filter: &Filter, now: DateTime) -> Result<Document, EngineError> {
         let mut document = fields_of(filter)?;
         self.apply(&mut document, &Context { filter: Some(filter), inserting: true, now })?;

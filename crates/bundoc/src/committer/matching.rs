@@ -17,7 +17,7 @@ use crate::projection::Projection;
 use crate::query::Query;
 use crate::rules::{Documents, Method};
 use crate::update::{Update, fields_of};
-use bson::{Bson, DateTime, Document, RawDocument};
+use bson::{Bson, Document, RawDocument};
 use fjall::Slice;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -117,7 +117,7 @@ impl Writer<'_, '_> {
         (query, filter): (&Query, &Document),
     ) -> Result<(DocumentId, Slice), EngineError> {
         let new = match change {
-            Change::Update(update) => raw(&update.on_insert(&query.filter, DateTime::now())?)?,
+            Change::Update(update) => raw(&update.on_insert(&query.filter, self.now)?)?,
             Change::Replace(given) => (*given).to_owned(),
         };
         let id = match document::id_of(&new)? {

@@ -167,6 +167,7 @@ fn apply_in(
         earlier: effects.changed(database.id),
         waiting: effects.outgoing(database, &shared.outboxes),
         number,
+        now: bson::DateTime::now(),
         done: Done::default(),
     };
     let written = match work {

@@ -32,6 +32,8 @@ pub(crate) struct Writer<'a, 'g> {
     pub(crate) waiting: Counts,
     /// The version of documents that are written.
     pub(crate) number: u64,
+    /// What `$currentDate` writes, the same for all of it.
+    pub(crate) now: DateTime,
     pub(crate) done: Done,
 }
 
@@ -255,7 +257,7 @@ impl Writer<'_, '_> {
         update: &Update,
         filter: Option<&Filter>,
     ) -> Result<Option<Vec<u8>>, EngineError> {
-        let context = Context { filter, inserting: false, now: DateTime::now() };
+        let context = Context { filter, inserting: false, now: self.now };
         let Some(new) = update.apply_to(present, &context)? else { return Ok(None) };
         document::prepare(&new, id, &self.shared.options).map(Some)
     }

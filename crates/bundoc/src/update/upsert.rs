@@ -12,7 +12,6 @@ use crate::filter::{Condition, Filter};
 use bson::{Bson, DateTime, Document, RawBson};
 
 /// The fields that a filter fixes to one value, under `$and` and alternatives without another.
-#[allow(dead_code, reason = "the committer gets upserts next")]
 pub(crate) fn fields_of(filter: &Filter) -> Result<Document, EngineError> {
     let mut root = Branch::default();
     collect(filter, &mut root)?;
