@@ -13,6 +13,7 @@ mod entries;
 mod group;
 mod matching;
 mod outboxes;
+mod refusals;
 mod write;
 mod writer;
 

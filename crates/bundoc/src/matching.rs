@@ -224,7 +224,12 @@ impl Requests {
                 answer => return answer,
             }
         }
-        self.write(database, Work::Batch(batch)).await
+        // A rule that looks elsewhere may deny every candidate that it allowed a moment ago.
+        let busy = |error| match error {
+            EngineError::TransactionConflict => EngineError::Busy,
+            error => error,
+        };
+        self.write(database, Work::Batch(batch)).await.map_err(busy)
     }
 
     async fn select(

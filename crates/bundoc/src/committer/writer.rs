@@ -2,16 +2,18 @@
 //! documents and index entries in the group, and a note of what happened. Used by the committer on the
 //! newest state, and by transactions on theirs.
 
+use super::refusals::{check_precondition, not_there};
 use super::{Group, Shared};
 use crate::catalog::{Collection, Database};
 use crate::document;
-use crate::engine::{Actor, CollectionName, DocumentId, Precondition, StoredDocument, WriteOp, Written};
+use crate::engine::{Actor, DocumentId, Precondition, StoredDocument, WriteOp, Written};
 use crate::error::EngineError;
 use crate::filter::Filter;
 use crate::history::Changed;
 use crate::layout::{self, Space};
 use crate::matching::Selection;
 use crate::outbox::{self, Counts, Noted};
+use crate::projection::Projection;
 use crate::rules::{Documents, Method};
 use crate::scope::Scope;
 use crate::update::{Context, Update};
@@ -367,41 +369,8 @@ pub(crate) fn raw(document: &Document) -> Result<RawDocumentBuf, EngineError> {
         .map_err(|error| EngineError::InvalidUpdate(format!("the result is not valid BSON: {error}")))
 }
 
-/// The answer to an operation in a collection that is missing.
-fn not_there(actor: &Actor, operation: &WriteOp) -> Result<Written, EngineError> {
-    let name = operation.collection().map(CollectionName::to_string).unwrap_or_default();
-    match (actor, operation) {
-        (Actor::Ruled(_), _) => Err(EngineError::Denied { collection: name }),
-        (Actor::Trusted, WriteOp::Update { id, .. } | WriteOp::Delete { id, .. }) => {
-            Err(EngineError::DocumentNotFound { collection: name, id: id.to_string() })
-        }
-        (Actor::Trusted, WriteOp::UpdateMatching { .. }) => {
-            Ok(Written::Updated { matched: 0, modified: 0, upserted_id: None })
-        }
-        (Actor::Trusted, WriteOp::DeleteMatching { .. }) => Ok(Written::Deleted(0)),
-        (Actor::Trusted, WriteOp::FindAndModify(_)) => Ok(Written::Found(None)),
-        (Actor::Trusted, _) => Err(EngineError::CollectionNotFound(name)),
-    }
-}
-
-fn check_precondition(
-    precondition: Precondition,
-    present: Option<u64>,
-    id: &DocumentId,
-) -> Result<(), EngineError> {
-    let holds = match precondition {
-        Precondition::Any => true,
-        Precondition::Version(version) => present == Some(version),
-        Precondition::Absent => present.is_none(),
-    };
-    if holds { Ok(()) } else { Err(EngineError::PreconditionFailed { id: id.to_string() }) }
-}
-
 /// What was written, of a document that is given back.
-pub(crate) fn shown(
-    stored: &Slice,
-    fields: &crate::projection::Projection,
-) -> Result<StoredDocument, EngineError> {
+pub(crate) fn shown(stored: &Slice, fields: &Projection) -> Result<StoredDocument, EngineError> {
     if fields.is_everything() {
         return document::to_stored(stored);
     }
