@@ -1,18 +1,19 @@
 //! The catalog in memory: databases, collections, indexes. Read by everybody, changed by the committer
 //! alone, and only after the change is durable. A collection is immutable; a change replaces it.
 
+pub(crate) mod index;
 pub(crate) mod record;
 
 use crate::committer::Group;
 use crate::engine::{
-    ChangePosition, CollectionInfo, CollectionName, DatabaseName, DatabaseStats, FieldOrder, IndexInfo,
-    IndexState, RuleSet,
+    ChangePosition, CollectionInfo, CollectionName, CollectionPattern, DatabaseName, DatabaseStats, RuleSet,
 };
 use crate::layout::{Id, Space};
 use crate::rules::CompiledRules;
+pub(crate) use index::{BuildState, Index, IndexShape};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// All databases.
@@ -26,6 +27,8 @@ pub(crate) struct Database {
     pub(crate) id: Id,
     pub(crate) name: DatabaseName,
     collections: RwLock<BTreeMap<CollectionName, Arc<Collection>>>,
+    /// Indexes over all collections that match a pattern.
+    groups: RwLock<Arc<[Index]>>,
     /// Entries in the change feed, and the place up to which it was trimmed.
     pub(crate) feed: RwLock<FeedState>,
     /// Bytes of documents and index entries.
@@ -48,34 +51,6 @@ pub(crate) struct Collection {
     pub(crate) rules: Arc<CompiledRules>,
     pub(crate) indexes: Vec<Index>,
     pub(crate) documents: Arc<AtomicU64>,
-}
-
-/// An index and how far it is built.
-#[derive(Clone)]
-pub(crate) struct Index {
-    pub(crate) shape: Arc<IndexShape>,
-    pub(crate) state: BuildState,
-}
-
-/// What of an index never changes, and two counters.
-pub(crate) struct IndexShape {
-    pub(crate) id: Id,
-    pub(crate) name: String,
-    pub(crate) fields: Vec<FieldOrder>,
-    pub(crate) unique: bool,
-    /// Whether any document ever had an array here. Set before the commit that brings one, so that a
-    /// reader whose snapshot has the entries knows.
-    pub(crate) multikey: AtomicBool,
-    /// Documents indexed by the build.
-    pub(crate) documents_done: AtomicU64,
-}
-
-/// How far an index is built.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum BuildState {
-    Building,
-    Ready,
-    Failed(String),
 }
 
 impl Catalog {
@@ -116,10 +91,31 @@ impl Catalog {
 
 impl Database {
     pub(crate) fn new(id: Id, name: DatabaseName) -> Self {
-        Self { id, name, collections: RwLock::default(), feed: RwLock::default(), bytes: AtomicU64::new(0) }
+        let groups = RwLock::new(Arc::from([]));
+        Self {
+            id,
+            name,
+            collections: RwLock::default(),
+            groups,
+            feed: RwLock::default(),
+            bytes: AtomicU64::new(0),
+        }
+    }
+
+    /// The group indexes; the same list as long as nobody changes it.
+    pub(crate) fn groups(&self) -> Arc<[Index]> {
+        Arc::clone(&self.groups.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn set_groups(&self, groups: Arc<[Index]>) {
+        *self.groups.write().unwrap_or_else(PoisonError::into_inner) = groups;
     }
 
     pub(crate) fn collection(&self, name: &CollectionName) -> Option<Arc<Collection>> {
+        self.collections.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    pub(crate) fn collection_named(&self, name: &str) -> Option<Arc<Collection>> {
         self.collections.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
@@ -136,6 +132,13 @@ impl Database {
             .take_while(|(name, _)| name.as_str().starts_with(prefix))
             .map(|(_, collection)| Arc::clone(collection))
             .collect()
+    }
+
+    /// Collections whose name matches a pattern, in name order.
+    pub(crate) fn matching(&self, pattern: &CollectionPattern) -> Vec<Arc<Collection>> {
+        let mut collections = self.collections(pattern.literal_prefix());
+        collections.retain(|collection| pattern.matches(&collection.name));
+        collections
     }
 
     pub(crate) fn put(&self, collection: Arc<Collection>) {
@@ -214,35 +217,5 @@ impl Collection {
             rules: self.rules.source().clone(),
             indexes: self.indexes.iter().map(Index::info).collect(),
         }
-    }
-}
-
-impl Index {
-    pub(crate) fn info(&self) -> IndexInfo {
-        let state = match &self.state {
-            BuildState::Building => {
-                IndexState::Building { documents_done: self.shape.documents_done.load(Ordering::Relaxed) }
-            }
-            BuildState::Ready => IndexState::Ready,
-            BuildState::Failed(reason) => IndexState::Failed { reason: reason.clone() },
-        };
-        IndexInfo {
-            name: self.shape.name.clone(),
-            fields: self.shape.fields.clone(),
-            unique: self.shape.unique,
-            sparse: false,
-            partial: None,
-            expire_after: None,
-            state,
-        }
-    }
-
-    pub(crate) fn is_multikey(&self) -> bool {
-        self.shape.multikey.load(Ordering::Acquire)
-    }
-
-    /// Whether writes keep it up to date.
-    pub(crate) fn is_maintained(&self) -> bool {
-        !matches!(self.state, BuildState::Failed(_))
     }
 }

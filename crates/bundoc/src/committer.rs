@@ -7,10 +7,13 @@
 //! is written until a restart.
 
 mod background;
+mod build;
 mod definitions;
 mod effects;
 mod entries;
+mod expire;
 mod group;
+mod indexes;
 mod matching;
 mod outboxes;
 mod refusals;
@@ -180,7 +183,8 @@ impl Committer {
     }
 
     fn next_request(&mut self) -> Result<Option<Request>, ()> {
-        let wait = if self.background_waits { MAINTENANCE_EVERY } else { Duration::ZERO };
+        let wait =
+            if self.background_waits { self.background.rest(&self.shared.options) } else { Duration::ZERO };
         match self.requests.recv_timeout(wait) {
             Ok(request) => {
                 self.count_taken();

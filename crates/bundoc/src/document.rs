@@ -114,6 +114,11 @@ pub(crate) fn set_version(stored: &mut [u8], version: u64) {
     stored[..VERSION_BYTES].copy_from_slice(&version.to_be_bytes());
 }
 
+/// The stored form of a part of a document, whose version is not known.
+pub(crate) fn without_version(document: &RawDocument) -> Vec<u8> {
+    [&[0; VERSION_BYTES], document.as_bytes()].concat()
+}
+
 /// Splits stored bytes into version and document.
 pub(crate) fn split(stored: &[u8]) -> Result<(u64, &RawDocument), EngineError> {
     let damaged =
@@ -122,6 +127,12 @@ pub(crate) fn split(stored: &[u8]) -> Result<(u64, &RawDocument), EngineError> {
         .split_first_chunk::<VERSION_BYTES>()
         .ok_or_else(|| EngineError::Damaged("a stored document is too short: restore from a copy".into()))?;
     Ok((u64::from_be_bytes(*version), RawDocument::from_bytes(document).map_err(damaged)?))
+}
+
+/// The id in the key of a document.
+pub(crate) fn id_text(id: &[u8]) -> Result<&str, EngineError> {
+    std::str::from_utf8(id)
+        .map_err(|_| EngineError::Damaged("a stored id is not text: restore the store from a copy".into()))
 }
 
 /// The stored bytes as an owned document.

@@ -81,6 +81,21 @@ name_type!(CollectionName, crate::names::check_collection);
 name_type!(CollectionPattern, crate::names::check_pattern);
 name_type!(DocumentId, crate::names::check_document_id);
 
+impl CollectionPattern {
+    /// Whether a collection is one of those meant.
+    pub fn matches(&self, collection: &CollectionName) -> bool {
+        let mut names = collection.as_str().split('/');
+        let alike =
+            self.as_str().split('/').all(|part| names.next().is_some_and(|name| part == "*" || part == name));
+        alike && names.next().is_none()
+    }
+
+    /// What the names of all that are meant begin with.
+    pub(crate) fn literal_prefix(&self) -> &str {
+        self.as_str().split_once('*').map_or(self.as_str(), |(prefix, _)| prefix)
+    }
+}
+
 /// On whose behalf an operation runs.
 #[derive(Debug, Clone)]
 pub enum Actor {

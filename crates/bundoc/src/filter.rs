@@ -43,18 +43,17 @@ impl Filter {
         }
     }
 
-    /// The conditions that every match fulfils: those under `$and` only.
-    pub(crate) fn required(&self) -> Vec<(&str, &Condition)> {
-        let mut found = Vec::new();
-        self.collect_required(&mut found);
-        found
-    }
-
-    fn collect_required<'a>(&'a self, found: &mut Vec<(&'a str, &'a Condition)>) {
+    /// Adds all paths that decide; whether these are all that does.
+    pub(crate) fn add_paths(&self, paths: &mut Vec<String>) -> bool {
         match self {
-            Self::And(parts) => parts.iter().for_each(|part| part.collect_required(found)),
-            Self::Field { path, condition } => found.push((path, condition)),
-            Self::Or(_) | Self::Nor(_) | Self::Expression(_) => {}
+            Self::And(parts) | Self::Or(parts) | Self::Nor(parts) => {
+                parts.iter().all(|part| part.add_paths(paths))
+            }
+            Self::Field { path, .. } => {
+                paths.push(path.clone());
+                true
+            }
+            Self::Expression(_) => false,
         }
     }
 }

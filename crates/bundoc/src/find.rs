@@ -3,6 +3,7 @@
 //! be laid over the snapshot.
 
 mod distinct;
+mod group;
 mod overlay;
 mod page;
 mod reader;
@@ -11,23 +12,28 @@ mod source;
 use crate::catalog::record::{self, count_key};
 use crate::catalog::{Catalog, Collection, Database};
 use crate::document;
-use crate::engine::{Actor, CollectionName, DatabaseName, FindRequest, Page, StoredDocument};
+use crate::engine::{
+    Actor, CollectionName, DatabaseName, Explanation, FindRequest, Page, PlanSummary, StoredDocument,
+};
 use crate::error::EngineError;
 use crate::layout::Space;
 use crate::options::EngineOptions;
 use crate::path;
-use crate::plan::{self, Plan, PlanOrder};
+use crate::plan::{self, Asked, Choice, Estimator, Goal, Place, Plan, PlanOrder};
 use crate::projection::Projection;
 use crate::query::Query;
 use crate::store::{Store, View};
 use bson::{Bson, Document};
 use distinct::Values;
+pub(crate) use group::find_group;
 use overlay::Merged;
 pub(crate) use overlay::Overlay;
 use page::Arrival;
 use reader::{Reader, Scope};
-use source::{Found, Planned, Source};
+use source::{Cursor, Found, Planned, Source};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 /// A collection as one snapshot has it.
 pub(crate) struct Seen<'a> {
@@ -57,7 +63,24 @@ pub(crate) fn look<'a>(
 
 impl<'a> Seen<'a> {
     fn scope(&'a self, actor: &'a Actor, options: &'a EngineOptions) -> Scope<'a> {
-        Scope { view: &self.view, database: self.database.id, actor, options }
+        Scope { view: &self.view, database: &self.database, actor, options }
+    }
+
+    /// The question for the planner. `fields` are enough to answer it, where no rule looks at documents.
+    fn asked<'q>(&self, query: &'q Query, goal: Goal, fields: Option<Vec<String>>) -> Asked<'q> {
+        Asked {
+            database: self.database.id,
+            place: Place::Collection(self.collection.id),
+            query,
+            narrowing: None,
+            goal,
+            fields,
+            documents: self.collection.documents.load(Ordering::Relaxed),
+        }
+    }
+
+    fn plan(&self, asked: &Asked<'_>) -> Plan {
+        plan::choose(asked, &self.collection.indexes, &Estimator(&self.view))
     }
 
     /// The documents of a plan, those of the overlay in their places.
@@ -76,6 +99,14 @@ impl<'a> Seen<'a> {
     }
 }
 
+/// The fields that tell whether a document matches, together with `others`; `None` where that may be any.
+fn fields(query: &Query, others: Option<Vec<String>>, actor: &Actor) -> Option<Vec<String>> {
+    // Rules may look at the whole document.
+    let mut fields = others.filter(|_| matches!(actor, Actor::Trusted))?;
+    fields.extend(query.sort.fields.iter().map(|field| field.path.clone()));
+    query.filter.add_paths(&mut fields).then_some(fields)
+}
+
 /// One page of a query.
 pub(crate) fn find(
     seen: &Seen<'_>,
@@ -85,7 +116,7 @@ pub(crate) fn find(
     overlay: Option<&Overlay>,
 ) -> Result<Page, EngineError> {
     let query = Query::parse(request, seen.collection.id, options)?;
-    let plan = plan::choose(seen.database.id, &seen.collection, &query);
+    let plan = seen.plan(&seen.asked(&query, Goal::Page, fields(&query, query.fields.needed_paths(), actor)));
     let mut reader = Reader::new(seen.scope(actor, options), &query);
     let (arrival, index) = (arrival(&plan), plan.index_name());
     let mut source = seen.source(plan, overlay, &mut reader)?;
@@ -96,6 +127,58 @@ pub(crate) fn find(
         next_cursor: next.map(|place| query.cursor(&place)),
         examined: reader.examined(),
         index,
+    })
+}
+
+/// Runs the first page and says how.
+pub(crate) fn explain(
+    seen: &Seen<'_>,
+    request: &FindRequest,
+    options: &EngineOptions,
+) -> Result<Explanation, EngineError> {
+    let begun = Instant::now();
+    let query = Query::parse(request, seen.collection.id, options)?;
+    let actor = Actor::Trusted;
+    let asked = seen.asked(&query, Goal::Page, fields(&query, query.fields.needed_paths(), &actor));
+    let mut choices = plan::compare(&asked, &seen.collection.indexes, &Estimator(&seen.view)).into_iter();
+    let Some(Choice { plan, summary }) = choices.next() else {
+        return explain_nothing(request, options);
+    };
+    let mut reader = Reader::new(seen.scope(&actor, options), &query);
+    let arrival = arrival(&plan);
+    let mut source = seen.source(plan, None, &mut reader)?;
+    let (found, _) = page::fill(&mut *source, arrival, &mut reader)?;
+    Ok(Explanation {
+        plan: summary,
+        rejected: choices.map(|choice| choice.summary).collect(),
+        returned: found.len() as u64,
+        keys_examined: reader.keys,
+        documents_examined: reader.documents,
+        time: begun.elapsed(),
+    })
+}
+
+/// The explanation where there is no collection.
+pub(crate) fn explain_nothing(
+    request: &FindRequest,
+    options: &EngineOptions,
+) -> Result<Explanation, EngineError> {
+    nothing(request, options)?;
+    let plan = PlanSummary {
+        index: None,
+        bound_fields: 0,
+        ordered: true,
+        covered: false,
+        estimated_examined: 0,
+        estimated_cost: 0.0,
+    };
+    Ok(Explanation {
+        plan,
+        rejected: Vec::new(),
+        returned: 0,
+        keys_examined: 0,
+        documents_examined: 0,
+        time: Duration::ZERO,
     })
 }
 
@@ -136,14 +219,39 @@ pub(crate) fn count(
         let count = seen.view.get(Space::Catalog, &count_key(seen.database.id, seen.collection.id))?;
         return count.map_or(Ok(0), |count| record::number(&count));
     }
-    let plan = plan::choose(seen.database.id, &seen.collection, &query);
+    let plan = seen.plan(&seen.asked(&query, Goal::All, fields(&query, Some(Vec::new()), actor)));
     let mut reader = Reader::new(seen.scope(actor, options), &query);
+    if plan.exact && matches!(actor, Actor::Trusted) {
+        return count_entries(seen, plan, overlay, &mut reader);
+    }
     let mut source = seen.source(plan, overlay, &mut reader)?;
     let mut count = 0;
     while source.next(&mut reader)?.is_some() {
         count += 1;
     }
     Ok(count)
+}
+
+/// Counts without a look at documents, where the ranges of a plan decide alone.
+fn count_entries(
+    seen: &Seen<'_>,
+    plan: Plan,
+    overlay: Option<&Overlay>,
+    reader: &mut Reader<'_>,
+) -> Result<u64, EngineError> {
+    let mut entries = Cursor::new(plan);
+    let mut count = 0;
+    while let Some(entry) = entries.next(reader.view)? {
+        reader.spend()?;
+        if let Some(overlay) = overlay
+            && overlay.has(&entry.id()?)
+        {
+            continue;
+        }
+        count += 1;
+    }
+    let own = overlay.map(|overlay| overlay.matching(&seen.collection, reader)).transpose()?;
+    Ok(count + own.map_or(0, |own| own.len() as u64))
 }
 
 /// The different values of a field in documents that match, in their order.
@@ -156,8 +264,14 @@ pub(crate) fn distinct(
 ) -> Result<Vec<Bson>, EngineError> {
     path::check(field).map_err(EngineError::InvalidQuery)?;
     let query = all(seen, filter, options)?;
-    let plan = plan::choose(seen.database.id, &seen.collection, &query);
+    let plan = seen.plan(&seen.asked(&query, Goal::All, fields(&query, Some(vec![field.to_owned()]), actor)));
     let mut reader = Reader::new(seen.scope(actor, options), &query);
+    if overlay.is_none_or(Overlay::is_empty)
+        && matches!(actor, Actor::Trusted)
+        && let Some(values) = Values::from_index(&plan, field, &mut reader)?
+    {
+        return Ok(values);
+    }
     let mut source = seen.source(plan, overlay, &mut reader)?;
     Values::collect(&mut *source, field, &mut reader)
 }

@@ -1,7 +1,7 @@
 //! The engine over fjall: opens and checks the directory, starts the committer, reads from snapshots.
 
 use crate::batch;
-use crate::catalog::{Collection, record};
+use crate::catalog::{Collection, Index, record};
 use crate::changes;
 use crate::committer::{Batch, Committer, Ending, Request, Shared, Start, Work};
 use crate::document;
@@ -39,7 +39,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 pub struct FjallEngine {
     pub(crate) shared: Arc<Shared>,
     pub(crate) requests: Requests,
-    committer: Mutex<Option<JoinHandle<()>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
     epoch: String,
     _home: Home,
 }
@@ -83,13 +83,13 @@ impl FjallEngine {
         let last_commit = report.first_free_commit() - 1;
         let start = Start { side_record, last_commit, next_id, garbage, path: path.to_owned() };
         let committer = Committer::new(Arc::clone(&shared), receiver, start);
-        let thread = std::thread::Builder::new()
-            .name("bundoc-commit".into())
-            .spawn(move || committer.run())
-            .map_err(|error| EngineError::Storage(Box::new(error)))?;
-        let committer = Mutex::new(Some(thread));
+        let statistics = Arc::clone(&shared);
+        let threads = Mutex::new(vec![
+            spawn("bundoc-commit", move || committer.run())?,
+            spawn("bundoc-stats", move || statistics.store.statistics().run(&statistics.store))?,
+        ]);
         let requests = Requests::new(Arc::clone(&shared), requests);
-        let engine = Self { shared, requests, committer, epoch, _home: home };
+        let engine = Self { shared, requests, threads, epoch, _home: home };
         Ok((Arc::new(engine), report))
     }
 
@@ -130,13 +130,19 @@ impl FjallEngine {
         if !self.requests.close(Request::Stop(ending)) {
             return;
         }
-        let thread = self.committer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread
-            && thread.join().is_err()
-        {
-            tracing::error!("the committer of the document store panicked");
+        self.shared.store.statistics().close();
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the document store panicked");
+            }
         }
     }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, EngineError> {
+    let thread = std::thread::Builder::new().name(name.into()).spawn(run);
+    thread.map_err(|error| EngineError::Storage(Box::new(error)))
 }
 
 fn all(filter: &Document) -> FindRequest {
@@ -273,12 +279,20 @@ impl Engine for FjallEngine {
 
     fn find_group(
         &self,
-        _database: &DatabaseName,
-        _pattern: &CollectionPattern,
-        _request: &FindRequest,
-        _actor: &Actor,
+        database: &DatabaseName,
+        pattern: &CollectionPattern,
+        request: &FindRequest,
+        actor: &Actor,
     ) -> Result<GroupPage, EngineError> {
-        Err(EngineError::Closed)
+        self.check_open()?;
+        let shared = &self.shared;
+        find::find_group(
+            (&shared.store, &shared.catalog),
+            (database, pattern),
+            request,
+            actor,
+            &shared.options,
+        )
     }
 
     fn count(
@@ -310,11 +324,14 @@ impl Engine for FjallEngine {
 
     fn explain(
         &self,
-        _database: &DatabaseName,
-        _collection: &CollectionName,
-        _request: &FindRequest,
+        database: &DatabaseName,
+        collection: &CollectionName,
+        request: &FindRequest,
     ) -> Result<Explanation, EngineError> {
-        Err(EngineError::Closed)
+        match self.listed(database, collection, &Actor::Trusted)? {
+            Some(seen) => find::explain(&seen, request, &self.shared.options),
+            None => find::explain_nothing(request, &self.shared.options),
+        }
     }
 
     fn begin(&self, database: &DatabaseName, actor: &Actor) -> Result<Box<dyn Transaction>, EngineError> {
@@ -331,26 +348,35 @@ impl Engine for FjallEngine {
         Err(EngineError::Closed)
     }
 
-    fn group_indexes(&self, _database: &DatabaseName) -> Result<Vec<GroupIndexInfo>, EngineError> {
-        Err(EngineError::Closed)
+    fn group_indexes(&self, database: &DatabaseName) -> Result<Vec<GroupIndexInfo>, EngineError> {
+        self.check_open()?;
+        let groups = self.shared.catalog.database(database).map(|database| database.groups());
+        let info = |index: &Index| {
+            let pattern = index.shape.pattern.clone()?;
+            Some(GroupIndexInfo { pattern, index: index.info() })
+        };
+        Ok(groups.iter().flat_map(|groups| groups.iter()).filter_map(info).collect())
     }
 
     async fn create_group_index(
         &self,
-        _database: &DatabaseName,
-        _pattern: &CollectionPattern,
-        _index: IndexSpec,
+        database: &DatabaseName,
+        pattern: &CollectionPattern,
+        index: IndexSpec,
     ) -> Result<GroupIndexInfo, EngineError> {
-        Err(EngineError::Closed)
+        names::check_group_index(&index)?;
+        let (database, pattern) = (database.clone(), pattern.clone());
+        self.define(move |committer| committer.create_group_index(&database, &pattern, index)).await
     }
 
     async fn drop_group_index(
         &self,
-        _database: &DatabaseName,
-        _pattern: &CollectionPattern,
-        _name: &str,
+        database: &DatabaseName,
+        pattern: &CollectionPattern,
+        name: &str,
     ) -> Result<(), EngineError> {
-        Err(EngineError::Closed)
+        let (database, pattern, name) = (database.clone(), pattern.clone(), name.to_owned());
+        self.define(move |committer| committer.drop_group_index(&database, &pattern, &name)).await
     }
 
     async fn write(

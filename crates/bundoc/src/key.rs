@@ -6,10 +6,13 @@
 //! or less or more, where it follows exactly as a decimal; documents as (rank, name, value)* `00`; arrays as
 //! (value)* `00`.
 
+mod decode;
+
 use crate::decimal::Decimal;
 use crate::engine::Order;
 use crate::value::{Number, compare_integer_with_double, number, rank};
 use bson::RawBsonRef;
+pub(crate) use decode::{Kind, decode, length};
 use std::cmp::Ordering;
 
 /// Appends `value` in `order`.
@@ -137,7 +140,7 @@ fn order_preserving_double(double: f64) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::value::compare;
     use bson::{Bson, RawBson, doc};

@@ -5,7 +5,7 @@
 //! | keyspace | key | value |
 //! |---|---|---|
 //! | documents | database, collection, id | version, BSON |
-//! | indexes | database, index, encoded fields, id (`unique`: without id) | id |
+//! | indexes | database, index, encoded fields, id (`unique`: without id; over several collections: name of the collection, id) | see `indexing/entry.rs` |
 //! | changes | database, commit, position in the commit | see `changes.rs` |
 //! | catalog | kind, … | see `catalog/record.rs` |
 //! | meta | `commit`, `ids` | a number |
@@ -53,6 +53,13 @@ pub(crate) fn pair(database: Id, inner: Id) -> [u8; 8] {
     key[..4].copy_from_slice(&database.to_be_bytes());
     key[4..].copy_from_slice(&inner.to_be_bytes());
     key
+}
+
+/// The two numbers of a `pair`.
+pub(crate) fn split_pair(key: &[u8]) -> Option<(Id, Id)> {
+    let (database, rest) = key.split_first_chunk::<4>()?;
+    let (inner, _) = rest.split_first_chunk::<4>()?;
+    Some((Id::from_be_bytes(*database), Id::from_be_bytes(*inner)))
 }
 
 /// Key of a document.

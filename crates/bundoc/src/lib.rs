@@ -38,6 +38,7 @@
 mod batch;
 mod catalog;
 mod changes;
+mod clock;
 mod committer;
 mod decimal;
 mod document;
@@ -69,11 +70,13 @@ mod requests;
 mod rules;
 mod scope;
 mod space;
+mod statistics;
 mod store;
 mod transaction;
 mod update;
 mod value;
 
+pub use clock::Clock;
 pub use error::EngineError;
 pub use fjall_engine::FjallEngine;
 pub use matcher::Matcher;

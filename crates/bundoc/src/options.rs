@@ -1,5 +1,6 @@
 //! Limits and sizes of the engine, all in one place.
 
+use crate::clock::Clock;
 use std::time::Duration;
 
 /// What the engine allows and how much memory and disk it takes.
@@ -51,6 +52,14 @@ pub struct EngineOptions {
     pub distinct_values_max: usize,
     /// Indexes of one collection.
     pub indexes_per_collection_max: usize,
+    /// Indexes over several collections of one database.
+    pub group_indexes_per_database_max: usize,
+    /// How often documents that have expired are looked for.
+    #[serde(rename = "expire_every_ms", deserialize_with = "milliseconds")]
+    pub expire_every: Duration,
+    /// What says whether a document has expired.
+    #[serde(skip)]
+    pub clock: Clock,
     /// Collections of one database.
     pub collections_per_database_max: usize,
     /// Requests that may wait for the committer.
@@ -102,6 +111,9 @@ impl Default for EngineOptions {
             find_sort_bytes_max: 64 * MIB,
             distinct_values_max: 10_000,
             indexes_per_collection_max: 32,
+            group_indexes_per_database_max: 32,
+            expire_every: Duration::from_secs(30),
+            clock: Clock::default(),
             collections_per_database_max: 100_000,
             write_queue_max: 4_096,
             write_group_max: 512,

@@ -57,7 +57,6 @@ impl Projection {
     }
 
     /// The paths without which it cannot be applied; `None` where that is the whole document.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no plan answers from an index alone yet"))]
     pub(crate) fn needed_paths(&self) -> Option<Vec<String>> {
         if self.mode == Mode::Exclusion {
             return None;

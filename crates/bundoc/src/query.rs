@@ -1,7 +1,8 @@
 //! A query, checked: filter, sort, page, cursor. The order of results does not depend on how they are found:
-//! sort keys, then `_id` in the direction of the last sort key.
+//! sort keys, then `_id` in the direction of the last sort key; over several collections the name of the
+//! collection stands before `_id`.
 
-use crate::engine::{FieldOrder, FindRequest, Order};
+use crate::engine::{CollectionPattern, FieldOrder, FindRequest, Order};
 use crate::error::EngineError;
 use crate::filter::{self, Filter};
 use crate::indexing::{append_id, id_order};
@@ -30,6 +31,9 @@ pub(crate) struct Query {
     pub(crate) skip: usize,
     pub(crate) after: Option<Place>,
     pub(crate) fields: Projection,
+    /// Whether it is over several collections; the id in a place is then the name of the collection, `00`
+    /// and the id.
+    pub(crate) over_group: bool,
     fingerprint: u64,
 }
 
@@ -58,6 +62,26 @@ impl Query {
         collection: Id,
         options: &EngineOptions,
     ) -> Result<Self, EngineError> {
+        let sort = Sort::parse(&request.sort)?;
+        Self::parse_with(request, (sort, &collection.to_be_bytes()), options)
+    }
+
+    /// Checks a request for all collections that match a pattern.
+    pub(crate) fn parse_for_group(
+        request: &FindRequest,
+        pattern: &CollectionPattern,
+        options: &EngineOptions,
+    ) -> Result<Self, EngineError> {
+        let sort = Sort::parse_for_group(&request.sort)?;
+        let query = Self::parse_with(request, (sort, pattern.as_str().as_bytes()), options)?;
+        Ok(Self { over_group: true, ..query })
+    }
+
+    fn parse_with(
+        request: &FindRequest,
+        (sort, place): (Sort, &[u8]),
+        options: &EngineOptions,
+    ) -> Result<Self, EngineError> {
         if request.limit == 0 || request.limit > options.find_limit_max {
             return Err(invalid(format!("limit is 1 to {}", options.find_limit_max)));
         }
@@ -68,14 +92,13 @@ impl Query {
             )));
         }
         let fields = Projection::parse(&request.fields)?;
-        let sort = Sort::parse(&request.sort)?;
-        let fingerprint = fingerprint(request, collection)?;
+        let fingerprint = fingerprint(request, place)?;
         let after =
             request.cursor.as_deref().map(|cursor| Place::parse(cursor, fingerprint, &sort)).transpose()?;
         // A cursor already stands behind what was passed over.
         let skip = if after.is_some() { 0 } else { request.skip };
         let filter = filter::parse(&request.filter)?;
-        Ok(Self { filter, sort, limit: request.limit, skip, after, fields, fingerprint })
+        Ok(Self { filter, sort, limit: request.limit, skip, after, fields, over_group: false, fingerprint })
     }
 
     /// The cursor that continues behind a place.
@@ -92,10 +115,10 @@ impl Query {
 }
 
 /// What binds a cursor to its query: everything that decides which documents come in which order.
-fn fingerprint(request: &FindRequest, collection: Id) -> Result<u64, EngineError> {
+fn fingerprint(request: &FindRequest, place: &[u8]) -> Result<u64, EngineError> {
     let filter = request.filter.to_vec().map_err(|error| invalid(format!("malformed filter: {error}")))?;
     let mut hash = Xxh3::new();
-    hash.update(&collection.to_be_bytes());
+    hash.update(place);
     hash.update(&filter);
     for field in &request.sort {
         hash.update(field.path.as_bytes());
@@ -106,10 +129,7 @@ fn fingerprint(request: &FindRequest, collection: Id) -> Result<u64, EngineError
 
 impl Sort {
     fn parse(fields: &[FieldOrder]) -> Result<Self, EngineError> {
-        if fields.len() > SORT_FIELDS_MAX {
-            return Err(invalid(format!("a sort has {SORT_FIELDS_MAX} fields at the most")));
-        }
-        fields.iter().try_for_each(|field| path::check(&field.path).map_err(invalid))?;
+        Self::check(fields)?;
         let before_id = fields.iter().position(|field| field.path == "_id");
         let (kept, id) = match before_id {
             // Nothing behind a unique value can matter.
@@ -117,6 +137,19 @@ impl Sort {
             None => (fields, id_order(fields)),
         };
         Ok(Self { fields: kept.to_vec(), id })
+    }
+
+    /// Ids are not unique over several collections, so that `_id` is a field like others.
+    fn parse_for_group(fields: &[FieldOrder]) -> Result<Self, EngineError> {
+        Self::check(fields)?;
+        Ok(Self { fields: fields.to_vec(), id: id_order(fields) })
+    }
+
+    fn check(fields: &[FieldOrder]) -> Result<(), EngineError> {
+        if fields.len() > SORT_FIELDS_MAX {
+            return Err(invalid(format!("a sort has {SORT_FIELDS_MAX} fields at the most")));
+        }
+        fields.iter().try_for_each(|field| path::check(&field.path).map_err(invalid))
     }
 
     /// Where a document stands.

@@ -4,6 +4,7 @@
 use crate::error::EngineError;
 use crate::layout::{LAST_COMMIT, Space};
 use crate::options::EngineOptions;
+use crate::statistics::Statistics;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Slice, Snapshot};
 use std::ops::Bound;
 use std::path::Path;
@@ -16,6 +17,7 @@ const WRITE_OUT_POLL: Duration = Duration::from_millis(2);
 pub(crate) struct Store {
     database: Database,
     spaces: Vec<Keyspace>,
+    statistics: Statistics,
 }
 
 /// A consistent view of all keyspaces.
@@ -59,7 +61,12 @@ impl Store {
             .iter()
             .map(|(_, name)| database.keyspace(name, create).map_err(|error| storage_error(error, path)))
             .collect::<Result<_, _>>()?;
-        Ok(Self { database, spaces })
+        Ok(Self { database, spaces, statistics: Statistics::default() })
+    }
+
+    /// What is known of the indexes in it.
+    pub(crate) fn statistics(&self) -> &Statistics {
+        &self.statistics
     }
 
     fn space(&self, space: Space) -> &Keyspace {
@@ -139,6 +146,11 @@ impl View<'_> {
     pub(crate) fn commit(&self) -> Result<u64, EngineError> {
         let number = self.get(Space::Meta, LAST_COMMIT)?;
         number.map_or(Ok(0), |number| crate::catalog::record::number(&number))
+    }
+
+    /// What is known of the indexes of its store.
+    pub(crate) fn statistics(&self) -> &Statistics {
+        &self.store.statistics
     }
 
     /// The value of a key.

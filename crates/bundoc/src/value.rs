@@ -30,6 +30,33 @@ pub(crate) enum Rank {
     MaxKey = 0x80,
 }
 
+impl Rank {
+    const ALL: [Self; 17] = [
+        Self::MinKey,
+        Self::Undefined,
+        Self::Null,
+        Self::Number,
+        Self::String,
+        Self::Document,
+        Self::Array,
+        Self::Binary,
+        Self::ObjectId,
+        Self::Boolean,
+        Self::DateTime,
+        Self::Timestamp,
+        Self::Regex,
+        Self::DbPointer,
+        Self::Code,
+        Self::CodeWithScope,
+        Self::MaxKey,
+    ];
+
+    /// The rank with this number.
+    pub(crate) fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|rank| *rank as u8 == number)
+    }
+}
+
 /// The rank of a value.
 pub(crate) fn rank(value: RawBsonRef<'_>) -> Rank {
     match value {

@@ -1,7 +1,10 @@
 //! The catalog on disk: keys and values of the `catalog` keyspace, and how it is read at start.
 
 use super::{BuildState, Catalog, Collection, Database, FeedState, Index, IndexShape};
-use crate::engine::{ChangePosition, CollectionName, DatabaseName, FieldOrder, Order, Outbox, RuleSet};
+use crate::engine::{
+    ChangePosition, CollectionName, CollectionPattern, DatabaseName, FieldOrder, IndexSpec, Order, Outbox,
+    RuleSet,
+};
 use crate::error::EngineError;
 use crate::layout::{Id, Space, pair};
 use crate::outbox::{self, Counts, Outboxes};
@@ -9,7 +12,7 @@ use crate::rules::CompiledRules;
 use crate::store::{KeyRange, Store, View};
 use bson::{Bson, Document, doc};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::Duration;
 
 const DATABASE: u8 = b'd';
 const COLLECTION: u8 = b'c';
@@ -21,6 +24,10 @@ const GARBAGE: u8 = b'g';
 const BYTES: u8 = b'b';
 /// Its keys and values are in `outbox.rs`.
 pub(crate) const OUTBOX: u8 = b'o';
+const GROUP: u8 = b'x';
+
+/// Stands for a keyspace before the name of a collection in the record of garbage.
+const NAME: u8 = 0xFF;
 
 pub(crate) fn join(kind: u8, rest: &[&[u8]]) -> Vec<u8> {
     let mut key = vec![kind];
@@ -63,14 +70,19 @@ pub(crate) fn bytes_key(database: Id) -> Vec<u8> {
     join(BYTES, &[&database.to_be_bytes()])
 }
 
-/// `g`, number → (keyspace, prefix)*.
+/// `x`, database, index → record of a group index.
+pub(crate) fn group_key(database: Id, index: Id) -> Vec<u8> {
+    join(GROUP, &[&pair(database, index)])
+}
+
+/// `g`, number → (keyspace, prefix)*, and the name of the collection.
 pub(crate) fn garbage_key(id: Id) -> Vec<u8> {
     join(GARBAGE, &[&id.to_be_bytes()])
 }
 
 /// Everything in the catalog that belongs to a database but its name.
 pub(crate) fn database_prefixes(database: Id) -> Vec<Vec<u8>> {
-    [COLLECTION, COUNT, MULTIKEY, PROGRESS, FEED, BYTES, OUTBOX]
+    [COLLECTION, COUNT, MULTIKEY, PROGRESS, FEED, BYTES, OUTBOX, GROUP]
         .into_iter()
         .map(|kind| join(kind, &[&database.to_be_bytes()]))
         .collect()
@@ -81,31 +93,44 @@ pub(crate) fn database_prefixes(database: Id) -> Vec<Vec<u8>> {
 pub(crate) struct Garbage {
     pub(crate) id: Id,
     pub(crate) prefixes: Vec<(Space, Vec<u8>)>,
+    /// The collection that was dropped: its documents may have entries in group indexes.
+    pub(crate) collection: Option<CollectionName>,
 }
 
 fn damaged() -> EngineError {
     EngineError::Damaged("the catalog of the document store is damaged: restore the store from a copy".into())
 }
 
-/// (keyspace, length, prefix)*.
-pub(crate) fn encode_garbage(prefixes: &[(Space, Vec<u8>)]) -> Vec<u8> {
-    let mut out = Vec::new();
-    for (space, prefix) in prefixes {
-        out.push(*space as u8);
-        out.push(prefix.len() as u8);
-        out.extend_from_slice(prefix);
+impl Garbage {
+    /// (keyspace, length, prefix)*, and the name of the collection in the same form.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        for (space, prefix) in &self.prefixes {
+            out.extend_from_slice(&[*space as u8, prefix.len() as u8]);
+            out.extend_from_slice(prefix);
+        }
+        if let Some(name) = &self.collection {
+            // A name has 255 bytes at the most.
+            out.extend_from_slice(&[NAME, name.as_str().len() as u8]);
+            out.extend_from_slice(name.as_str().as_bytes());
+        }
+        out
     }
-    out
-}
 
-fn decode_garbage(mut bytes: &[u8]) -> Result<Vec<(Space, Vec<u8>)>, EngineError> {
-    let mut prefixes = Vec::new();
-    while let [space, length, rest @ ..] = bytes {
-        let (prefix, rest) = rest.split_at_checked(usize::from(*length)).ok_or_else(damaged)?;
-        prefixes.push((Space::from_number(*space).ok_or_else(damaged)?, prefix.to_vec()));
-        bytes = rest;
+    fn decode(id: Id, mut bytes: &[u8]) -> Result<Self, EngineError> {
+        let mut garbage = Self { id, prefixes: Vec::new(), collection: None };
+        while let [space, length, rest @ ..] = bytes {
+            let (text, rest) = rest.split_at_checked(usize::from(*length)).ok_or_else(damaged)?;
+            if *space == NAME {
+                let name = std::str::from_utf8(text).map_err(|_| damaged())?;
+                garbage.collection = Some(CollectionName::parse(name)?);
+            } else {
+                garbage.prefixes.push((Space::from_number(*space).ok_or_else(damaged)?, text.to_vec()));
+            }
+            bytes = rest;
+        }
+        Ok(garbage)
     }
-    Ok(prefixes)
 }
 
 pub(crate) fn encode_feed(state: FeedState) -> Vec<u8> {
@@ -166,10 +191,21 @@ fn encode_index(index: &Index) -> Document {
         BuildState::Ready => ("ready", None),
         BuildState::Failed(reason) => ("failed", Some(reason.clone())),
     };
+    let shape = &index.shape;
+    let expire_after_ms = shape.expire_after.map(|after| after.as_millis() as i64);
     doc! {
-        "id": i64::from(index.shape.id), "name": index.shape.name.clone(), "fields": fields,
-        "unique": index.shape.unique, "state": state, "reason": reason,
+        "id": i64::from(shape.id), "name": shape.name.clone(), "fields": fields,
+        "unique": shape.unique, "sparse": shape.sparse,
+        "partial": shape.partial.as_ref().map(|partial| partial.source.clone()),
+        "expire_after_ms": expire_after_ms, "state": state, "reason": reason,
     }
+}
+
+/// The record of a group index as BSON.
+pub(crate) fn encode_group(index: &Index) -> Result<Vec<u8>, EngineError> {
+    let mut record = encode_index(index);
+    record.insert("pattern", index.shape.pattern.as_ref().map(ToString::to_string));
+    record.to_vec().map_err(|error| EngineError::Storage(Box::new(error)))
 }
 
 fn text(record: &Document, name: &str) -> Option<String> {
@@ -202,14 +238,21 @@ fn decode_index(record: &Document) -> Option<Index> {
         "ready" => BuildState::Ready,
         _ => BuildState::Failed(text(record, "reason").unwrap_or_default()),
     };
-    let shape = IndexShape {
-        id: record_id(record)?,
-        name: text(record, "name")?,
+    // What a record lacks the index is not.
+    let expire_after_ms = record.get_i64("expire_after_ms").ok().and_then(|after| u64::try_from(after).ok());
+    let spec = IndexSpec {
+        name: Some(text(record, "name")?),
         fields: fields.collect::<Option<_>>()?,
         unique: record.get_bool("unique").ok()?,
-        multikey: AtomicBool::new(false),
-        documents_done: AtomicU64::new(0),
+        sparse: record.get_bool("sparse").unwrap_or_default(),
+        partial: record.get_document("partial").ok().cloned(),
+        expire_after: expire_after_ms.map(Duration::from_millis),
     };
+    let pattern = match text(record, "pattern") {
+        Some(pattern) => Some(CollectionPattern::parse(&pattern).ok()?),
+        None => None,
+    };
+    let shape = IndexShape::new(record_id(record)?, spec, pattern).ok()?;
     Some(Index { shape: Arc::new(shape), state })
 }
 
@@ -243,7 +286,7 @@ pub(crate) fn load(store: &Store) -> Result<(Catalog, Vec<Garbage>), EngineError
     let mut garbage = Vec::new();
     for entry in view.ascending(Space::Catalog, KeyRange::prefix(&[GARBAGE])) {
         let (key, value) = entry?;
-        garbage.push(Garbage { id: id(&key[1..])?, prefixes: decode_garbage(&value)? });
+        garbage.push(Garbage::decode(id(&key[1..])?, &value)?);
     }
     Ok((catalog, garbage))
 }
@@ -265,6 +308,7 @@ fn load_database(view: &View<'_>, database: &Database) -> Result<(), EngineError
         load_counters(view, database.id, &collection)?;
         database.put(Arc::new(collection));
     }
+    database.set_groups(load_groups(view, database.id)?);
     Ok(())
 }
 
@@ -299,18 +343,86 @@ pub(crate) fn load_outboxes(store: &Store, catalog: &Catalog) -> Result<Outboxes
     Ok(outboxes)
 }
 
+fn load_groups(view: &View<'_>, database: Id) -> Result<Arc<[Index]>, EngineError> {
+    let prefix = join(GROUP, &[&database.to_be_bytes()]);
+    let mut groups = Vec::new();
+    for entry in view.ascending(Space::Catalog, KeyRange::prefix(&prefix)) {
+        let (_, value) = entry?;
+        let record = Document::from_reader(&*value).map_err(|_| damaged())?;
+        let index = decode_index(&record).ok_or_else(damaged)?;
+        load_index_counters(view, database, &index.shape)?;
+        groups.push(index);
+    }
+    Ok(groups.into())
+}
+
 fn load_counters(view: &View<'_>, database: Id, collection: &Collection) -> Result<(), EngineError> {
     use std::sync::atomic::Ordering::Relaxed;
     if let Some(count) = view.get(Space::Catalog, &count_key(database, collection.id))? {
         collection.documents.store(number(&count)?, Relaxed);
     }
-    for index in &collection.indexes {
-        let multikey = view.get(Space::Catalog, &multikey_key(database, index.shape.id))?;
-        index.shape.multikey.store(multikey.is_some(), Relaxed);
-        if let Some(progress) = view.get(Space::Catalog, &progress_key(database, index.shape.id))? {
-            let done = progress.get(..8).ok_or_else(damaged)?;
-            index.shape.documents_done.store(number(done)?, Relaxed);
-        }
+    collection.indexes.iter().try_for_each(|index| load_index_counters(view, database, &index.shape))
+}
+
+fn load_index_counters(view: &View<'_>, database: Id, shape: &IndexShape) -> Result<(), EngineError> {
+    use std::sync::atomic::Ordering::Relaxed;
+    let multikey = view.get(Space::Catalog, &multikey_key(database, shape.id))?;
+    shape.multikey.store(multikey.is_some(), Relaxed);
+    if let Some(progress) = view.get(Space::Catalog, &progress_key(database, shape.id))? {
+        let done = progress.get(..8).ok_or_else(damaged)?;
+        shape.documents_done.store(number(done)?, Relaxed);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::Ordering;
+
+    fn shape(pattern: Option<&str>) -> IndexShape {
+        let field = |path: &str, order| FieldOrder { path: path.into(), order };
+        let spec = IndexSpec {
+            name: None,
+            fields: vec![field("a", Order::Ascending), field("b.c", Order::Descending)],
+            unique: pattern.is_none(),
+            sparse: false,
+            partial: Some(doc! {"a": {"$gt": 5}}),
+            expire_after: Some(Duration::from_secs(90)),
+        };
+        IndexShape::new(7, spec, pattern.map(|pattern| CollectionPattern::parse(pattern).unwrap())).unwrap()
+    }
+
+    #[test]
+    fn records_of_indexes_survive_being_stored() {
+        for pattern in [None, Some("users/*/posts")] {
+            let index = Index { state: BuildState::Failed("x".into()), ..Index::unbuilt(shape(pattern)) };
+            let bytes = encode_group(&index).unwrap();
+            let read = decode_index(&Document::from_reader(&*bytes).unwrap()).unwrap();
+            assert_eq!(read.info(), index.info());
+            assert_eq!(read.shape.pattern, index.shape.pattern);
+        }
+    }
+
+    #[test]
+    fn a_record_without_a_kind_is_a_plain_index() {
+        let record = doc! {
+            "id": 3_i64, "name": "n_1", "fields": [{"path": "n", "order": 1}], "unique": true,
+            "state": "ready", "reason": null,
+        };
+        let index = decode_index(&record).unwrap();
+        let info = index.info();
+        assert_eq!((info.name.as_str(), info.unique, info.sparse), ("n_1", true, false));
+        assert_eq!((info.partial, info.expire_after), (None, None));
+        assert!(!index.shape.multikey.load(Ordering::Relaxed) && index.shape.pattern.is_none());
+    }
+
+    #[test]
+    fn records_of_garbage_survive_being_stored_with_and_without_a_name() {
+        for collection in [None, Some(CollectionName::parse("users/a/posts").unwrap())] {
+            let prefixes = vec![(Space::Documents, vec![1, 2]), (Space::Indexes, vec![3; 8])];
+            let garbage = Garbage { id: 5, prefixes, collection };
+            assert_eq!(Garbage::decode(5, &garbage.encode()).unwrap(), garbage);
+        }
+    }
 }

@@ -1,26 +1,24 @@
 //! Work of the committer between groups, one bounded chunk at a time: building indexes, removing what was
-//! dropped, trimming change feeds, writing idle tables out. Every chunk is a commit; what is left is found
+//! dropped and what expired, trimming change feeds, writing idle tables out. Every chunk is a commit; what is left is found
 //! again after a restart.
 
+use super::entries::remove_entry;
+use super::expire::Sweep;
 use super::{Committer, Group};
-use crate::catalog::record::{Garbage, encode_feed, feed_key, garbage_key, progress_key};
-use crate::catalog::{BuildState, Catalog, Collection, Database, FeedState, Index};
+use crate::catalog::record::{Garbage, encode_feed, feed_key, garbage_key};
+use crate::catalog::{BuildState, Catalog, Collection, Database, FeedState, Index, IndexShape};
 use crate::changes;
-use crate::engine::{CollectionName, DatabaseName};
+use crate::document;
+use crate::engine::{CollectionName, DatabaseName, RuleSet};
 use crate::error::EngineError;
-use crate::indexing;
-use crate::layout::{self, Id, PAIR_BYTES, Space, pair};
+use crate::indexing::{self, Owner};
+use crate::layout::{self, Id, PAIR_BYTES, Space};
 use crate::options::EngineOptions;
 use crate::store::KeyRange;
-use crate::{document, key};
 use std::collections::{HashSet, VecDeque};
-use std::ops::Bound;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// Documents of one chunk of an index build.
-const BUILD_CHUNK: usize = 256;
 /// Keys of one chunk of a removal.
 const REMOVE_CHUNK: usize = 2_000;
 /// Entries above the retained ones before a feed is trimmed, so that not every commit trims.
@@ -28,17 +26,40 @@ const FEED_SLACK: u64 = 1_000;
 
 /// What waits.
 pub(super) struct Background {
-    builds: VecDeque<Build>,
+    pub(super) builds: VecDeque<Target>,
+    /// Indexes by which documents expire.
+    pub(super) expiring: Vec<Target>,
+    pub(super) sweeps: VecDeque<Sweep>,
+    swept_at: Instant,
     garbage: VecDeque<Garbage>,
     trims: VecDeque<Arc<Database>>,
     trimming: HashSet<Id>,
 }
 
-/// An index to build; where the build stands is in the store.
-struct Build {
+/// An index that the background does something with.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
     database: DatabaseName,
-    collection: CollectionName,
+    /// `None` for a group index.
+    pub(super) collection: Option<CollectionName>,
     index: Id,
+}
+
+impl Target {
+    pub(super) fn new(database: &Database, collection: Option<&CollectionName>, shape: &IndexShape) -> Self {
+        Self { database: database.name.clone(), collection: collection.cloned(), index: shape.id }
+    }
+
+    /// The index, if it is still there.
+    pub(super) fn find(&self, catalog: &Catalog) -> Option<(Arc<Database>, Index)> {
+        let database = catalog.database(&self.database)?;
+        let is_it = |index: &&Index| index.shape.id == self.index;
+        let index = match &self.collection {
+            Some(name) => database.collection(name)?.indexes.iter().find(is_it).cloned(),
+            None => database.groups().iter().find(is_it).cloned(),
+        };
+        Some((database, index?))
+    }
 }
 
 impl Background {
@@ -46,28 +67,54 @@ impl Background {
     pub(super) fn new(catalog: &Catalog, garbage: Vec<Garbage>) -> Self {
         let mut background = Self {
             builds: VecDeque::new(),
+            expiring: Vec::new(),
+            sweeps: VecDeque::new(),
+            swept_at: Instant::now(),
             garbage: garbage.into(),
             trims: VecDeque::new(),
             trimming: HashSet::new(),
         };
         for database in catalog.all() {
             for collection in database.collections("") {
-                let unbuilt = collection.indexes.iter().filter(|index| index.state == BuildState::Building);
-                for index in unbuilt {
-                    background.add_build(&database, &collection.name, index.shape.id);
+                for index in collection.indexes.iter() {
+                    background.add_found(&database, Some(&collection.name), index);
                 }
+            }
+            for index in database.groups().iter() {
+                background.add_found(&database, None, index);
             }
         }
         background
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.builds.is_empty() && self.garbage.is_empty() && self.trims.is_empty()
+        self.builds.is_empty() && self.sweeps.is_empty() && self.garbage.is_empty() && self.trims.is_empty()
     }
 
-    pub(super) fn add_build(&mut self, database: &Database, collection: &CollectionName, index: Id) {
-        let (database, collection) = (database.name.clone(), collection.clone());
-        self.builds.push_back(Build { database, collection, index });
+    fn add_found(&mut self, database: &Database, collection: Option<&CollectionName>, index: &Index) {
+        let target = Target::new(database, collection, &index.shape);
+        match index.state {
+            BuildState::Building => self.add_index(target, &index.shape),
+            BuildState::Ready if index.shape.expire_after.is_some() => self.expiring.push(target),
+            BuildState::Ready | BuildState::Failed(_) => {}
+        }
+    }
+
+    /// Notes a new index.
+    pub(super) fn add_index(&mut self, target: Target, shape: &IndexShape) {
+        if shape.expire_after.is_some() {
+            self.expiring.push(target.clone());
+        }
+        self.builds.push_back(target);
+    }
+
+    /// How long the committer may wait where nothing is to be done.
+    pub(super) fn rest(&self, options: &EngineOptions) -> Duration {
+        if self.expiring.is_empty() {
+            super::MAINTENANCE_EVERY
+        } else {
+            options.expire_every.min(super::MAINTENANCE_EVERY)
+        }
     }
 
     pub(super) fn add_garbage(&mut self, garbage: Garbage) {
@@ -105,6 +152,8 @@ impl Committer {
         if let Err(error) = result {
             tracing::error!(%error, "background work of the document store failed, it is taken up again at the next start");
             self.background.builds.clear();
+            self.background.expiring.clear();
+            self.background.sweeps.clear();
             self.background.garbage.clear();
             self.background.trims.clear();
         }
@@ -115,6 +164,9 @@ impl Committer {
         if let Some(build) = self.background.builds.pop_front() {
             return self.build_chunk(build);
         }
+        if let Some(sweep) = self.background.sweeps.pop_front() {
+            return self.expire_chunk(sweep);
+        }
         if let Some(database) = self.background.trims.pop_front() {
             return self.trim_chunk(&database);
         }
@@ -124,8 +176,14 @@ impl Committer {
         }
     }
 
-    /// Once in a while: old changes of all databases, and tables of a store that nobody writes to.
+    /// Once in a while: expired documents, old changes of all databases, and tables of a store that nobody writes to.
     fn maintain(&mut self) -> Result<(), EngineError> {
+        if self.background.sweeps.is_empty()
+            && self.background.swept_at.elapsed() >= self.shared.options.expire_every
+        {
+            self.background.swept_at = Instant::now();
+            self.background.sweeps.extend(self.background.expiring.iter().cloned().map(Sweep::new));
+        }
         if self.maintained_at.elapsed() < super::MAINTENANCE_EVERY {
             return Ok(());
         }
@@ -140,93 +198,23 @@ impl Committer {
         if wrote { Ok(()) } else { self.shared.store.write_out_memtables() }
     }
 
-    fn build_chunk(&mut self, build: Build) -> Result<(), EngineError> {
-        let Some((database, collection)) = self.shared.catalog.collection(&build.database, &build.collection)
-        else {
-            return Ok(());
-        };
-        let index = collection.indexes.iter().find(|index| index.shape.id == build.index);
-        let Some(index) = index.filter(|index| index.state == BuildState::Building).cloned() else {
-            return Ok(());
-        };
-        let shared = Arc::clone(&self.shared);
-        let mut group = Group::new(&shared.store);
-        let mut bytes = 0;
-        let filled = fill(&shared.store, &mut group, (&database, &collection, &index), &mut bytes);
-        if filled.is_ok() {
-            database.put_bytes(&mut group, bytes);
-        }
-        match filled {
-            Ok(Filled::More(done)) => {
-                self.commit(group, self.last_commit)?;
-                database.add_bytes(bytes);
-                index.shape.documents_done.store(done, Ordering::Relaxed);
-                self.background.builds.push_back(build);
-                Ok(())
-            }
-            Ok(Filled::All(done)) => {
-                group.remove(Space::Catalog, progress_key(database.id, index.shape.id));
-                index.shape.documents_done.store(done, Ordering::Relaxed);
-                self.set_state(&database, &collection, &index, (BuildState::Ready, group))?;
-                database.add_bytes(bytes);
-                Ok(())
-            }
-            Err(error @ (EngineError::UniqueViolation { .. } | EngineError::InvalidDocument(_))) => {
-                self.fail_build(&database, &collection, &index, error.to_string())
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    fn fail_build(
-        &mut self,
-        database: &Database,
-        collection: &Collection,
-        index: &Index,
-        reason: String,
-    ) -> Result<(), EngineError> {
-        let shared = Arc::clone(&self.shared);
-        let mut group = Group::new(&shared.store);
-        group.remove(Space::Catalog, progress_key(database.id, index.shape.id));
-        let prefixes = vec![(Space::Indexes, pair(database.id, index.shape.id).to_vec())];
-        let garbage = Garbage { id: self.new_id()?, prefixes };
-        group.put(
-            Space::Catalog,
-            garbage_key(garbage.id),
-            crate::catalog::record::encode_garbage(&garbage.prefixes),
-        );
-        self.set_state(database, collection, index, (BuildState::Failed(reason), group))?;
-        self.background.add_garbage(garbage);
-        Ok(())
-    }
-
-    fn set_state(
-        &mut self,
-        database: &Database,
-        collection: &Collection,
-        index: &Index,
-        (state, group): (BuildState, Group<'_>),
-    ) -> Result<(), EngineError> {
-        let mut indexes = collection.indexes.clone();
-        for other in indexes.iter_mut().filter(|other| other.shape.id == index.shape.id) {
-            other.state = state.clone();
-        }
-        self.replace_collection(database, collection.with_indexes(indexes), group).map(|_| ())
-    }
-
     fn remove_chunk(&mut self, mut garbage: Garbage) -> Result<(), EngineError> {
         let shared = Arc::clone(&self.shared);
         let mut group = Group::new(&shared.store);
-        let Some((space, prefix)) = garbage.prefixes.last() else {
+        let Some((space, prefix)) = garbage.prefixes.last().cloned() else {
             group.remove(Space::Catalog, garbage_key(garbage.id));
             return self.commit(group, self.last_commit);
         };
         let mut removed = 0;
         let mut bytes = 0;
-        for entry in shared.store.view().ascending(*space, KeyRange::prefix(prefix)).take(REMOVE_CHUNK) {
+        let orphans = Orphans::of(&shared.catalog, &garbage, (space, &prefix));
+        for entry in shared.store.view().ascending(space, KeyRange::prefix(&prefix)).take(REMOVE_CHUNK) {
             let (key, value) = entry?;
             bytes += (key.len() + value.len()) as i64;
-            group.remove(*space, key);
+            if let Some(orphans) = &orphans {
+                bytes += orphans.remove(&mut group, &key, &value)?;
+            }
+            group.remove(space, key);
             removed += 1;
         }
         let counted = matches!(space, Space::Documents | Space::Indexes);
@@ -283,65 +271,43 @@ impl Committer {
     }
 }
 
-/// What a chunk of a build reached: the documents done so far.
-enum Filled {
-    More(u64),
-    All(u64),
+/// The entries in group indexes of the documents of a collection that was dropped.
+struct Orphans {
+    database: Arc<Database>,
+    collection: Collection,
+    indexes: Vec<Index>,
 }
 
-/// Puts the entries of the next documents, and how far the build is, into the group.
-fn fill(
-    store: &crate::store::Store,
-    group: &mut Group<'_>,
-    (database, collection, index): (&Database, &Collection, &Index),
-    bytes: &mut i64,
-) -> Result<Filled, EngineError> {
-    let progress = progress_key(database.id, index.shape.id);
-    let saved = group.get(Space::Catalog, &progress)?;
-    let (mut done, last) = match saved.as_deref().and_then(|saved| saved.split_first_chunk::<8>()) {
-        Some((done, last)) => (u64::from_be_bytes(*done), Some(last)),
-        None => (0, None),
-    };
-    let prefix = pair(database.id, collection.id);
-    let from = match last {
-        Some(last) => Bound::Excluded([prefix.as_slice(), last].concat()),
-        None => Bound::Included(prefix.to_vec()),
-    };
-    let to = key::prefix_end(&prefix).map_or(Bound::Unbounded, Bound::Excluded);
-    let mut reached = None;
-    let mut seen = 0;
-    for entry in store.view().ascending(Space::Documents, KeyRange { from, to }).take(BUILD_CHUNK) {
-        let (document_key, value) = entry?;
-        let id = std::str::from_utf8(&document_key[PAIR_BYTES..]).map_err(|_| {
-            EngineError::Damaged("a stored id is not text: restore the store from a copy".into())
-        })?;
-        *bytes += add_entries(group, database, index, (id, &value))?;
-        seen += 1;
-        reached = Some(document_key);
+impl Orphans {
+    /// `None` where what is removed has no such entries.
+    fn of(catalog: &Catalog, garbage: &Garbage, (space, prefix): (Space, &[u8])) -> Option<Self> {
+        let name = garbage.collection.as_ref().filter(|_| space == Space::Documents)?;
+        let (database, collection) = layout::split_pair(prefix)?;
+        let database = catalog.database_of(database)?;
+        let groups = database.groups();
+        let indexes: Vec<Index> = groups
+            .iter()
+            .filter(|index| index.is_maintained() && index.shape.is_over(name))
+            .cloned()
+            .collect();
+        let collection = Collection::new(collection, name.clone(), RuleSet::default());
+        (!indexes.is_empty()).then_some(Self { database, collection, indexes })
     }
-    done += seen as u64;
-    match reached {
-        Some(last) if seen == BUILD_CHUNK => {
-            group.put(Space::Catalog, progress, [&done.to_be_bytes(), &last[PAIR_BYTES..]].concat());
-            Ok(Filled::More(done))
+
+    /// Removes the entries of one document; the bytes that go with them.
+    fn remove(&self, group: &mut Group<'_>, key: &[u8], stored: &[u8]) -> Result<i64, EngineError> {
+        let (_, document) = document::split(stored)?;
+        let id = document::id_text(&key[PAIR_BYTES..])?;
+        let owner = Owner { database: self.database.id, collection: &self.collection, id };
+        let mut bytes = 0;
+        for index in &self.indexes {
+            let entries = indexing::entries(&index.shape, document, owner)?;
+            for key in &entries.keys {
+                if remove_entry(group, &index.shape, key, owner)? {
+                    bytes += (key.len() + entries.value.len()) as i64;
+                }
+            }
         }
-        _ => Ok(Filled::All(done)),
+        Ok(bytes)
     }
-}
-
-fn add_entries(
-    group: &mut Group<'_>,
-    database: &Database,
-    index: &Index,
-    (id, stored): (&str, &[u8]),
-) -> Result<i64, EngineError> {
-    let (_, document) = document::split(stored)?;
-    let entries = indexing::entries(database.id, &index.shape, document, id)?;
-    if entries.multikey {
-        super::entries::note_multikey(group, database.id, &index.shape)?;
-    }
-    for key in &entries.keys {
-        super::entries::put_entry(group, &index.shape, key, id)?;
-    }
-    Ok(entries.bytes(id))
 }

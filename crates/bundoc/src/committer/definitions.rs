@@ -2,22 +2,20 @@
 //! is dropped leaves the catalog at once; its keys are garbage that the background removes.
 
 use super::effects::grown;
+use super::indexes::forget_index;
 use super::{Committer, Group};
 use crate::catalog::record::Garbage;
 use crate::catalog::record::{
-    collection_key, count_key, database_key, database_prefixes, encode_collection, encode_feed,
-    encode_garbage, feed_key, garbage_key, multikey_key, progress_key,
+    collection_key, count_key, database_key, database_prefixes, encode_collection, encode_feed, feed_key,
+    garbage_key,
 };
-use crate::catalog::{BuildState, Collection, Database, Index, IndexShape};
+use crate::catalog::{Collection, Database};
 use crate::changes::{self, Kind, Texts};
-use crate::engine::{
-    ChangePosition, CollectionInfo, CollectionName, DatabaseName, IndexInfo, IndexSpec, RuleSet,
-};
+use crate::engine::{ChangePosition, CollectionInfo, CollectionName, DatabaseName, RuleSet};
 use crate::error::EngineError;
-use crate::layout::{self, Id, Space, pair};
+use crate::layout::{self, Space, pair};
 use crate::options::EngineOptions;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
 
 pub(super) fn too_many_collections(options: &EngineOptions) -> EngineError {
     EngineError::LimitExceeded(format!(
@@ -58,7 +56,7 @@ impl Committer {
         Ok(Arc::new(collection))
     }
 
-    fn existing(
+    pub(super) fn existing(
         &self,
         database: &DatabaseName,
         name: &CollectionName,
@@ -108,7 +106,7 @@ impl Committer {
         for index in &collection.indexes {
             prefixes.push(forget_index(&mut group, database.id, index));
         }
-        let garbage = self.put_garbage(prefixes, &mut group)?;
+        let garbage = self.put_garbage(prefixes, Some(name.clone()), &mut group)?;
         self.commit_noted((&database, &collection), Kind::Dropped, group)?;
         database.remove(name);
         self.background.add_garbage(garbage);
@@ -135,14 +133,15 @@ impl Committer {
     }
 
     /// Records keys that the background has to remove.
-    fn put_garbage(
+    pub(super) fn put_garbage(
         &mut self,
         prefixes: Vec<(Space, Vec<u8>)>,
+        collection: Option<CollectionName>,
         group: &mut Group<'_>,
     ) -> Result<Garbage, EngineError> {
-        let id = self.new_id()?;
-        group.put(Space::Catalog, garbage_key(id), encode_garbage(&prefixes));
-        Ok(Garbage { id, prefixes })
+        let garbage = Garbage { id: self.new_id()?, prefixes, collection };
+        group.put(Space::Catalog, garbage_key(garbage.id), garbage.encode());
+        Ok(garbage)
     }
 
     /// Commits another version of a collection and publishes it.
@@ -181,61 +180,6 @@ impl Committer {
         Ok(changed.info())
     }
 
-    pub(crate) fn create_index(
-        &mut self,
-        database: &DatabaseName,
-        name: &CollectionName,
-        spec: IndexSpec,
-    ) -> Result<IndexInfo, EngineError> {
-        self.check_writable()?;
-        let (database, collection) = self.existing(database, name)?;
-        let index_name = spec.name.unwrap_or_else(|| crate::names::index_name(&spec.fields));
-        if let Some(present) = collection.index(&index_name) {
-            let same = present.shape.fields == spec.fields && present.shape.unique == spec.unique;
-            return if same { Ok(present.info()) } else { Err(EngineError::IndexExists(index_name)) };
-        }
-        let most = self.shared.options.indexes_per_collection_max;
-        if collection.indexes.len() >= most {
-            return Err(EngineError::LimitExceeded(format!("a collection has {most} indexes at the most")));
-        }
-        let shape = IndexShape {
-            id: self.new_id()?,
-            name: index_name,
-            fields: spec.fields,
-            unique: spec.unique,
-            multikey: AtomicBool::new(false),
-            documents_done: AtomicU64::new(0),
-        };
-        let index = Index { shape: Arc::new(shape), state: BuildState::Building };
-        let mut indexes = collection.indexes.clone();
-        indexes.push(index.clone());
-        let shared = Arc::clone(&self.shared);
-        self.replace_collection(&database, collection.with_indexes(indexes), Group::new(&shared.store))?;
-        self.background.add_build(&database, name, index.shape.id);
-        Ok(index.info())
-    }
-
-    pub(crate) fn drop_index(
-        &mut self,
-        database: &DatabaseName,
-        name: &CollectionName,
-        index_name: &str,
-    ) -> Result<(), EngineError> {
-        self.check_writable()?;
-        let (database, collection) = self.existing(database, name)?;
-        let Some(index) = collection.index(index_name) else {
-            return Err(EngineError::IndexNotFound(index_name.to_owned()));
-        };
-        let shared = Arc::clone(&self.shared);
-        let mut group = Group::new(&shared.store);
-        let prefix = forget_index(&mut group, database.id, index);
-        let garbage = self.put_garbage(vec![prefix], &mut group)?;
-        let rest = collection.indexes.iter().filter(|other| other.shape.id != index.shape.id).cloned();
-        self.replace_collection(&database, collection.with_indexes(rest.collect()), group)?;
-        self.background.add_garbage(garbage);
-        Ok(())
-    }
-
     /// Forgets a database at once and for good; its keys are removed in the background.
     pub(crate) fn purge(&mut self, name: &DatabaseName) -> Result<(), EngineError> {
         let Some(database) = self.shared.catalog.database(name) else { return Ok(()) };
@@ -248,7 +192,7 @@ impl Committer {
             .map(|space| (space, prefix.clone()))
             .collect();
         prefixes.extend(database_prefixes(database.id).into_iter().map(|prefix| (Space::Catalog, prefix)));
-        let garbage = self.put_garbage(prefixes, &mut group)?;
+        let garbage = self.put_garbage(prefixes, None, &mut group)?;
         self.commit(group, self.last_commit)?;
         shared.catalog.remove(name);
         shared.outboxes.forget(name);
@@ -256,11 +200,4 @@ impl Committer {
         shared.announce(std::iter::once(name), self.last_commit);
         Ok(())
     }
-}
-
-/// Removes what the catalog knows about an index; returns where its entries are.
-fn forget_index(group: &mut Group<'_>, database: Id, index: &Index) -> (Space, Vec<u8>) {
-    group.remove(Space::Catalog, multikey_key(database, index.shape.id));
-    group.remove(Space::Catalog, progress_key(database, index.shape.id));
-    (Space::Indexes, pair(database, index.shape.id).to_vec())
 }

@@ -6,7 +6,8 @@ use crate::catalog::record::multikey_key;
 use crate::catalog::{BuildState, Collection, Index, IndexShape};
 use crate::engine::DocumentId;
 use crate::error::EngineError;
-use crate::indexing;
+use crate::indexing::entry::EntryValue;
+use crate::indexing::{self, Entries, Owner};
 use crate::layout::{Id, Space};
 use bson::RawDocument;
 use std::sync::atomic::Ordering;
@@ -20,57 +21,69 @@ impl Writer<'_, '_> {
         present: Option<&RawDocument>,
         new: Option<&RawDocument>,
     ) -> Result<(), EngineError> {
-        for index in collection.indexes.iter().filter(|index| index.is_maintained()) {
-            let shape = &index.shape;
+        let owner = Owner { database: self.database.id, collection, id: id.as_str() };
+        let groups = self.database.groups();
+        let groups = groups.iter().filter(|index| index.shape.is_over(&collection.name));
+        for index in collection.indexes.iter().chain(groups).filter(|index| index.is_maintained()) {
             let entries = |document: Option<&RawDocument>| match document {
-                Some(document) => indexing::entries(self.database.id, shape, document, id.as_str()),
-                None => Ok(indexing::Entries::default()),
+                Some(document) => indexing::entries(&index.shape, document, owner),
+                None => Ok(Entries::default()),
             };
             let (old, new) = (entries(present)?, entries(new)?);
-            if new.multikey {
-                note_multikey(self.group, self.database.id, shape)?;
-            }
-            for key in old.keys.iter().filter(|key| new.keys.binary_search(key).is_err()) {
-                self.remove_entry(shape.unique, key, id)?;
-            }
-            for key in new.keys.iter().filter(|key| old.keys.binary_search(key).is_err()) {
-                put_entry(self.group, shape, key, id.as_str())?;
-            }
-            self.put_unbuilt(index, &old, &new, id)?;
+            move_entries(self.group, index, (&old, &new), owner)?;
             if index.state == BuildState::Ready {
                 // While an index is built, the build counts.
-                self.done.bytes += new.bytes(id.as_str()) - old.bytes(id.as_str());
+                self.done.bytes += new.bytes() - old.bytes();
             }
         }
         Ok(())
     }
+}
 
-    /// While an index is built, the entries that stay may not be there yet: they are written too.
-    fn put_unbuilt(
-        &mut self,
-        index: &Index,
-        old: &indexing::Entries,
-        new: &indexing::Entries,
-        id: &DocumentId,
-    ) -> Result<(), EngineError> {
-        if index.state == BuildState::Ready {
-            return Ok(());
-        }
-        for key in new.keys.iter().filter(|key| old.keys.binary_search(key).is_ok()) {
-            put_entry(self.group, &index.shape, key, id.as_str())?;
-        }
-        Ok(())
+fn move_entries(
+    group: &mut Group<'_>,
+    index: &Index,
+    (old, new): (&Entries, &Entries),
+    owner: Owner<'_>,
+) -> Result<(), EngineError> {
+    let shape = &index.shape;
+    if new.multikey {
+        note_multikey(group, owner.database, shape)?;
     }
+    for key in old.keys.iter().filter(|key| new.keys.binary_search(key).is_err()) {
+        remove_entry(group, shape, key, owner)?;
+    }
+    // While an index is built, the entries that stay may not be there yet.
+    let rewrite = old.value != new.value || index.state != BuildState::Ready;
+    for key in &new.keys {
+        if rewrite || old.keys.binary_search(key).is_err() {
+            put_entry(group, shape, (key, &new.value), owner)?;
+        }
+    }
+    Ok(())
+}
 
-    /// An entry of a unique index that is being built may belong to another document.
-    fn remove_entry(&mut self, unique: bool, key: &[u8], id: &DocumentId) -> Result<(), EngineError> {
-        let own = !unique
-            || self.group.get(Space::Indexes, key)?.is_some_and(|owner| *owner == *id.as_str().as_bytes());
-        if own {
-            self.group.remove(Space::Indexes, key);
-        }
-        Ok(())
+/// Removes an entry where it is the document's own: one of a unique index that is being built may belong to
+/// another document, one of a group index to a later collection of the same name. Whether it was.
+pub(super) fn remove_entry(
+    group: &mut Group<'_>,
+    shape: &IndexShape,
+    key: &[u8],
+    owner: Owner<'_>,
+) -> Result<bool, EngineError> {
+    let shared = shape.unique || shape.pattern.is_some();
+    if shared && !group.get(Space::Indexes, key)?.is_some_and(|value| is_own(shape, &value, owner)) {
+        return Ok(false);
     }
+    shape.writes.fetch_add(1, Ordering::Relaxed);
+    group.remove(Space::Indexes, key);
+    Ok(true)
+}
+
+fn is_own(shape: &IndexShape, value: &[u8], owner: Owner<'_>) -> bool {
+    EntryValue::parse(shape, value).is_some_and(|entry| {
+        entry.id == owner.id && entry.collection.is_none_or(|(number, _)| number == owner.collection.id)
+    })
 }
 
 /// Marks an index as one with arrays, in memory at once and on disk with the commit.
@@ -91,15 +104,16 @@ pub(super) fn note_multikey(
 pub(super) fn put_entry(
     group: &mut Group<'_>,
     shape: &IndexShape,
-    key: &[u8],
-    id: &str,
+    (key, value): (&[u8], &[u8]),
+    owner: Owner<'_>,
 ) -> Result<(), EngineError> {
     if shape.unique {
-        let owner = group.get(Space::Indexes, key)?;
-        if owner.is_some_and(|owner| *owner != *id.as_bytes()) {
+        let present = group.get(Space::Indexes, key)?;
+        if present.is_some_and(|present| !is_own(shape, &present, owner)) {
             return Err(EngineError::UniqueViolation { index: shape.name.clone() });
         }
     }
-    group.put(Space::Indexes, key, id.as_bytes());
+    shape.writes.fetch_add(1, Ordering::Relaxed);
+    group.put(Space::Indexes, key, value);
     Ok(())
 }

@@ -64,7 +64,7 @@ impl Comparison {
         }
     }
 
-    fn holds_between(self, value: RawBsonRef<'_>, bound: RawBsonRef<'_>) -> bool {
+    pub(crate) fn holds_between(self, value: RawBsonRef<'_>, bound: RawBsonRef<'_>) -> bool {
         rank(value) == rank(bound) && !either_is_nan(value, bound) && self.holds(compare(value, bound))
     }
 }

@@ -73,7 +73,6 @@ impl Pattern {
 
     /// What every text that matches begins with: `^abc` has one, as long as case counts. A value that is
     /// the same regular expression matches all the same.
-    #[cfg_attr(not(test), expect(dead_code, reason = "plans do not read ranges of text by pattern yet"))]
     pub(crate) fn prefix(&self) -> Option<String> {
         let parsed = regex_syntax::ParserBuilder::new()
             .case_insensitive(self.options.contains('i'))

@@ -58,20 +58,6 @@ fn regex(pattern: &str, options: &str) -> bson::Regex {
 }
 
 #[test]
-fn what_an_index_may_serve_is_seen_below_and() {
-    let filter =
-        parse(&doc! {"a": 1, "$and": [{"b": {"$gt": 2}}, {"s": {"$regex": "^ab"}}], "$or": [{"c": 1}]});
-    let filter = filter.unwrap();
-    let required = filter.required();
-    assert!(matches!(required[0], ("a", Condition::Equal(_))));
-    assert!(matches!(required[1], ("b", Condition::Compare(Comparison::Greater, _))));
-    assert!(
-        matches!(required[2], ("s", Condition::Matches(pattern)) if pattern.prefix().as_deref() == Some("ab"))
-    );
-    assert_eq!(required.len(), 3);
-}
-
-#[test]
 fn an_element_is_tested_by_itself() {
     let range = parse_element(&doc! {"$gte": 5, "$lt": 8}).unwrap();
     assert!(range.passes(RawBsonRef::Int32(7)) && !range.passes(RawBsonRef::Int32(8)));

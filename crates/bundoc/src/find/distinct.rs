@@ -5,10 +5,41 @@ use super::source::Source;
 use crate::document;
 use crate::engine::Order;
 use crate::error::EngineError;
-use crate::key::encode;
+use crate::indexing::entry::EntryValue;
+use crate::key::{encode, length, prefix_end};
+use crate::layout::Space;
 use crate::path::any_branch;
+use crate::plan::Plan;
+use crate::store::KeyRange;
 use bson::{Bson, RawBson, RawBsonRef, RawDocument};
 use std::collections::BTreeMap;
+use std::ops::Bound;
+
+/// Entries of one value after which it pays to look for the next value.
+const RUN_LONG: usize = 16;
+
+/// Entries of one value that came one after the other.
+#[derive(Default)]
+struct Run {
+    encoded: Vec<u8>,
+    entries: usize,
+}
+
+impl Run {
+    fn is_long(&mut self, encoded: &[u8]) -> bool {
+        if self.encoded != encoded {
+            *self = Self { encoded: encoded.to_vec(), entries: 0 };
+        }
+        self.entries += 1;
+        self.entries >= RUN_LONG
+    }
+}
+
+fn is_null(encoded: &[u8], order: Order) -> bool {
+    let mut null = Vec::new();
+    encode(RawBsonRef::Null, order, &mut null);
+    encoded == null
+}
 
 /// Values by their encoded form, which is their order; of equal ones the first that came.
 pub(super) struct Values {
@@ -30,6 +61,43 @@ impl Values {
             values.check(reader)?;
         }
         values.finish()
+    }
+
+    /// The values of a field from an index that has nothing else before it; entries of a value that comes
+    /// often are passed over. `None` where the entries do not say it.
+    pub(super) fn from_index(
+        plan: &Plan,
+        field: &str,
+        reader: &mut Reader<'_>,
+    ) -> Result<Option<Vec<Bson>>, EngineError> {
+        let Some((scan, place, before)) = plan.values_of(field) else { return Ok(None) };
+        let Some(shape) = &scan.index else { return Ok(None) };
+        let order = shape.fields[place].order;
+        let mut values = Self { found: BTreeMap::new(), bytes: 0 };
+        for range in &scan.ranges {
+            let mut entries = reader.view.ascending(Space::Indexes, range.clone());
+            let mut run = Run::default();
+            while let Some(entry) = entries.next() {
+                let (key, value) = entry?;
+                reader.spend()?;
+                let encoded = key.get(before..).and_then(|rest| rest.get(..length(rest, order)?));
+                let said = encoded
+                    .zip(EntryValue::parse(shape, &value))
+                    .and_then(|(encoded, value)| Some((encoded, value.field(shape, place, encoded)?)));
+                let Some((encoded, said)) = said else { return Ok(None) };
+                if let Some(said) = said {
+                    values.put(said.as_raw_bson_ref());
+                    values.check(reader)?;
+                }
+                // Null is that of missing fields, too: each entry has to say which.
+                if run.is_long(encoded) && !is_null(encoded, order) {
+                    let from = prefix_end(&key[..before + encoded.len()]);
+                    let from = from.map_or(Bound::Excluded(key.to_vec()), Bound::Included);
+                    entries = reader.view.ascending(Space::Indexes, KeyRange { from, to: range.to.clone() });
+                }
+            }
+        }
+        values.finish().map(Some)
     }
 
     fn add(&mut self, document: &RawDocument, field: &str) {

@@ -28,6 +28,25 @@ impl Overlay {
         std::str::from_utf8(id).is_ok_and(|id| self.documents.contains_key(id))
     }
 
+    /// Those that pass filter and rules.
+    pub(super) fn matching(
+        &self,
+        collection: &Arc<Collection>,
+        reader: &mut Reader<'_>,
+    ) -> Result<Vec<Found>, EngineError> {
+        let mut matching = Vec::new();
+        for (id, stored) in &self.documents {
+            let Some(stored) = stored else { continue };
+            reader.spend()?;
+            reader.documents += 1;
+            if reader.passes(collection, stored)? {
+                let (id, stored) = (Slice::from(id.as_str()), stored.clone());
+                matching.push(Found { collection: Arc::clone(collection), id, stored, in_store: false });
+            }
+        }
+        Ok(matching)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.documents.is_empty()
     }
@@ -49,16 +68,7 @@ impl<S: Source> Merged<S> {
     ) -> Result<Self, EngineError> {
         let after = reader.query.after.as_ref().map(|place| reader.query.sort.bytes(place));
         let mut own = Vec::new();
-        for (id, stored) in &overlay.documents {
-            let Some(stored) = stored else { continue };
-            reader.spend()?;
-            reader.documents += 1;
-            if !reader.passes(collection, stored)? {
-                continue;
-            }
-            let id = Slice::from(id.as_str());
-            let found =
-                Found { collection: Arc::clone(collection), id, stored: stored.clone(), in_store: false };
+        for found in overlay.matching(collection, reader)? {
             let place = reader.query.sort.bytes(&found.place(reader)?);
             if after.as_ref().is_none_or(|after| place > *after) {
                 own.push((place, found));

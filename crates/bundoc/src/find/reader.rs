@@ -1,6 +1,6 @@
 //! What every query has while it runs: its snapshot, what it may see, and how much it has looked at.
 
-use crate::catalog::Collection;
+use crate::catalog::{Collection, Database};
 use crate::document;
 use crate::engine::Actor;
 use crate::error::EngineError;
@@ -20,8 +20,7 @@ const CLOCK_EVERY: u64 = 64;
 /// One query while it runs.
 pub(crate) struct Reader<'a> {
     pub(super) view: &'a View<'a>,
-    /// The number of the database.
-    pub(super) database: Id,
+    pub(super) database: &'a Database,
     pub(super) query: &'a Query,
     pub(super) actor: &'a Actor,
     pub(super) options: &'a EngineOptions,
@@ -37,7 +36,7 @@ pub(crate) struct Reader<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Scope<'a> {
     pub(super) view: &'a View<'a>,
-    pub(super) database: Id,
+    pub(super) database: &'a Database,
     pub(super) actor: &'a Actor,
     pub(super) options: &'a EngineOptions,
 }
@@ -81,7 +80,7 @@ impl<'a> Reader<'a> {
     /// The stored bytes of a document.
     pub(super) fn fetch(&mut self, collection: Id, id: &[u8]) -> Result<Option<Slice>, EngineError> {
         self.key.clear();
-        self.key.extend_from_slice(&pair(self.database, collection));
+        self.key.extend_from_slice(&pair(self.database.id, collection));
         self.key.extend_from_slice(id);
         self.view.get(Space::Documents, &self.key)
     }

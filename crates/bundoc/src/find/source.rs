@@ -5,6 +5,7 @@ use super::reader::Reader;
 use crate::catalog::{Collection, IndexShape};
 use crate::document;
 use crate::error::EngineError;
+use crate::indexing::entry::EntryValue;
 use crate::layout::{PAIR_BYTES, Space};
 use crate::plan::{Plan, PlanOrder};
 use crate::query::Place;
@@ -26,9 +27,10 @@ impl Found {
     /// Where it stands in the order of the query.
     pub(super) fn place(&self, reader: &Reader<'_>) -> Result<Place, EngineError> {
         let (_, document) = document::split(&self.stored)?;
-        let id = std::str::from_utf8(&self.id).map_err(|_| {
-            EngineError::Damaged("a stored id is not text: restore the store from a copy".into())
-        })?;
+        let id = document::id_text(&self.id)?;
+        if reader.query.over_group {
+            return reader.query.sort.place(document, &format!("{}\0{id}", self.collection.name));
+        }
         reader.query.sort.place(document, id)
     }
 }
@@ -48,19 +50,18 @@ pub(super) struct Planned<'a> {
     overlay: Option<&'a Overlay>,
     cursor: Cursor,
     once: Option<Once>,
+    covered: bool,
 }
 
 impl<'a> Planned<'a> {
     pub(super) fn new(collection: Arc<Collection>, plan: Plan, overlay: Option<&'a Overlay>) -> Self {
         let once = plan.repeats.then(Once::default);
-        Self { collection, overlay, cursor: Cursor::new(plan), once }
+        let covered = plan.covered;
+        Self { collection, overlay, cursor: Cursor::new(plan), once, covered }
     }
 
-    fn document(&mut self, reader: &mut Reader<'_>, entry: Entry) -> Result<Option<Found>, EngineError> {
-        let (id, stored) = match entry.index {
-            None => (Slice::from(&entry.key[PAIR_BYTES..]), Some(entry.value)),
-            Some(_) => (entry.value, None),
-        };
+    fn document(&mut self, reader: &mut Reader<'_>, entry: &Entry) -> Result<Option<Found>, EngineError> {
+        let id = entry.id()?;
         if self.overlay.is_some_and(|overlay| overlay.has(&id)) {
             return Ok(None);
         }
@@ -69,14 +70,15 @@ impl<'a> Planned<'a> {
         {
             return Ok(None);
         }
-        let stored = match stored {
-            Some(stored) => Some(stored),
-            None => reader.fetch(self.collection.id, &id)?,
+        let covered = if self.covered { entry.document() } else { None };
+        let in_store = covered.is_none();
+        let stored = match covered {
+            Some(document) => Some(document),
+            None => entry.fetch(&self.collection, &id, reader)?,
         };
         let Some(stored) = stored else { return Ok(None) };
-        reader.documents += 1;
         let passes = reader.passes(&self.collection, &stored)?;
-        Ok(passes.then(|| Found { collection: Arc::clone(&self.collection), id, stored, in_store: true }))
+        Ok(passes.then(|| Found { collection: Arc::clone(&self.collection), id, stored, in_store }))
     }
 }
 
@@ -85,7 +87,7 @@ impl Source for Planned<'_> {
         while let Some(entry) = self.cursor.next(reader.view)? {
             reader.spend()?;
             reader.keys += u64::from(entry.index.is_some());
-            if let Some(found) = self.document(reader, entry)? {
+            if let Some(found) = self.document(reader, &entry)? {
                 return Ok(Some(found));
             }
         }
@@ -103,6 +105,43 @@ pub(super) struct Entry {
     pub(super) index: Option<Arc<IndexShape>>,
     pub(super) key: Slice,
     pub(super) value: Slice,
+}
+
+impl Entry {
+    /// The id of the document.
+    pub(super) fn id(&self) -> Result<Slice, EngineError> {
+        match &self.index {
+            None => Ok(Slice::from(&self.key[PAIR_BYTES..])),
+            Some(shape) => Ok(Slice::from(self.parsed(shape)?.id.as_bytes())),
+        }
+    }
+
+    pub(super) fn parsed(&self, shape: &IndexShape) -> Result<EntryValue<'_>, EngineError> {
+        EntryValue::parse(shape, &self.value).ok_or_else(|| {
+            EngineError::Damaged("an entry of an index is damaged: drop the index and create it again".into())
+        })
+    }
+
+    /// What the entry alone says of the document, in the stored form, without a version.
+    fn document(&self) -> Option<Slice> {
+        let shape = self.index.as_ref()?;
+        let document = EntryValue::parse(shape, &self.value)?.document(shape, &self.key)?;
+        Some(Slice::from(document::without_version(&document)))
+    }
+
+    /// The whole document.
+    fn fetch(
+        &self,
+        collection: &Collection,
+        id: &[u8],
+        reader: &mut Reader<'_>,
+    ) -> Result<Option<Slice>, EngineError> {
+        reader.documents += 1;
+        match self.index {
+            None => Ok(Some(self.value.clone())),
+            Some(_) => reader.fetch(collection.id, id),
+        }
+    }
 }
 
 /// The entries of all ranges of a plan, one range after the other.
@@ -157,7 +196,7 @@ pub(super) struct Once {
 }
 
 impl Once {
-    fn is_new(&mut self, id: &Slice, reader: &Reader<'_>) -> Result<bool, EngineError> {
+    pub(super) fn is_new(&mut self, id: &Slice, reader: &Reader<'_>) -> Result<bool, EngineError> {
         // A copy: a slice of an entry holds the whole block that it was read from.
         let is_new = self.ids.insert(Slice::from(&**id));
         if is_new {
