@@ -165,8 +165,12 @@ impl Database {
     pub(crate) fn stats(&self) -> DatabaseStats {
         let bytes = self.bytes.load(Ordering::Relaxed);
         let collections = self.collections.read().unwrap_or_else(PoisonError::into_inner);
-        let stats =
-            DatabaseStats { bytes, collections: collections.len() as u64, ..DatabaseStats::default() };
+        let stats = DatabaseStats {
+            bytes,
+            collections: collections.len() as u64,
+            indexes: self.groups().len() as u64,
+            ..DatabaseStats::default()
+        };
         collections.values().fold(stats, |stats, collection| DatabaseStats {
             documents: stats.documents + collection.documents.load(Ordering::Relaxed),
             indexes: stats.indexes + collection.indexes.len() as u64,
