@@ -1,5 +1,6 @@
 //! Why rules are refused.
 
+use crate::mistake::Mistake;
 use crate::path_rules::{Access, RULES_MAX};
 use service_kit::error::{Classify, ErrorCode};
 
@@ -23,7 +24,7 @@ pub enum RuleError {
         reason: String,
     },
     /// An expression of a rule.
-    #[error("rule {number} (`{path}`), `{}`: {reason}", access.as_str())]
+    #[error("rule {number} (`{path}`), `{}`: {mistake}", access.as_str())]
     Expression {
         /// Which rule.
         number: usize,
@@ -31,8 +32,8 @@ pub enum RuleError {
         path: String,
         /// Which of its expressions.
         access: Access,
-        /// What is wrong, with line and column where they are known.
-        reason: String,
+        /// What is wrong, and where.
+        mistake: Mistake,
     },
     /// The system gave no thread to check them on.
     #[error("the rules could not be checked: try again")]

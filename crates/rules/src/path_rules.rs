@@ -2,23 +2,23 @@
 
 use crate::check;
 use crate::error::RuleError;
+use crate::expression::Expression;
+use crate::language::Language;
+use crate::mistake::Mistake;
 use crate::path_rule::PathRule;
 use crate::pattern::{Captures, Pattern, Separator};
 use crate::value;
-use cel::{Context, Env, Program, Value};
+use cel::Value;
 use serde_json::Map;
 use std::cell::OnceCell;
-use std::sync::{Arc, LazyLock};
 
 /// What an expression may name.
-const ROOTS: [&str; 2] = ["request", "params"];
+const LANGUAGE: Language = Language { roots: &["request", "params"], lookups: false };
 
 /// The most rules there may be together.
 pub const RULES_MAX: usize = 100;
 /// How much of a path an error repeats.
 const SHOWN_CHARS_MAX: usize = 100;
-
-static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
 
 /// What somebody wants to do with a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +63,7 @@ struct CompiledRule {
 enum Decision {
     Never,
     Always,
-    When(Box<Program>),
+    When(Box<Expression>),
 }
 
 impl PathRules {
@@ -108,8 +108,8 @@ impl PathRules {
             match decision {
                 Decision::Never => false,
                 Decision::Always => captures_of(&rule.pattern).is_some(),
-                Decision::When(program) => {
-                    captures_of(&rule.pattern).is_some_and(|captures| question.holds(program, &captures))
+                Decision::When(expression) => {
+                    captures_of(&rule.pattern).is_some_and(|captures| question.holds(expression, &captures))
                 }
             }
         })
@@ -125,11 +125,11 @@ impl CompiledRule {
             reason,
         })?;
         let decision = |access: Access, text: &Option<String>| {
-            Decision::of(text.as_deref()).map_err(|reason| RuleError::Expression {
+            Decision::of(text.as_deref()).map_err(|mistake| RuleError::Expression {
                 number,
                 path: path.clone(),
                 access,
-                reason,
+                mistake,
             })
         };
         let read = decision(Access::Read, &rule.read)?;
@@ -139,11 +139,11 @@ impl CompiledRule {
 }
 
 impl Decision {
-    fn of(text: Option<&str>) -> Result<Self, String> {
+    fn of(text: Option<&str>) -> Result<Self, Mistake> {
         match text.map(str::trim) {
             None | Some("false") => Ok(Self::Never),
             Some("true") => Ok(Self::Always),
-            Some(_) => Ok(Self::When(Box::new(check::compile(text.unwrap_or_default(), &ROOTS)?))),
+            Some(_) => Ok(Self::When(Box::new(check::compile(text.unwrap_or_default(), LANGUAGE)?))),
         }
     }
 }
@@ -161,12 +161,13 @@ impl<'q> Question<'q> {
         Self { access, path, auth, request: OnceCell::new() }
     }
 
-    fn holds(&self, program: &Program, captures: &Captures<'_>) -> bool {
-        let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
+    fn holds(&self, expression: &Expression, captures: &Captures<'_>) -> bool {
+        let budget = expression.budget();
+        let mut context = expression.context(&budget);
         context.add_variable_from_value("request", self.request.get_or_init(|| self.request()).clone());
         let params = captures.iter().map(|(name, segment)| (*name, value::text(segment)));
         context.add_variable_from_value("params", value::map(params));
-        matches!(program.execute(&context), Ok(Value::Bool(true)))
+        expression.holds(&context) == Ok(true)
     }
 
     fn request(&self) -> Value {
