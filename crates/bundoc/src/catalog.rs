@@ -42,6 +42,8 @@ pub(crate) struct FeedState {
     pub(crate) floor: ChangePosition,
     /// Entries that are kept.
     pub(crate) entries: u64,
+    /// Bytes of them; those of entries that an older program wrote are not counted.
+    pub(crate) bytes: u64,
 }
 
 /// One collection.

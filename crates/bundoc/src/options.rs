@@ -79,8 +79,10 @@ pub struct EngineOptions {
     /// Free bytes on the disk below which writes are refused, so that what is in memory can still be
     /// written out.
     pub disk_reserve_bytes: u64,
-    /// Changes that the feed of one database keeps at least.
+    /// Changes that the feed of one database keeps; older ones are removed.
     pub feed_changes_retained: u64,
+    /// Bytes of the changes that the feed of one database keeps at the most.
+    pub feed_bytes_max: u64,
     /// How long a change is kept in the feed.
     #[serde(rename = "feed_age_ms_max", deserialize_with = "milliseconds")]
     pub feed_age_max: Duration,
@@ -124,6 +126,7 @@ impl Default for EngineOptions {
             worker_threads: 2,
             disk_reserve_bytes: 64 * MIB as u64,
             feed_changes_retained: 100_000,
+            feed_bytes_max: 512 * MIB as u64,
             feed_age_max: Duration::from_secs(24 * 60 * 60),
         }
     }

@@ -429,6 +429,25 @@ async fn the_feed_has_every_change_in_order_and_says_when_it_was_trimmed() {
 }
 
 #[tokio::test]
+async fn the_feed_is_trimmed_to_its_bytes() {
+    let options = EngineOptions { feed_bytes_max: 100_000, ..EngineOptions::default() };
+    let bed = Bed::with(options);
+    for n in 0..30 {
+        bed.insert("c", doc! {"_id": format!("d{n:02}"), "text": "x".repeat(10_000)}).await.unwrap();
+    }
+    let reaches = |after: u64| {
+        let after = ChangePosition { commit: after, index: u32::MAX };
+        bed.engine.changes(&bed.database, after, 100).map(|changes| changes.len())
+    };
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while reaches(20).is_ok() {
+        assert!(Instant::now() < deadline, "the feed is not trimmed");
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(reaches(21).unwrap(), 9, "nine entries of a little more than 10,000 bytes");
+}
+
+#[tokio::test]
 async fn the_feed_tells_what_an_actor_may_see_and_could_see() {
     let bed = Bed::new();
     let owned =

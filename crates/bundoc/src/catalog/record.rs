@@ -137,16 +137,19 @@ pub(crate) fn encode_feed(state: FeedState) -> Vec<u8> {
     let mut out = state.floor.commit.to_be_bytes().to_vec();
     out.extend_from_slice(&state.floor.index.to_be_bytes());
     out.extend_from_slice(&state.entries.to_be_bytes());
+    out.extend_from_slice(&state.bytes.to_be_bytes());
     out
 }
 
+/// Records of older programs end before the bytes.
 pub(crate) fn decode_feed(bytes: &[u8]) -> Result<FeedState, EngineError> {
-    let bytes: &[u8; 20] = bytes.try_into().map_err(|_| damaged())?;
     let (commit, rest) = bytes.split_first_chunk::<8>().ok_or_else(damaged)?;
-    let (index, entries) = rest.split_first_chunk::<4>().ok_or_else(damaged)?;
+    let (index, rest) = rest.split_first_chunk::<4>().ok_or_else(damaged)?;
+    let (entries, rest) = rest.split_first_chunk::<8>().ok_or_else(damaged)?;
     Ok(FeedState {
         floor: ChangePosition { commit: u64::from_be_bytes(*commit), index: u32::from_be_bytes(*index) },
-        entries: number(entries)?,
+        entries: u64::from_be_bytes(*entries),
+        bytes: if rest.is_empty() { 0 } else { number(rest)? },
     })
 }
 

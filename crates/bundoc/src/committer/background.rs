@@ -23,6 +23,8 @@ use std::time::{Duration, Instant};
 const REMOVE_CHUNK: usize = 2_000;
 /// Entries above the retained ones before a feed is trimmed, so that not every commit trims.
 const FEED_SLACK: u64 = 1_000;
+/// The same for bytes: this part of what a feed may have.
+const FEED_BYTES_SLACK: u64 = 64;
 
 /// What waits.
 pub(super) struct Background {
@@ -134,7 +136,10 @@ impl Background {
         databases: impl Iterator<Item = &'a Arc<Database>>,
     ) {
         for database in databases {
-            if database.feed().entries > options.feed_changes_retained + FEED_SLACK {
+            let FeedState { entries, bytes, .. } = database.feed();
+            let too_large =
+                bytes > options.feed_bytes_max.saturating_add(options.feed_bytes_max / FEED_BYTES_SLACK);
+            if too_large || entries > options.feed_changes_retained + FEED_SLACK {
                 self.add_trim(database);
             }
         }
@@ -234,7 +239,7 @@ impl Committer {
         Ok(())
     }
 
-    /// Removes the oldest changes of a database: those above the count, then those above the age.
+    /// Removes the oldest changes of a database: those above the count or the bytes, then those above the age.
     fn trim_chunk(&mut self, database: &Arc<Database>) -> Result<(), EngineError> {
         self.background.trimming.remove(&database.id);
         let shared = Arc::clone(&self.shared);
@@ -246,13 +251,15 @@ impl Committer {
         let excess = state.entries.saturating_sub(options.feed_changes_retained);
         let oldest_kept = changes::now_millis().saturating_sub(options.feed_age_max.as_millis() as u64);
         let mut group = Group::new(&shared.store);
-        let mut removed = 0;
+        let (mut removed, mut removed_bytes) = (0, 0);
         for entry in shared.store.view().ascending(Space::Changes, changes::range(database.id, state.floor)) {
             let (key, value) = entry?;
             let old = changes::written_at(&value).is_some_and(|at| at < oldest_kept);
-            if removed == REMOVE_CHUNK as u64 || (removed >= excess && !old) {
+            let too_large = state.bytes.saturating_sub(removed_bytes) > options.feed_bytes_max;
+            if removed == REMOVE_CHUNK as u64 || (removed >= excess && !old && !too_large) {
                 break;
             }
+            removed_bytes += (key.len() + value.len()) as u64;
             state.floor = layout::change_position(&key).unwrap_or(state.floor);
             group.remove(Space::Changes, key);
             removed += 1;
@@ -260,7 +267,8 @@ impl Committer {
         if removed == 0 {
             return Ok(());
         }
-        state = FeedState { entries: state.entries.saturating_sub(removed), ..state };
+        state.entries = state.entries.saturating_sub(removed);
+        state.bytes = state.bytes.saturating_sub(removed_bytes);
         group.put(Space::Catalog, feed_key(database.id), encode_feed(state));
         self.commit(group, self.last_commit)?;
         database.set_feed(state);

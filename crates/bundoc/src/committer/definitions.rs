@@ -1,7 +1,7 @@
 //! Collections, rules, indexes and purges: each a commit of its own, published to memory afterwards. What
 //! is dropped leaves the catalog at once; its keys are garbage that the background removes.
 
-use super::effects::grown;
+use super::effects::{Growth, grown};
 use super::indexes::forget_index;
 use super::{Committer, Group};
 use crate::catalog::record::Garbage;
@@ -125,7 +125,8 @@ impl Committer {
         let commit = self.last_commit + 1;
         let key = layout::change(database.id, ChangePosition { commit, index: 0 });
         group.put(Space::Changes, key, changes::encode(collection, kind, Texts::default()));
-        let feed = grown(database.feed(), 1);
+        let growth = Growth { entries: 1, bytes: group.change_bytes() };
+        let feed = grown(database.feed(), growth);
         group.put(Space::Catalog, feed_key(database.id), encode_feed(feed));
         self.commit(group, commit)?;
         database.set_feed(feed);

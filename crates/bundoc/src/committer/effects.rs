@@ -32,6 +32,8 @@ struct InDatabase {
     changed: Vec<Changed>,
     outgoing: Counts,
     bytes: i64,
+    /// Bytes of the changes in the feed.
+    feed_bytes: u64,
 }
 
 impl Effects {
@@ -72,8 +74,10 @@ impl Effects {
             changed: Vec::new(),
             outgoing: Counts::default(),
             bytes: 0,
+            feed_bytes: 0,
         });
         inside.bytes += done.bytes;
+        inside.feed_bytes += done.feed_bytes;
         for effect in done.effects {
             match effect {
                 Effect::Outgoing(noted) => *inside.outgoing.of_mut(noted.outbox) += 1,
@@ -97,9 +101,10 @@ impl Effects {
             let key = count_key(count.database, count.collection.id);
             group.put(Space::Catalog, key, count.total().to_be_bytes());
         }
-        for InDatabase { database, changed, bytes, .. } in self.databases.values() {
+        for inside in self.databases.values() {
+            let InDatabase { database, changed, bytes, .. } = inside;
             if !changed.is_empty() {
-                let state = grown(database.feed(), changed.len() as u64);
+                let state = grown(database.feed(), inside.growth());
                 group.put(Space::Catalog, feed_key(database.id), encode_feed(state));
             }
             if *bytes != 0 {
@@ -116,12 +121,19 @@ impl Effects {
             count.collection.documents.store(count.total(), Ordering::Relaxed);
         }
         for inside in self.databases.values_mut() {
-            let InDatabase { database, changed, outgoing, bytes } = inside;
-            database.set_feed(grown(database.feed(), changed.len() as u64));
+            let growth = inside.growth();
+            let InDatabase { database, changed, outgoing, bytes, .. } = inside;
+            database.set_feed(grown(database.feed(), growth));
             database.add_bytes(*bytes);
             shared.outboxes.add(&database.name, *outgoing, self.last_commit);
             shared.history.add(&database.name, std::mem::take(changed));
         }
+    }
+}
+
+impl InDatabase {
+    fn growth(&self) -> Growth {
+        Growth { entries: self.changed.len() as u64, bytes: self.feed_bytes }
     }
 }
 
@@ -131,7 +143,15 @@ impl Count {
     }
 }
 
+/// What a feed gets.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Growth {
+    pub(super) entries: u64,
+    pub(super) bytes: u64,
+}
+
 /// A feed with more entries.
-pub(super) fn grown(state: FeedState, added: u64) -> FeedState {
-    FeedState { entries: state.entries + added, ..state }
+pub(super) fn grown(state: FeedState, growth: Growth) -> FeedState {
+    let Growth { entries, bytes } = growth;
+    FeedState { entries: state.entries + entries, bytes: state.bytes + bytes, ..state }
 }

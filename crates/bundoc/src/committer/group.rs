@@ -19,16 +19,17 @@ pub(crate) struct Group<'a> {
     writes: Writes,
     undo: Vec<(Cell, Option<Option<Slice>>)>,
     bytes: usize,
+    change_bytes: u64,
 }
 
 impl<'a> Group<'a> {
     pub(crate) fn new(store: &'a Store) -> Self {
-        Self { store, snapshot: None, writes: HashMap::new(), undo: Vec::new(), bytes: 0 }
+        Self { store, snapshot: None, writes: HashMap::new(), undo: Vec::new(), bytes: 0, change_bytes: 0 }
     }
 
     /// What a transaction wrote, over its snapshot.
     pub(crate) fn over(store: &'a Store, snapshot: View<'a>, writes: Writes) -> Self {
-        Self { store, snapshot: Some(snapshot), writes, undo: Vec::new(), bytes: 0 }
+        Self { store, snapshot: Some(snapshot), writes, undo: Vec::new(), bytes: 0, change_bytes: 0 }
     }
 
     /// What the writes are laid over.
@@ -65,7 +66,11 @@ impl<'a> Group<'a> {
     }
 
     fn set(&mut self, space: Space, key: Slice, value: Option<Slice>) {
-        self.bytes += key.len() + value.as_ref().map_or(0, |value| value.len());
+        let bytes = key.len() + value.as_ref().map_or(0, |value| value.len());
+        self.bytes += bytes;
+        if space == Space::Changes && value.is_some() {
+            self.change_bytes += bytes as u64;
+        }
         let cell = (space, key);
         let before = self.writes.insert(cell.clone(), value);
         self.undo.push((cell, before));
@@ -89,6 +94,11 @@ impl<'a> Group<'a> {
     /// Bytes written so far, those taken back included.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Bytes of entries in change feeds written so far, those taken back included.
+    pub(crate) fn change_bytes(&self) -> u64 {
+        self.change_bytes
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -177,12 +177,14 @@ fn apply_in(
             write_net(&mut writer, prepared)?
         }
     };
-    let done = writer.done;
+    let mut done = writer.done;
     if done.effects.is_empty() {
         return Ok(Commit { number: effects.last_commit(), written });
     }
     check_bytes(target, effects, done.bytes)?;
+    let feed_bytes = group.change_bytes();
     put_effects(database, group, number, &done.effects);
+    done.feed_bytes = group.change_bytes() - feed_bytes;
     effects.merge(database, number, done);
     Ok(Commit { number, written })
 }
