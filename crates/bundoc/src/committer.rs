@@ -42,7 +42,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, oneshot, watch};
 pub(crate) use write::{Batch, Work, created_by};
-pub(crate) use writer::{Done, Effect, Writer};
+pub(crate) use writer::{Done, Effect, State, Writer};
 
 /// How often the committer looks for old changes and idle tables.
 const MAINTENANCE_EVERY: Duration = Duration::from_secs(60);

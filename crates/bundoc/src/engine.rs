@@ -12,7 +12,7 @@ mod query;
 mod transaction;
 mod write;
 
-pub use change::{Change, ChangeKind, ChangePosition, Sight};
+pub use change::{Change, ChangeKind, ChangePosition, Extent, Listing, Sight, Varies};
 pub use collection::{
     CollectionInfo, GroupIndexInfo, IndexInfo, IndexSpec, IndexState, RuleOperation, RuleProbe, RuleSet,
     RuleVerdict,
@@ -345,6 +345,14 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Whether the actor may list documents of the collection, or some of them.
     fn may_list(&self, database: &DatabaseName, collection: &CollectionName, actor: &Actor) -> bool;
+
+    /// What the actor may list of the collection.
+    fn listing(
+        &self,
+        database: &DatabaseName,
+        collection: &CollectionName,
+        actor: &Actor,
+    ) -> Result<Listing, EngineError>;
 
     /// Tells positions of this database from those of another store, of one that lost commits, and of a
     /// database of the same name that was purged: lower-case hexadecimal digits.

@@ -1,5 +1,11 @@
 //! What can go wrong in the engine, with a stable code for each.
 
+pub use ::rules::Place;
+
+fn at(place: Option<Place>) -> String {
+    place.map_or_else(String::new, |place| format!(", {place}"))
+}
+
 /// An error of the document engine. The text is fit for the caller of the API; causes are `#[source]`.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
@@ -19,12 +25,14 @@ pub enum EngineError {
     #[error("{0}")]
     InvalidIndex(String),
     /// A rule does not parse or costs too much.
-    #[error("rule `{operation}`: {reason}")]
+    #[error("rule `{operation}`{}: {reason}", at(*place))]
     InvalidRule {
         /// Which of the rules.
         operation: &'static str,
         /// What is wrong with it.
         reason: String,
+        /// Where, unless the whole rule is meant.
+        place: Option<Place>,
     },
     /// No such collection.
     #[error("there is no collection `{0}`")]

@@ -13,18 +13,21 @@ use crate::catalog::record::{self, count_key};
 use crate::catalog::{Catalog, Collection, Database};
 use crate::document;
 use crate::engine::{
-    Actor, CollectionName, DatabaseName, Explanation, FindRequest, Page, PlanSummary, StoredDocument,
+    Actor, CollectionName, DatabaseName, DocumentId, Explanation, FindRequest, Page, PlanSummary,
+    StoredDocument,
 };
 use crate::error::EngineError;
-use crate::layout::Space;
+use crate::layout::{self, Space};
 use crate::options::EngineOptions;
 use crate::path;
 use crate::plan::{self, Asked, Choice, Estimator, Goal, Place, Plan, PlanOrder};
 use crate::projection::Projection;
 use crate::query::Query;
+use crate::rules::Lookup;
 use crate::store::{Store, View};
 use bson::{Bson, Document};
 use distinct::Values;
+use fjall::Slice;
 pub(crate) use group::find_group;
 use overlay::Merged;
 pub(crate) use overlay::Overlay;
@@ -40,6 +43,8 @@ pub(crate) struct Seen<'a> {
     pub(crate) view: View<'a>,
     pub(crate) database: Arc<Database>,
     pub(crate) collection: Arc<Collection>,
+    /// Where rules look other documents up, if not in the snapshot.
+    pub(crate) lookup: Option<&'a dyn Lookup>,
 }
 
 /// A snapshot in which the collection is as the catalog says. The catalog follows the store, so a
@@ -55,15 +60,38 @@ pub(crate) fn look<'a>(
         let view = store.view();
         let after = catalog.collection(database, collection)?;
         if Arc::ptr_eq(&before.1, &after.1) {
-            return Some(Seen { view, database: after.0, collection: after.1 });
+            return Some(Seen { view, database: after.0, collection: after.1, lookup: None });
         }
         before = after;
     }
 }
 
+/// The stored bytes of a document in a snapshot.
+fn stored(
+    view: &View<'_>,
+    database: &Database,
+    collection: &CollectionName,
+    id: &DocumentId,
+) -> Result<Option<Slice>, EngineError> {
+    let Some(collection) = database.collection(collection) else { return Ok(None) };
+    view.get(Space::Documents, &layout::document(database.id, collection.id, id.as_str()))
+}
+
+impl Lookup for Seen<'_> {
+    fn document(&self, collection: &CollectionName, id: &DocumentId) -> Result<Option<Slice>, EngineError> {
+        stored(&self.view, &self.database, collection, id)
+    }
+}
+
 impl<'a> Seen<'a> {
     fn scope(&'a self, actor: &'a Actor, options: &'a EngineOptions) -> Scope<'a> {
-        Scope { view: &self.view, database: &self.database, actor, options }
+        Scope {
+            view: &self.view,
+            database: &self.database,
+            actor,
+            options,
+            lookup: self.lookup.unwrap_or(self),
+        }
     }
 
     /// The question for the planner. `fields` are enough to answer it, where no rule looks at documents.
@@ -79,8 +107,11 @@ impl<'a> Seen<'a> {
         }
     }
 
-    fn plan(&self, asked: &Asked<'_>) -> Plan {
-        plan::choose(asked, &self.collection.indexes, &Estimator(&self.view))
+    /// How a query is answered: by what it asks, and by what the rules can let its actor see.
+    fn plan(&self, asked: Asked<'_>, reader: &Reader<'_>) -> Result<Plan, EngineError> {
+        let listed = self.collection.rules.list_filter(reader.actor, &reader.lookups)?;
+        let asked = Asked { narrowing: listed.as_ref(), ..asked };
+        Ok(plan::choose(&asked, &self.collection.indexes, &Estimator(&self.view)))
     }
 
     /// The documents of a plan, those of the overlay in their places.
@@ -116,8 +147,9 @@ pub(crate) fn find(
     overlay: Option<&Overlay>,
 ) -> Result<Page, EngineError> {
     let query = Query::parse(request, seen.collection.id, options)?;
-    let plan = seen.plan(&seen.asked(&query, Goal::Page, fields(&query, query.fields.needed_paths(), actor)));
     let mut reader = Reader::new(seen.scope(actor, options), &query);
+    let asked = seen.asked(&query, Goal::Page, fields(&query, query.fields.needed_paths(), actor));
+    let plan = seen.plan(asked, &reader)?;
     let (arrival, index) = (arrival(&plan), plan.index_name());
     let mut source = seen.source(plan, overlay, &mut reader)?;
     let (found, next) = page::fill(&mut *source, arrival, &mut reader)?;
@@ -219,8 +251,8 @@ pub(crate) fn count(
         let count = seen.view.get(Space::Catalog, &count_key(seen.database.id, seen.collection.id))?;
         return count.map_or(Ok(0), |count| record::number(&count));
     }
-    let plan = seen.plan(&seen.asked(&query, Goal::All, fields(&query, Some(Vec::new()), actor)));
     let mut reader = Reader::new(seen.scope(actor, options), &query);
+    let plan = seen.plan(seen.asked(&query, Goal::All, fields(&query, Some(Vec::new()), actor)), &reader)?;
     if plan.exact && matches!(actor, Actor::Trusted) {
         return count_entries(seen, plan, overlay, &mut reader);
     }
@@ -264,8 +296,9 @@ pub(crate) fn distinct(
 ) -> Result<Vec<Bson>, EngineError> {
     path::check(field).map_err(EngineError::InvalidQuery)?;
     let query = all(seen, filter, options)?;
-    let plan = seen.plan(&seen.asked(&query, Goal::All, fields(&query, Some(vec![field.to_owned()]), actor)));
     let mut reader = Reader::new(seen.scope(actor, options), &query);
+    let fields = fields(&query, Some(vec![field.to_owned()]), actor);
+    let plan = seen.plan(seen.asked(&query, Goal::All, fields), &reader)?;
     if overlay.is_none_or(Overlay::is_empty)
         && matches!(actor, Actor::Trusted)
         && let Some(values) = Values::from_index(&plan, field, &mut reader)?

@@ -1,15 +1,15 @@
 //! The engine over fjall: opens and checks the directory, starts the committer, reads from snapshots.
 
 use crate::batch;
-use crate::catalog::{Collection, Index, record};
+use crate::catalog::{Collection, Database, Index, record};
 use crate::changes;
 use crate::committer::{Batch, Committer, Ending, Request, Shared, Start, Work};
 use crate::document;
 use crate::engine::{
     Actor, Change, ChangeKind, ChangePosition, CollectionInfo, CollectionName, CollectionPattern, Commit,
-    DatabaseName, DatabaseStats, DocumentId, Engine, EngineStats, Explanation, FindRequest, GroupIndexInfo,
-    GroupPage, IndexInfo, IndexSpec, Outbox, OutboxEntry, Page, RuleProbe, RuleSet, RuleVerdict, Sight,
-    StoredDocument, Transaction, WriteOp,
+    DatabaseName, DatabaseStats, DocumentId, Engine, EngineStats, Explanation, Extent, FindRequest,
+    GroupIndexInfo, GroupPage, IndexInfo, IndexSpec, Listing, Outbox, OutboxEntry, Page, RuleProbe, RuleSet,
+    RuleVerdict, Sight, StoredDocument, Transaction, Varies, WriteOp,
 };
 use crate::error::EngineError;
 use crate::feeds::Feeds;
@@ -24,10 +24,11 @@ use crate::options::EngineOptions;
 use crate::outbox;
 use crate::recovery::RecoveryReport;
 use crate::requests::Requests;
-use crate::rules::{self, CompiledRules, Documents, Method};
+use crate::rules::{self, CompiledRules, Documents, Lookup, Lookups, Method};
 use crate::store::Store;
 use crate::transaction;
 use bson::{Bson, Document, RawDocument, RawDocumentBuf};
+use fjall::Slice;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
@@ -149,15 +150,32 @@ fn all(filter: &Document) -> FindRequest {
     FindRequest { filter: filter.clone(), limit: 1, ..FindRequest::default() }
 }
 
+/// The newest committed state of a database, for the look-ups of rules.
+struct LatestState<'a> {
+    store: &'a Store,
+    database: &'a Database,
+}
+
+impl Lookup for LatestState<'_> {
+    fn document(&self, collection: &CollectionName, id: &DocumentId) -> Result<Option<Slice>, EngineError> {
+        let Some(collection) = self.database.collection(collection) else { return Ok(None) };
+        self.store.get(Space::Documents, &layout::document(self.database.id, collection.id, id.as_str()))
+    }
+}
+
 /// What a ruled actor may see of a change in a collection.
-fn sight(rules: &CompiledRules, kind: &ChangeKind, actor: &Actor) -> Sight {
-    let sees = |document: &RawDocument| {
-        rules.allow(actor, Method::List, Documents { present: Some(document), new: None })
+fn sight(rules: &CompiledRules, kind: &ChangeKind, actor: &Actor, lookups: &Lookups<'_>) -> Sight {
+    let allows = |documents: Documents<'_>| {
+        rules.allow(actor, Method::List, documents, lookups).unwrap_or_else(|error| {
+            tracing::error!(%error, "a rule could not look up a document and denies");
+            false
+        })
     };
+    let sees = |document: &RawDocument| allows(Documents { present: Some(document), new: None });
     // Without the document only a rule that does not look at it can tell.
     let saw = |before: &Option<RawDocumentBuf>| match before {
         Some(before) => sees(before),
-        None => !rules.listing_looks_at_documents() && rules.allow(actor, Method::List, Documents::default()),
+        None => !rules.listing_looks_at_documents() && allows(Documents::default()),
     };
     match kind {
         ChangeKind::Added(after) => Sight { before: false, after: sees(after) },
@@ -251,14 +269,14 @@ impl Engine for FjallEngine {
         actor: &Actor,
     ) -> Result<Option<StoredDocument>, EngineError> {
         self.check_open()?;
-        let Some((database, collection)) = self.shared.catalog.collection(database, collection) else {
+        let Some(seen) = look(&self.shared.store, &self.shared.catalog, database, collection) else {
             return Ok(None);
         };
-        let key = layout::document(database.id, collection.id, id.as_str());
-        let Some(stored) = self.shared.store.get(Space::Documents, &key)? else { return Ok(None) };
+        let key = layout::document(seen.database.id, seen.collection.id, id.as_str());
+        let Some(stored) = seen.view.get(Space::Documents, &key)? else { return Ok(None) };
         let (_, document) = document::split(&stored)?;
         let documents = Documents { present: Some(document), new: None };
-        if !collection.rules.allow(actor, Method::Get, documents) {
+        if !seen.collection.rules.allow(actor, Method::Get, documents, &Lookups::new(&seen))? {
             return Ok(None);
         }
         document::to_stored(&stored).map(Some)
@@ -341,11 +359,20 @@ impl Engine for FjallEngine {
 
     fn try_rule(
         &self,
-        _database: &DatabaseName,
-        _collection: &CollectionName,
-        _probe: &RuleProbe,
+        database: &DatabaseName,
+        collection: &CollectionName,
+        probe: &RuleProbe,
     ) -> Result<RuleVerdict, EngineError> {
-        Err(EngineError::Closed)
+        self.check_open()?;
+        let seen = look(&self.shared.store, &self.shared.catalog, database, collection);
+        let seen = seen.ok_or_else(|| EngineError::CollectionNotFound(collection.to_string()))?;
+        match &probe.rules {
+            None => seen.collection.rules.verdict(probe, &Lookups::new(&seen)),
+            Some(rules) => {
+                rules::check(rules)?;
+                CompiledRules::new(rules.clone()).verdict(probe, &Lookups::new(&seen))
+            }
+        }
     }
 
     fn group_indexes(&self, database: &DatabaseName) -> Result<Vec<GroupIndexInfo>, EngineError> {
@@ -467,16 +494,34 @@ impl Engine for FjallEngine {
         }
         let collection = self.shared.catalog.collection(database, &change.collection);
         let same = |collection: &Collection| change.number.is_none_or(|number| number == collection.id);
-        let Some((_, collection)) = collection.filter(|(_, collection)| same(collection)) else {
+        let Some((database, collection)) = collection.filter(|(_, collection)| same(collection)) else {
             return Sight { before: false, after: false };
         };
-        sight(&collection.rules, &change.kind, actor)
+        let state = LatestState { store: &self.shared.store, database: &database };
+        sight(&collection.rules, &change.kind, actor, &Lookups::new(&state))
     }
 
     fn may_list(&self, database: &DatabaseName, collection: &CollectionName, actor: &Actor) -> bool {
         let collection = self.shared.catalog.collection(database, collection);
         matches!(actor, Actor::Trusted)
             || collection.is_some_and(|(_, collection)| collection.rules.covers(actor, Method::List))
+    }
+
+    fn listing(
+        &self,
+        database: &DatabaseName,
+        collection: &CollectionName,
+        actor: &Actor,
+    ) -> Result<Listing, EngineError> {
+        self.check_open()?;
+        if matches!(actor, Actor::Trusted) {
+            return Ok(Listing { extent: Extent::Everything, varies: Varies::No });
+        }
+        match look(&self.shared.store, &self.shared.catalog, database, collection) {
+            Some(seen) => seen.collection.rules.listing(actor, &Lookups::new(&seen)),
+            // It may come into being.
+            None => Ok(Listing { extent: Extent::Nothing, varies: Varies::WithDocuments }),
+        }
     }
 
     fn epoch(&self, database: &DatabaseName) -> String {

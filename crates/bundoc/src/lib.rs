@@ -43,6 +43,7 @@ mod committer;
 mod decimal;
 mod document;
 pub mod engine;
+mod equality;
 pub mod error;
 mod expr;
 mod feeds;
@@ -77,6 +78,7 @@ mod update;
 mod value;
 
 pub use clock::Clock;
+pub use equality::{Equality, keys_at};
 pub use error::EngineError;
 pub use fjall_engine::FjallEngine;
 pub use matcher::Matcher;

@@ -19,7 +19,7 @@ mod serializability;
 
 use crate::batch;
 use crate::catalog::{Collection, Database};
-use crate::committer::{Batch, Done, Effect, Group, Writer, Writes, created_by};
+use crate::committer::{Batch, Done, Effect, Group, State, Writer, Writes, created_by};
 use crate::document;
 use crate::engine::{
     Actor, CollectionName, Commit, DatabaseName, DocumentId, FindRequest, Page, StoredDocument, Transaction,
@@ -232,9 +232,9 @@ struct Searched<'a> {
 impl<'a> Searched<'a> {
     /// Remembers that the filter was asked. `None` where the collection is missing.
     fn new(
-        writer: &Writer<'_, 'a>,
-        name: &CollectionName,
-        filter: &Document,
+        writer: &'a Writer<'_, '_>,
+        state: &'a State<'a>,
+        (name, filter): (&CollectionName, &Document),
     ) -> Result<Option<Self>, EngineError> {
         let collection = writer.scope.collection(name)?;
         let allowed = match &collection {
@@ -250,7 +250,12 @@ impl<'a> Searched<'a> {
         for changed in writer.earlier.iter().filter(|changed| changed.collection.id == collection.id) {
             own.set(changed.id.clone(), changed.after.clone());
         }
-        let seen = Seen { view: writer.group.view(), database: Arc::clone(writer.database), collection };
+        let seen = Seen {
+            view: writer.group.view(),
+            database: Arc::clone(writer.database),
+            collection,
+            lookup: Some(state),
+        };
         Ok(Some(Self { seen, own }))
     }
 }
@@ -281,7 +286,8 @@ impl Transaction for FjallTransaction {
     fn find(&mut self, collection: &CollectionName, request: &FindRequest) -> Result<Page, EngineError> {
         self.with_writer(|writer| {
             let options = &writer.shared.options;
-            match Searched::new(writer, collection, &request.filter)? {
+            let state = writer.state();
+            match Searched::new(writer, &state, (collection, &request.filter))? {
                 Some(Searched { seen, own }) => find::find(&seen, request, writer.actor, options, Some(&own)),
                 None => find::nothing(request, options),
             }
@@ -291,7 +297,8 @@ impl Transaction for FjallTransaction {
     fn count(&mut self, collection: &CollectionName, filter: &Document) -> Result<u64, EngineError> {
         self.with_writer(|writer| {
             let options = &writer.shared.options;
-            match Searched::new(writer, collection, filter)? {
+            let state = writer.state();
+            match Searched::new(writer, &state, (collection, filter))? {
                 Some(Searched { seen, own }) => find::count(&seen, filter, writer.actor, options, Some(&own)),
                 None => find::nothing(&all(filter), options).map(|_| 0),
             }
@@ -306,7 +313,8 @@ impl Transaction for FjallTransaction {
     ) -> Result<Vec<Bson>, EngineError> {
         self.with_writer(|writer| {
             let options = &writer.shared.options;
-            match Searched::new(writer, collection, filter)? {
+            let state = writer.state();
+            match Searched::new(writer, &state, (collection, filter))? {
                 Some(Searched { seen, own }) => {
                     find::distinct(&seen, (field, filter), writer.actor, options, Some(&own))
                 }

@@ -202,10 +202,12 @@ impl Writer<'_, '_> {
         search: &Search<'_>,
     ) -> Result<(BTreeSet<DocumentId>, Option<Vec<u8>>), EngineError> {
         let options = EngineOptions { find_time_max: SEARCH_TIME_MAX, ..self.shared.options.clone() };
+        let state = self.state();
         let seen = Seen {
             view: self.group.view(),
             database: Arc::clone(self.database),
             collection: Arc::clone(collection),
+            lookup: Some(&state),
         };
         let selection = search.run(&seen, self.actor, &options)?;
         Ok((selection.ids.into_iter().collect(), selection.horizon))

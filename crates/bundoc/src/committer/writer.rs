@@ -6,15 +6,17 @@ use super::refusals::{check_precondition, not_there};
 use super::{Group, Shared};
 use crate::catalog::{Collection, Database};
 use crate::document;
-use crate::engine::{Actor, DocumentId, Precondition, StoredDocument, WriteOp, Written};
+use crate::engine::{
+    Actor, CollectionName, DocumentId, Precondition, StoredDocument, WriteOp, Written,
+};
 use crate::error::EngineError;
 use crate::filter::Filter;
 use crate::history::Changed;
-use crate::layout::{self, Space};
+use crate::layout::{self, Id, Space};
 use crate::matching::Selection;
 use crate::outbox::{self, Counts, Noted};
 use crate::projection::Projection;
-use crate::rules::{Documents, Method};
+use crate::rules::{Documents, Lookup, Lookups, Method};
 use crate::scope::Scope;
 use crate::update::{Context, Update};
 use bson::{DateTime, Document, RawDocument, RawDocumentBuf};
@@ -46,6 +48,8 @@ pub(crate) struct Done {
     pub(crate) effects: Vec<Effect>,
     /// Stored bytes more or fewer.
     pub(crate) bytes: i64,
+    /// Bytes of the entries in the change feed.
+    pub(crate) feed_bytes: u64,
     /// Bytes of documents that operations with a filter read and wrote.
     pub(crate) matching_bytes: usize,
 }
@@ -74,6 +78,21 @@ pub(crate) struct Present<'a> {
 pub(crate) struct Outcome {
     pub(crate) stored: Slice,
     pub(crate) is_other: bool,
+}
+
+/// The state that is written to, for the look-ups of rules: with what was written before, and noted as read.
+pub(crate) struct State<'a> {
+    group: &'a Group<'a>,
+    database: Id,
+    scope: &'a dyn Scope,
+}
+
+impl Lookup for State<'_> {
+    fn document(&self, collection: &CollectionName, id: &DocumentId) -> Result<Option<Slice>, EngineError> {
+        let Some(collection) = self.scope.collection(collection)? else { return Ok(None) };
+        self.scope.read(&collection.name, id);
+        self.group.get(Space::Documents, &layout::document(self.database, collection.id, id.as_str()))
+    }
 }
 
 impl Writer<'_, '_> {
@@ -131,6 +150,11 @@ impl Writer<'_, '_> {
         self.group.get(Space::Documents, &layout::document(self.database.id, collection.id, id.as_str()))
     }
 
+    /// The state that is written to, as it is now.
+    pub(crate) fn state(&self) -> State<'_> {
+        State { group: self.group, database: self.database.id, scope: self.scope }
+    }
+
     /// Whether the rules allow it.
     pub(crate) fn allows(
         &self,
@@ -138,7 +162,7 @@ impl Writer<'_, '_> {
         method: Method,
         documents: Documents<'_>,
     ) -> Result<bool, EngineError> {
-        Ok(collection.rules.allow(self.actor, method, documents))
+        collection.rules.allow(self.actor, method, documents, &Lookups::new(&self.state()))
     }
 
     pub(crate) fn allow(

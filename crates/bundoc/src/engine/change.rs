@@ -1,7 +1,7 @@
 //! The change feed as its readers see it.
 
 use super::{CollectionName, DocumentId};
-use bson::RawDocumentBuf;
+use bson::{Document, RawDocumentBuf};
 
 /// A place in the change feed of one database: after the change `index` of commit `commit`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -59,4 +59,38 @@ pub struct Sight {
     pub before: bool,
     /// As it is now.
     pub after: bool,
+}
+
+/// What an actor may list of a collection, as far as that can be said without its documents.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listing {
+    /// What it may list now.
+    pub extent: Extent,
+    /// Whether that can become something else though the documents of the collection stay as they are.
+    pub varies: Varies,
+}
+
+/// How much of a collection an actor may list.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Extent {
+    /// Nothing.
+    Nothing,
+    /// Every document.
+    Everything,
+    /// The rule decides each document.
+    Documents {
+        /// What those that it allows pass; `None` where nothing is known.
+        filter: Option<Document>,
+    },
+}
+
+/// What else than the documents of a collection a rule looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Varies {
+    /// Nothing: as long as the rules stay, a document that is not changed is seen or not as before.
+    No,
+    /// Other documents of the database.
+    WithDocuments,
+    /// The time.
+    WithTime,
 }

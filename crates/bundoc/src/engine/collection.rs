@@ -100,6 +100,8 @@ pub struct CollectionInfo {
 /// A question about rules that nothing is done about: may this actor do this?
 #[derive(Debug, Clone)]
 pub struct RuleProbe {
+    /// Rules that are tried in the place of those of the collection.
+    pub rules: Option<RuleSet>,
     /// One of `read`, `list`, `create`, `update`, `delete`.
     pub operation: RuleOperation,
     /// Who asks; `uid: None` is nobody.

@@ -5,12 +5,14 @@ use super::page::{self, Arrival};
 use super::reader::{Reader, Scope};
 use super::source::{Cursor, Entry, Found, Once, Planned, Source};
 use crate::catalog::{Catalog, Collection, Database, Index};
-use crate::engine::{Actor, CollectionPattern, DatabaseName, FindRequest, GroupDocument, GroupPage};
+use crate::engine::{
+    Actor, CollectionName, CollectionPattern, DatabaseName, DocumentId, FindRequest, GroupDocument, GroupPage,
+};
 use crate::error::EngineError;
 use crate::options::EngineOptions;
 use crate::plan::{self, Asked, Estimator, Goal, Place, Plan, PlanOrder};
 use crate::query::Query;
-use crate::rules::Method;
+use crate::rules::{Lookup, Method};
 use crate::store::{Store, View};
 use fjall::Slice;
 use std::sync::Arc;
@@ -25,6 +27,12 @@ struct Seen<'a> {
     database: Arc<Database>,
     groups: Arc<[Index]>,
     collections: Vec<Arc<Collection>>,
+}
+
+impl Lookup for Seen<'_> {
+    fn document(&self, collection: &CollectionName, id: &DocumentId) -> Result<Option<Slice>, EngineError> {
+        super::stored(&self.view, &self.database, collection, id)
+    }
 }
 
 /// A snapshot in which the group indexes are as the catalog says.
@@ -52,7 +60,7 @@ pub(crate) fn find_group(
         return Ok(GroupPage { documents: Vec::new(), next_cursor: None, examined: 0, index: None });
     };
     let seen = look(store, database, pattern);
-    let scope = Scope { view: &seen.view, database: &seen.database, actor, options };
+    let scope = Scope { view: &seen.view, database: &seen.database, actor, options, lookup: &seen };
     let mut reader = Reader::new(scope, &query);
     let plan = choose(&seen, pattern, &query);
     let index = plan.index_name();

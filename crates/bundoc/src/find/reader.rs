@@ -8,7 +8,7 @@ use crate::layout::{Id, Space, pair};
 use crate::options::EngineOptions;
 use crate::plan;
 use crate::query::Query;
-use crate::rules::{Documents, Method};
+use crate::rules::{Documents, Lookup, Lookups, Method};
 use crate::store::View;
 use bson::RawDocument;
 use fjall::Slice;
@@ -24,6 +24,7 @@ pub(crate) struct Reader<'a> {
     pub(super) query: &'a Query,
     pub(super) actor: &'a Actor,
     pub(super) options: &'a EngineOptions,
+    pub(super) lookups: Lookups<'a>,
     /// Entries of indexes or documents that were looked at.
     examined: u64,
     pub(super) keys: u64,
@@ -39,13 +40,26 @@ pub(super) struct Scope<'a> {
     pub(super) database: &'a Database,
     pub(super) actor: &'a Actor,
     pub(super) options: &'a EngineOptions,
+    /// Where rules look other documents up.
+    pub(super) lookup: &'a dyn Lookup,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(scope: Scope<'a>, query: &'a Query) -> Self {
-        let Scope { view, database, actor, options } = scope;
-        let (begun, key) = (Instant::now(), Vec::new());
-        Self { view, database, query, actor, options, examined: 0, keys: 0, documents: 0, begun, key }
+        let Scope { view, database, actor, options, lookup } = scope;
+        Self {
+            view,
+            database,
+            query,
+            actor,
+            options,
+            lookups: Lookups::new(lookup),
+            examined: 0,
+            keys: 0,
+            documents: 0,
+            begun: Instant::now(),
+            key: Vec::new(),
+        }
     }
 
     pub(super) fn examined(&self) -> u64 {
@@ -88,11 +102,11 @@ impl<'a> Reader<'a> {
     /// Whether a document is one of those asked for, and the actor may list it.
     pub(super) fn passes(&self, collection: &Collection, stored: &[u8]) -> Result<bool, EngineError> {
         let (_, document) = document::split(stored)?;
-        Ok(self.query.filter.matches(document) && self.allows(collection, document))
+        Ok(self.query.filter.matches(document) && self.allows(collection, document)?)
     }
 
-    fn allows(&self, collection: &Collection, document: &RawDocument) -> bool {
+    fn allows(&self, collection: &Collection, document: &RawDocument) -> Result<bool, EngineError> {
         let documents = Documents { present: Some(document), new: None };
-        collection.rules.allow(self.actor, Method::List, documents)
+        collection.rules.allow(self.actor, Method::List, documents, &self.lookups)
     }
 }

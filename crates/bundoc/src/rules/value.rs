@@ -1,93 +1,137 @@
-//! BSON as CEL values. Documents are converted only where the rule names them.
+//! BSON as CEL values. Only what a rule names is converted, and within the budget of its evaluation.
 
+use super::named::{Fields, Named};
 use crate::engine::RuleAuth;
-use bson::{RawBsonRef, RawDocument};
-use cel::objects::{Key, Map};
-use cel::{Program, Value};
+use ::rules::{Budget, VALUE_BYTES};
+use bson::{Decimal128, RawBsonRef, RawDocument, RawDocumentBuf};
+use cel::common::types::{
+    CelBool, CelBytes, CelDouble, CelInt, CelList, CelMap, CelMapKey, CelNull, CelString,
+};
+use cel::common::value::Val;
+use std::cmp::Ordering;
 use std::collections::HashMap;
-use std::sync::Arc;
 
-/// Which of the variables a rule names.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Needed {
-    request: bool,
-    resource: bool,
-}
+/// A value; an error says which limit it breaks.
+pub(super) type Converted = Result<Box<dyn Val>, String>;
 
-impl Needed {
-    /// Those of a program.
-    pub(super) fn of(program: &Program) -> Self {
-        let references = program.references();
-        Self { request: references.has_variable("request"), resource: references.has_variable("resource") }
-    }
-
-    /// Whether the document as it is matters.
-    pub(super) fn resource(self) -> bool {
-        self.resource
-    }
-}
-
-fn map(fields: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
-    let fields = fields.into_iter().map(|(name, value)| (key(name), value)).collect();
-    Value::Map(Map { map: Arc::new(fields) })
-}
-
-fn key(name: &str) -> Key {
-    Key::String(Arc::new(name.to_owned()))
-}
-
-fn text(text: &str) -> Value {
-    Value::String(Arc::new(text.to_owned()))
+/// What `request` is made of.
+pub(super) struct Request<'a> {
+    pub(super) auth: &'a RuleAuth,
+    pub(super) method: &'static str,
+    pub(super) new: Option<&'a RawDocument>,
+    pub(super) time_ms: i64,
 }
 
 /// `request`.
-pub(super) fn request(
-    auth: &RuleAuth,
-    method: &'static str,
-    new: Option<&RawDocument>,
-    needed: Needed,
-) -> Value {
-    if !needed.request {
-        return Value::Null;
-    }
-    let auth_value = auth.uid.as_deref().map_or(Value::Null, |uid| {
-        let claims = bson::RawDocumentBuf::try_from(&auth.claims);
-        let claims = claims.map_or(Value::Null, |claims| document(&claims));
-        map([("uid", text(uid)), ("claims", claims)])
-    });
-    let resource = new.map_or(Value::Null, |new| map([("data", document(new))]));
-    map([("auth", auth_value), ("method", text(method)), ("resource", resource)])
-}
-
-/// `resource`.
-pub(super) fn resource(present: Option<&RawDocument>, needed: Needed) -> Value {
-    match present {
-        Some(present) if needed.resource => map([("data", document(present))]),
-        _ => Value::Null,
-    }
-}
-
-fn document(document: &RawDocument) -> Value {
-    let fields: HashMap<Key, Value> =
-        document.iter().flatten().map(|(name, field)| (key(name.as_str()), value(field))).collect();
-    Value::Map(Map { map: Arc::new(fields) })
-}
-
-fn value(value: RawBsonRef<'_>) -> Value {
-    match value {
-        RawBsonRef::Double(double) => Value::Float(double),
-        RawBsonRef::Int32(integer) => Value::Int(i64::from(integer)),
-        RawBsonRef::Int64(integer) => Value::Int(integer),
-        RawBsonRef::Decimal128(decimal) => Value::Float(crate::value::decimal_to_double(decimal)),
-        RawBsonRef::String(string) | RawBsonRef::Symbol(string) => text(string),
-        RawBsonRef::Boolean(boolean) => Value::Bool(boolean),
-        RawBsonRef::DateTime(date) => Value::Int(date.timestamp_millis()),
-        RawBsonRef::ObjectId(id) => text(&id.to_hex()),
-        RawBsonRef::Binary(binary) => Value::Bytes(Arc::new(binary.bytes.to_vec())),
-        RawBsonRef::Document(inner) => document(inner),
-        RawBsonRef::Array(array) => {
-            Value::List(Arc::new(array.into_iter().flatten().map(self::value).collect()))
+pub(super) fn request(request: &Request<'_>, named: &Named, budget: &Budget) -> Converted {
+    let auth = match &request.auth.uid {
+        Some(uid) if named.auth => {
+            map([("uid", text(uid)), ("claims", claims(request.auth, named, budget)?)])
         }
-        _ => Value::Null,
+        Some(_) | None => null(),
+    };
+    Ok(map([
+        ("auth", auth),
+        ("method", text(request.method)),
+        ("time", Box::new(CelInt::from(request.time_ms))),
+        ("resource", resource(request.new, &named.new, budget)?),
+    ]))
+}
+
+fn claims(auth: &RuleAuth, named: &Named, budget: &Budget) -> Converted {
+    if !named.claims {
+        return Ok(null());
+    }
+    let claims = RawDocumentBuf::try_from(&auth.claims).map_err(|_| "the claims are not valid".to_owned())?;
+    document(&claims, budget)
+}
+
+/// `resource` and `request.resource`: null where there is no document.
+pub(super) fn resource(present: Option<&RawDocument>, fields: &Fields, budget: &Budget) -> Converted {
+    let Some(present) = present else { return Ok(null()) };
+    let data = match fields {
+        Fields::All => document(present, budget)?,
+        Fields::Only(names) => {
+            let mut found = HashMap::with_capacity(names.len());
+            for name in names {
+                if let Ok(Some(field)) = present.get(name) {
+                    found.insert(key(name), value(field, budget)?);
+                }
+            }
+            Box::new(CelMap::from(found))
+        }
+    };
+    Ok(map([("data", data)]))
+}
+
+/// A whole document.
+pub(super) fn document(document: &RawDocument, budget: &Budget) -> Converted {
+    let mut fields = HashMap::new();
+    for (name, field) in document.iter().flatten() {
+        budget.take(name.len())?;
+        let field = value(field, budget)?;
+        // Where a name stands twice the first counts, as in filters.
+        fields.entry(key(name.as_str())).or_insert(field);
+    }
+    Ok(Box::new(CelMap::from(fields)))
+}
+
+/// `null`.
+pub(super) fn null() -> Box<dyn Val> {
+    Box::new(CelNull)
+}
+
+fn map<const N: usize>(fields: [(&'static str, Box<dyn Val>); N]) -> Box<dyn Val> {
+    let fields: HashMap<_, _> = fields.into_iter().map(|(name, value)| (key(name), value)).collect();
+    Box::new(CelMap::from(fields))
+}
+
+fn key(name: &str) -> CelMapKey<'static> {
+    CelMapKey::from(name.to_owned())
+}
+
+fn text(text: &str) -> Box<dyn Val> {
+    Box::new(CelString::from(text.to_owned()))
+}
+
+fn value(value: RawBsonRef<'_>, budget: &Budget) -> Converted {
+    budget.take(VALUE_BYTES)?;
+    Ok(match value {
+        RawBsonRef::Double(double) => Box::new(CelDouble::from(double)),
+        RawBsonRef::Int32(integer) => Box::new(CelInt::from(i64::from(integer))),
+        RawBsonRef::Int64(integer) => Box::new(CelInt::from(integer)),
+        RawBsonRef::Decimal128(decimal) => Box::new(CelDouble::from(double(decimal))),
+        RawBsonRef::String(string) | RawBsonRef::Symbol(string) => {
+            budget.take(string.len())?;
+            text(string)
+        }
+        RawBsonRef::Boolean(boolean) => Box::new(CelBool::from(boolean)),
+        RawBsonRef::DateTime(date) => Box::new(CelInt::from(date.timestamp_millis())),
+        RawBsonRef::ObjectId(id) => text(&id.to_hex()),
+        RawBsonRef::Binary(binary) => {
+            budget.take(binary.bytes.len())?;
+            Box::new(CelBytes::from(binary.bytes.to_vec()))
+        }
+        RawBsonRef::Document(inner) => document(inner, budget)?,
+        RawBsonRef::Array(array) => {
+            let elements: Result<Vec<_>, String> =
+                array.into_iter().flatten().map(|element| self::value(element, budget)).collect();
+            Box::new(CelList::from(elements?))
+        }
+        _ => null(),
+    })
+}
+
+/// The nearest double; a decimal that only rounding would make a whole number stays beside it, as it does in
+/// filters.
+fn double(decimal: Decimal128) -> f64 {
+    let nearest = crate::value::decimal_to_double(decimal);
+    if nearest.fract() != 0.0 {
+        return nearest;
+    }
+    match crate::value::compare(RawBsonRef::Decimal128(decimal), RawBsonRef::Double(nearest)) {
+        Ordering::Less => nearest.next_down(),
+        Ordering::Equal => nearest,
+        Ordering::Greater => nearest.next_up(),
     }
 }
