@@ -47,7 +47,7 @@ impl Default for DocumentsConfig {
             query_wait_ms_max: NonZeroU64::new(QUERY_WAIT_MS_MAX).unwrap_or(NonZeroU64::MIN),
             subscriptions_max: 40_000,
             subscriptions_per_project_max: 20_000,
-            live_queries_per_project_max: 200,
+            live_queries_per_project_max: 1_000,
             live_query_documents_max: 10_000,
             subscription_events_max: 256,
             subscription_bytes_max: 256 * 1024,

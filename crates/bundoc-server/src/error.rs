@@ -46,9 +46,12 @@ fn from_engine(error: &EngineError) -> ApiError {
 
 fn explained(answer: ApiError, error: &EngineError) -> ApiError {
     match error {
-        EngineError::InvalidRule { operation, reason } => {
-            answer.with_details(json!({ "operation": operation, "reason": reason }))
-        }
+        EngineError::InvalidRule { operation, reason, place } => answer.with_details(json!({
+            "operation": operation,
+            "reason": reason,
+            "line": place.map(|place| place.line),
+            "column": place.map(|place| place.column),
+        })),
         EngineError::UniqueViolation { index } => answer.with_details(json!({ "index_name": index })),
         EngineError::Busy => answer.retry_after(BUSY_RETRY_AFTER),
         _ => answer,

@@ -11,6 +11,7 @@ mod object;
 mod preconditions;
 mod query;
 mod rules;
+mod rules_check;
 
 use crate::metrics::{Meter, Metrics, Operation, measure};
 use crate::service::BundocServer;
@@ -29,6 +30,7 @@ pub(crate) fn routes(server: &Server, access: Arc<dyn Access>) -> ServiceRoutes 
     let resources = [
         collections::mount,
         rules::mount,
+        rules_check::mount,
         indexes::mount,
         query::mount,
         live::mount,

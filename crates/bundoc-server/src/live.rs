@@ -1,19 +1,24 @@
 //! Live documents: subscriptions to a collection or a query, fed from the engine's change feed. One reader
 //! for each project that has subscribers hands every change to all of them; a subscriber is an outbox with
 //! a bound, and one that does not keep up is told to read again. Rules are those of lists, as they are when
-//! the change is handed out.
+//! the change is handed out; those that look at more than the document are asked again every few seconds.
 //!
 //! What must hold: after the id of `connected`, or of the last event that a subscriber got, every change that
 //! it may see is sent once, also after a reconnection or a restart; or it is told `resync`. Nothing of a
 //! document that a subscriber may not list is sent, its id included.
 
+mod audience;
+mod equalities;
 mod event;
 mod feed;
 mod follow;
 mod position;
 mod query;
+mod room;
+mod shared;
 mod standing;
 mod subscriber;
+mod vary;
 
 use crate::config::DocumentsConfig;
 use crate::error;
@@ -29,6 +34,7 @@ use routes::Standing;
 use service_kit::error::{ApiError, ErrorCode};
 use service_kit::ids::ProjectId;
 use service_kit::sse::Outbox;
+use shared::NewQuery;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -155,7 +161,9 @@ impl Live {
         let Wish { scope, collection, standing } = wish;
         let matcher = Matcher::new(request.filter.clone(), request.fields.clone()).map_err(error::engine)?;
         let (ticket, feed) = self.enter(&scope, Kind::Query)?;
-        let query = LiveQuery::new(matcher, request.filter, self.config.live_query_documents_max);
+        let FindRequest { filter, fields, .. } = request;
+        let shared = feed.share(&collection, NewQuery { matcher, filter, fields });
+        let query = LiveQuery::new(shared, self.config.live_query_documents_max);
         let denied = |failed| error::engine(visible_to(&scope.actor, failed));
         query.probe(self, &scope, &collection).await?.map_err(denied)?;
         let number = ticket.number;
@@ -202,6 +210,11 @@ impl Live {
     fn close(&self, subscriber: &Arc<Subscriber>, reason: &str) {
         subscriber.outbox.end(event::close(reason));
         subscriber.feed.leave(subscriber);
+    }
+
+    /// The projects that have subscribers.
+    fn feeds(&self) -> Vec<(ProjectId, Arc<Feed>)> {
+        self.lock().projects.iter().map(|(project, one)| (project.clone(), one.feed.clone())).collect()
     }
 
     fn all(&self) -> Vec<Arc<Subscriber>> {

@@ -3,11 +3,11 @@
 
 use crate::error;
 use crate::system::is_system;
-use bson::Bson;
+use bson::{Bson, Document};
 use bundoc::engine::{Actor, CollectionName, DatabaseName, RuleAuth};
 use bundoc::error::EngineError;
 use ports::access::{AccessError, Grant};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use service_kit::error::ApiError;
 use service_kit::ids::ProjectId;
 use std::sync::Arc;
@@ -49,8 +49,13 @@ pub(crate) fn actor_of(grant: &Grant) -> Actor {
         return Actor::Trusted;
     }
     let Some(user) = &grant.end_user else { return Actor::Ruled(Arc::default()) };
-    let claims = user.claims.iter().map(|(name, value)| (name.clone(), claim(value))).collect();
+    let claims = claims_of(&user.claims);
     Actor::Ruled(Arc::new(RuleAuth { uid: Some(user.id.to_string()), claims }))
+}
+
+/// Claims as rules see them.
+pub(crate) fn claims_of(claims: &Map<String, Value>) -> Document {
+    claims.iter().map(|(name, value)| (name.clone(), claim(value))).collect()
 }
 
 /// A claim as rules see it; a whole number that 64 bits with a sign do not hold is a fraction.

@@ -1,15 +1,17 @@
 //! Events as they are sent: each is written once, however many get it.
 
 use super::position::event_id;
+use super::shared::SharedQuery;
 use bson::RawDocument;
 use bundoc::engine::{Change, ChangeKind, ChangePosition};
 use bytes::Bytes;
 use service_kit::ids::ProjectId;
 use service_kit::sse;
-use std::sync::OnceLock;
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// What a subscriber is told that a change is to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Show {
     Added,
     Modified,
@@ -31,12 +33,20 @@ pub(super) struct LiveChange {
     pub(super) change: Change,
     pub(super) id: String,
     events: [OnceLock<Bytes>; 3],
+    answers: Mutex<Answers>,
+}
+
+/// What the change is to queries, by their number.
+#[derive(Default)]
+struct Answers {
+    matches: HashMap<u64, bool>,
+    events: HashMap<(u64, Show), Bytes>,
 }
 
 impl LiveChange {
     pub(super) fn new(change: Change, epoch: &str) -> Self {
         let id = event_id(epoch, change.position);
-        Self { change, id, events: Default::default() }
+        Self { change, id, events: Default::default(), answers: Mutex::default() }
     }
 
     /// The document as it is after the change.
@@ -59,6 +69,34 @@ impl LiveChange {
         };
         let length = |document: &RawDocument| document.as_bytes().len();
         self.document().map_or(0, length) + before.map_or(0, |before| length(before))
+    }
+
+    /// Whether the document as it is now is one of a query; found once for each.
+    pub(super) fn matches(&self, query: &SharedQuery) -> bool {
+        let Some(document) = self.document() else { return false };
+        let mut answers = self.answers();
+        *answers.matches.entry(query.number).or_insert_with(|| query.matcher.matches(document))
+    }
+
+    /// The event with the fields of a query; written once for each.
+    pub(super) fn event_for(&self, query: &SharedQuery, show: Show) -> Bytes {
+        let write = || {
+            let document = self.document().filter(|_| show != Show::Removed);
+            match document.map(|document| query.matcher.shown(document)) {
+                Some(Ok(Some(shown))) => change(Some(&self.id), show, (self.document_id(), Some(&shown))),
+                _ => self.event(show),
+            }
+        };
+        self.answers().events.entry((query.number, show)).or_insert_with(write).clone()
+    }
+
+    /// Drops what only those needed to whom it was handed out at once.
+    pub(super) fn forget_answers(&self) {
+        *self.answers() = Answers::default();
+    }
+
+    fn answers(&self) -> MutexGuard<'_, Answers> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The event with the whole document.

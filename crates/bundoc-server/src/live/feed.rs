@@ -1,16 +1,19 @@
-//! The change feed of one project's database, read once for all its subscribers. Subscribers whom rules
-//! cannot tell apart stand in one group, and the rules are asked once for each group.
+//! The change feed of one project's database, read once for all its subscribers, who stand in a room for each
+//! collection.
 
 use super::event::LiveChange;
 use super::position::event_id;
+use super::room::{Member, Place, Room};
+use super::shared::{NewQuery, SharedQueries, SharedQuery};
 use super::subscriber::{Subscriber, ViewerKey, key_of};
 use super::{Live, now};
 use bundoc::engine::{Actor, Change, ChangePosition, CollectionName, DatabaseName, Engine};
 use bundoc::error::EngineError;
 use service_kit::ids::ProjectId;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
 /// Changes that are read at once.
@@ -24,28 +27,25 @@ const RECENT_BYTES_MAX: usize = 1024 * 1024;
 pub(super) struct Feed {
     engine: Arc<dyn Engine>,
     database: DatabaseName,
+    queries: Mutex<SharedQueries>,
+    /// Has the reader look without a change.
+    nudged: Notify,
+    /// The last commit that changed the database.
+    changed: watch::Receiver<u64>,
+    /// Whether somebody asks rules again that look at more than the documents.
+    pub(super) asking: AtomicBool,
     state: Mutex<State>,
 }
 
-struct State {
+/// Who is told what, and how far.
+pub(super) struct State {
     /// Everything up to here was handed out.
-    position: ChangePosition,
-    collections: HashMap<CollectionName, HashMap<ViewerKey, Group>>,
+    pub(super) position: ChangePosition,
+    pub(super) rooms: HashMap<CollectionName, Room>,
     /// The changes after `recent_after` up to `position`.
     recent: VecDeque<LiveChange>,
     recent_after: ChangePosition,
     recent_bytes: usize,
-}
-
-struct Group {
-    actor: Actor,
-    members: HashMap<u64, Member>,
-}
-
-struct Member {
-    subscriber: Arc<Subscriber>,
-    /// What it has already.
-    after: ChangePosition,
 }
 
 /// While this lives, the feed is read.
@@ -66,12 +66,20 @@ impl Feed {
         let position = now(&*engine);
         let state = State {
             position,
-            collections: HashMap::new(),
+            rooms: HashMap::new(),
             recent: VecDeque::new(),
             recent_after: position,
             recent_bytes: 0,
         };
-        let feed = Arc::new(Self { engine, database, state: Mutex::new(state) });
+        let feed = Arc::new(Self {
+            engine,
+            database,
+            queries: Mutex::default(),
+            nudged: Notify::new(),
+            changed: wake_up.clone(),
+            asking: AtomicBool::new(false),
+            state: Mutex::new(state),
+        });
         let task = tokio::spawn(read(Arc::downgrade(live), feed.clone(), wake_up));
         (feed, Reading(task.abort_handle()))
     }
@@ -92,6 +100,30 @@ impl Feed {
         now(&*self.engine)
     }
 
+    /// The last commit that changed the database, or one after it.
+    pub(super) fn last_change(&self) -> u64 {
+        *self.changed.borrow()
+    }
+
+    /// Has the reader look whether queries have become part of an audience.
+    pub(super) fn nudge(&self) {
+        self.nudged.notify_one();
+    }
+
+    /// The query that is there already where an equal one is.
+    pub(super) fn share(&self, collection: &CollectionName, query: NewQuery) -> Arc<SharedQuery> {
+        self.queries.lock().unwrap_or_else(PoisonError::into_inner).share(collection, query)
+    }
+
+    pub(super) fn place(&self) -> Place<'_> {
+        Place { engine: &*self.engine, database: &self.database }
+    }
+
+    /// Begins to ask rules again, unless somebody does.
+    pub(super) fn begin_asking(&self) -> bool {
+        !self.asking.swap(true, Ordering::AcqRel)
+    }
+
     /// A page of changes after a place, and the place that the page reaches. Blocking.
     pub(super) fn page(&self, after: ChangePosition) -> Result<(Vec<Change>, ChangePosition), EngineError> {
         let end = self.now();
@@ -104,9 +136,12 @@ impl Feed {
     fn hand_out(&self) -> Result<bool, EngineError> {
         let after = self.lock().position;
         match self.page(after) {
-            Ok((changes, _)) => {
+            Ok((changes, reached)) => {
                 let (epoch, more) = (self.epoch(), !changes.is_empty());
                 changes.into_iter().for_each(|change| self.dispatch(LiveChange::new(change, &epoch)));
+                if !more {
+                    self.settle(reached);
+                }
                 Ok(more)
             }
             Err(EngineError::FeedTrimmed) => {
@@ -119,22 +154,26 @@ impl Feed {
 
     fn dispatch(&self, change: LiveChange) {
         let mut state = self.lock();
-        let groups = state.collections.get(&change.change.collection);
-        for group in groups.into_iter().flat_map(HashMap::values) {
-            let sight = self.engine.sight(&self.database, &change.change, &group.actor);
-            let behind = group.members.values().filter(|member| change.change.position > member.after);
-            behind.for_each(|member| member.subscriber.deliver(&change, sight));
+        if let Some(room) = state.rooms.get_mut(&change.change.collection) {
+            room.dispatch(self.place(), &change);
+            state.leave_empty(&change.change.collection);
         }
+        change.forget_answers();
         state.remember(change);
+    }
+
+    /// Nothing is to be handed out up to `reached`.
+    fn settle(&self, reached: ChangePosition) {
+        let mut state = self.lock();
+        state.position = state.position.max(reached);
+        let position = state.position;
+        state.rooms.values_mut().for_each(|room| room.settle(self.place(), position));
     }
 
     /// Goes on from a place where the log does not reach back to the last one.
     fn skip_to(&self, position: ChangePosition) {
         let mut state = self.lock();
-        let members = state.collections.values().flat_map(HashMap::values);
-        for member in members.flat_map(|group| group.members.values()) {
-            member.subscriber.resync(position);
-        }
+        state.rooms.values_mut().for_each(|room| room.resync(position));
         state.recent.clear();
         state.recent_bytes = 0;
         (state.position, state.recent_after) = (position, position);
@@ -145,7 +184,7 @@ impl Feed {
         let mut state = self.lock();
         let position = state.position;
         subscriber.connected(project, position);
-        state.insert(subscriber, position);
+        state.insert(self.place(), subscriber, position);
     }
 
     /// Hands out to a subscriber what comes after `position`, if this is still in memory.
@@ -158,10 +197,11 @@ impl Feed {
         for change in state.recent.iter().filter(|one| one.change.position > position) {
             if change.change.collection == subscriber.collection {
                 subscriber.deliver(change, self.engine.sight(&self.database, &change.change, &actor));
+                change.forget_answers();
             }
         }
         let after = position.max(state.position);
-        state.insert(subscriber, after);
+        state.insert(self.place(), subscriber, after);
         true
     }
 
@@ -181,38 +221,44 @@ impl Feed {
         drop(viewer);
         subscriber.resync(state.position);
         if let Some(member) = member {
-            state.insert(subscriber, member.after);
+            state.insert(self.place(), subscriber, member.after);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    /// A subscriber that has gone is not taken in: whoever ends it looks for it here afterwards.
-    fn insert(&mut self, subscriber: &Arc<Subscriber>, after: ChangePosition) {
-        if subscriber.outbox.is_closed() {
-            return;
-        }
-        let groups = self.collections.entry(subscriber.collection.clone()).or_default();
-        let new = || Group { actor: subscriber.actor(), members: HashMap::new() };
-        let group = groups.entry(subscriber.key()).or_insert_with(new);
-        group.members.insert(subscriber.number, Member { subscriber: subscriber.clone(), after });
+    fn insert(&mut self, place: Place<'_>, subscriber: &Arc<Subscriber>, after: ChangePosition) {
+        let room = self.rooms.entry(subscriber.collection.clone()).or_default();
+        room.insert(place, subscriber, after);
+        self.leave_empty(&subscriber.collection);
     }
 
     fn remove(&mut self, subscriber: &Subscriber, key: &ViewerKey) -> Option<Member> {
-        let groups = self.collections.get_mut(&subscriber.collection)?;
-        let group = groups.get_mut(key)?;
-        let member = group.members.remove(&subscriber.number);
-        if group.members.is_empty() {
-            groups.remove(key);
-        }
-        if groups.is_empty() {
-            self.collections.remove(&subscriber.collection);
-        }
+        let room = self.rooms.get_mut(&subscriber.collection)?;
+        let member = room.remove(subscriber, key);
+        self.leave_empty(&subscriber.collection);
         member
+    }
+
+    fn leave_empty(&mut self, collection: &CollectionName) {
+        if self.rooms.get(collection).is_some_and(Room::is_empty) {
+            self.rooms.remove(collection);
+        }
+    }
+
+    /// The documents of a collection that changed after `position`; `None` where that is not known any more.
+    pub(super) fn changed_after(
+        &self,
+        collection: &CollectionName,
+        position: ChangePosition,
+    ) -> Option<HashSet<&str>> {
+        let changed = self.recent.iter().filter(|one| one.change.position > position);
+        let here = changed.filter(|one| one.change.collection == *collection);
+        (position >= self.recent_after).then(|| here.map(LiveChange::document_id).collect())
     }
 
     fn remember(&mut self, change: LiveChange) {
@@ -229,7 +275,11 @@ impl State {
 
 /// Reads until it is aborted, or the feed cannot be read.
 async fn read(live: Weak<Live>, feed: Arc<Feed>, mut wake_up: watch::Receiver<u64>) {
-    while wake_up.changed().await.is_ok() {
+    loop {
+        tokio::select! {
+            changed = wake_up.changed() => if changed.is_err() { return },
+            () = feed.nudged.notified() => {}
+        }
         loop {
             let reading = feed.clone();
             let failed = match tokio::task::spawn_blocking(move || reading.hand_out()).await {

@@ -1,8 +1,8 @@
 //! What every subscription needs from time to time, from one clock for all of them: a sign of life, and the
 //! question whether it may still be open. Subscriptions take turns, so that not all are asked at once.
 
-use super::Live;
 use super::subscriber::{Subscriber, key_of};
+use super::{Live, vary};
 use crate::scope::actor_of;
 use futures_util::StreamExt;
 use ports::access::AccessError;
@@ -26,6 +26,11 @@ pub(super) async fn run(live: Weak<Live>) {
         ticks.tick().await;
         let Some(live) = live.upgrade() else { return };
         let turn = |one: &Subscriber, every: Duration| (one.number + tick).is_multiple_of(every.as_secs());
+        if tick.is_multiple_of(vary::EVERY_SECONDS) {
+            for (project, feed) in live.feeds() {
+                tokio::spawn(vary::run(live.clone(), project, feed));
+            }
+        }
         let all = live.all();
         all.iter().filter(|one| turn(one, HEARTBEAT_EVERY)).for_each(|one| one.outbox.heartbeat());
         let asked = all.into_iter().filter(|one| turn(one, Standing::EVERY));

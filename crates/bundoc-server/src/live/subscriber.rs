@@ -85,6 +85,13 @@ impl Subscriber {
         }
     }
 
+    /// Has the result of a live query sent again.
+    pub(super) fn restart(&self) {
+        if let Some(query) = &self.query {
+            query.restart();
+        }
+    }
+
     /// What a change is to this subscriber.
     pub(super) fn outcome(&self, change: &LiveChange, sight: Sight) -> Outcome {
         match (&change.change.kind, &self.query) {
@@ -114,7 +121,7 @@ impl Subscriber {
 }
 
 /// A document that the subscriber may not see any more was removed to it, one that it sees now was added.
-fn shown(kind: &ChangeKind, sight: Sight) -> Option<Show> {
+pub(super) fn shown(kind: &ChangeKind, sight: Sight) -> Option<Show> {
     match (kind, sight.before, sight.after) {
         (ChangeKind::Added(_), _, true) | (ChangeKind::Modified { .. }, false, true) => Some(Show::Added),
         (ChangeKind::Modified { .. }, true, true) => Some(Show::Modified),

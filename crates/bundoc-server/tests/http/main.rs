@@ -11,6 +11,7 @@ mod indexes;
 mod isolation;
 mod live;
 mod live_query;
+mod live_rules;
 mod query;
 mod relay;
 mod rules;
