@@ -6,9 +6,7 @@ use super::refusals::{check_precondition, not_there};
 use super::{Group, Shared};
 use crate::catalog::{Collection, Database};
 use crate::document;
-use crate::engine::{
-    Actor, CollectionName, DocumentId, Precondition, StoredDocument, WriteOp, Written,
-};
+use crate::engine::{Actor, CollectionName, DocumentId, Precondition, StoredDocument, WriteOp, Written};
 use crate::error::EngineError;
 use crate::filter::Filter;
 use crate::history::Changed;

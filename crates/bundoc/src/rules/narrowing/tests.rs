@@ -6,7 +6,7 @@ use super::*;
 use crate::engine::{Actor, RuleSet};
 use bson::{Decimal128, RawDocumentBuf};
 use proptest::prelude::*;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 fn auth(uid: Option<&str>) -> RuleAuth {
     let claims = doc! {"role": "editor", "teams": ["a", "b", 3], "level": 3, "limit": 2.5, "none": []};
@@ -108,6 +108,13 @@ const RULES: &[&str] = &[
     "resource.data.a.exists(x, x == 5)",
 ];
 
+/// Compiled once: that takes much longer than to ask them.
+static COMPILED: LazyLock<Vec<CompiledRules>> = LazyLock::new(|| {
+    let compiled =
+        |text: &&str| CompiledRules::new(RuleSet { read: Some((*text).to_owned()), ..RuleSet::default() });
+    RULES.iter().map(compiled).collect()
+});
+
 fn value() -> impl Strategy<Value = Bson> {
     let id = ObjectId::parse_str("5f0000000000000000000000").unwrap();
     let leaf = prop::sample::select(vec![
@@ -173,9 +180,7 @@ proptest! {
         let actor = Actor::Ruled(Arc::new(auth(uid)));
         let ann = Ann::default();
         let lookups = Lookups::new(&ann);
-        for text in RULES {
-            let set = RuleSet { read: Some((*text).to_owned()), ..RuleSet::default() };
-            let rules = CompiledRules::new(set);
+        for (text, rules) in RULES.iter().zip(COMPILED.iter()) {
             let documents = Documents { present: Some(&document), new: None };
             let allowed = rules.allow(&actor, Method::List, documents, &lookups).unwrap();
             let filter = rules.list_filter(&actor, &lookups).unwrap();
