@@ -92,6 +92,8 @@ error_codes! {
     DocumentNotFound = "document_not_found", NOT_FOUND;
     /// No such index.
     IndexNotFound = "index_not_found", NOT_FOUND;
+    /// No such open transaction of this caller.
+    TransactionNotFound = "transaction_not_found", NOT_FOUND;
     /// No such member.
     MemberNotFound = "member_not_found", NOT_FOUND;
     /// No such invitation, token or session.

@@ -104,6 +104,9 @@ id_type!(
     /// One execution of a handler.
     InvocationId, "inv");
 id_type!(
+    /// An open transaction over documents.
+    TransactionId, "txn");
+id_type!(
     /// One HTTP request.
     RequestId, "req");
 id_type!(
