@@ -4,21 +4,22 @@ use std::error::Error;
 use std::path::Path;
 
 const PROTOS: &[&str] = &[
-    "access.proto",
-    "documents.proto",
-    "events.proto",
-    "grant.proto",
-    "identity.proto",
-    "lifecycle.proto",
-    "project_api.proto",
-    "secrets.proto",
-    "tenant.proto",
+    "bunbase/v1/access.proto",
+    "bunbase/v1/documents.proto",
+    "bunbase/v1/events.proto",
+    "bunbase/v1/grant.proto",
+    "bunbase/v1/identity.proto",
+    "bunbase/v1/lifecycle.proto",
+    "bunbase/v1/project_api.proto",
+    "bunbase/v1/secrets.proto",
+    "bunbase/v1/tenant.proto",
+    "bundoc/v1/documents.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
     let root = Path::new("proto");
-    let files = PROTOS.iter().map(|file| root.join("bunbase/v1").join(file));
+    let files = PROTOS.iter().map(|file| root.join(file));
     let descriptors = protox::compile(files, [root])?;
     tonic_prost_build::configure()
         .build_transport(false)

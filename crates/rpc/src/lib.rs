@@ -4,8 +4,13 @@
 //!
 //! Messages are those of `proto/bunbase/v1`; documents cross as raw BSON, bodies as bytes. A port's error
 //! comes back as the same variant; whatever happens to the connection is the port's `Unavailable`.
+//!
+//! [`bundoc_v1`] is the one service for programs outside, who bring a project's key or a developer's token;
+//! `bundoc-server` answers it.
 
 mod address;
+mod answer;
+pub mod bundoc_v1;
 mod cache;
 mod client;
 mod config;
@@ -19,6 +24,7 @@ mod status;
 mod wire;
 
 pub use address::{Address, InvalidAddress, addresses_from_environment};
+pub use answer::{api_status, code_of};
 pub use client::{
     AccessClient, Clients, DeveloperIdentityClient, DocumentsClient, EventBusClient, LifecycleClient,
     ProjectApiClient, SecretsClient, TenantIdentityClient,

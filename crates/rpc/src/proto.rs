@@ -1,4 +1,4 @@
-//! What `build.rs` generated from `proto/bunbase/v1/*.proto`.
+//! What `build.rs` generated from `proto/bunbase/v1/*.proto`: the ports.
 
 #![allow(
     missing_docs,

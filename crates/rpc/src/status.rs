@@ -14,7 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use tonic::metadata::MetadataValue;
 use tonic::{Code, Status};
 
-const CODE: &str = "bunbase-code";
+pub(crate) const CODE: &str = "bunbase-code";
 const DETAIL: &str = "bunbase-detail";
 /// Tells a slow subscriber's end from other overload.
 const TOO_SLOW: &str = "too-slow";
@@ -77,7 +77,15 @@ fn told(status: &Status) -> Option<Told> {
     Some(Told { code, message: status.message().to_owned(), detail: text(DETAIL).map(str::to_owned) })
 }
 
-fn grpc_code(code: ErrorCode) -> Code {
+pub(crate) fn grpc_code(code: ErrorCode) -> Code {
+    match code {
+        ErrorCode::TransactionConflict | ErrorCode::TransactionExpired => return Code::Aborted,
+        ErrorCode::DocumentExists
+        | ErrorCode::CollectionExists
+        | ErrorCode::IndexExists
+        | ErrorCode::UniqueViolation => return Code::AlreadyExists,
+        _ => {}
+    }
     match code.status().as_u16() {
         400 | 415 => Code::InvalidArgument,
         401 => Code::Unauthenticated,
