@@ -1,15 +1,18 @@
 //! Who may run a query now: a bound on blocking work, with a fair share for every project. A project has
-//! at most half of the running places and half of the waiting ones, so no project locks out another.
-//! A place is held until the work ends, also where the caller has gone away.
+//! at most half of the running places and half of the waiting ones, and projects that wait take turns: one
+//! query each, however many a project has waiting. So a query of a quiet project begins after at most one
+//! of each other project. A place is held until the work ends, also where the caller has gone away.
+
+mod turns;
 
 use crate::config::DocumentsConfig;
 use service_kit::error::{ApiError, Classify, ErrorCode};
 use service_kit::ids::ProjectId;
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::oneshot;
 use tokio::task::JoinError;
+use turns::{Limits, Turns};
 
 /// When to come back after being turned away: most queries take milliseconds.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -23,9 +26,6 @@ pub(crate) enum GateError {
     /// No place became free in time.
     #[error("no query could run in time, try again")]
     WaitedTooLong,
-    /// Places are not given out any more.
-    #[error("the document service is shut down")]
-    Closed(#[source] AcquireError),
     /// The work broke off with a panic.
     #[error("a query broke off")]
     BrokeOff(#[source] JoinError),
@@ -35,7 +35,6 @@ impl Classify for GateError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::QueueFull | Self::WaitedTooLong => ErrorCode::Overloaded,
-            Self::Closed(_) => ErrorCode::ShuttingDown,
             Self::BrokeOff(_) => ErrorCode::Internal,
         }
     }
@@ -46,39 +45,15 @@ impl GateError {
     pub(crate) fn answer(&self) -> ApiError {
         match self {
             Self::QueueFull | Self::WaitedTooLong => ApiError::from_error(self).retry_after(RETRY_AFTER),
-            Self::Closed(_) | Self::BrokeOff(_) => ApiError::from_error(self),
+            Self::BrokeOff(_) => ApiError::from_error(self),
         }
     }
 }
 
 /// Gives out places for blocking work.
 pub(crate) struct Gate {
-    places: Arc<Semaphore>,
-    shares: Arc<Mutex<Shares>>,
-    limits: Limits,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Limits {
-    /// Running and waiting, of all.
-    users_max: usize,
-    /// Running, of one project.
-    project_places: usize,
-    /// Running and waiting, of one project.
-    project_users_max: usize,
+    turns: Arc<Mutex<Turns>>,
     wait_max: Duration,
-}
-
-/// Who runs or waits; projects that do neither have no entry.
-#[derive(Default)]
-struct Shares {
-    users: usize,
-    by_project: HashMap<ProjectId, Share>,
-}
-
-struct Share {
-    places: Arc<Semaphore>,
-    users: usize,
 }
 
 impl Gate {
@@ -86,12 +61,13 @@ impl Gate {
         let places = config.queries_max.get();
         let project_places = (places / 2).max(1);
         let limits = Limits {
-            users_max: places + config.queries_waiting_max,
+            places,
             project_places,
-            project_users_max: project_places + config.queries_waiting_max / 2,
-            wait_max: Duration::from_millis(config.query_wait_ms_max.get()),
+            waiting: config.queries_waiting_max,
+            project_waiting: config.queries_waiting_max / 2,
         };
-        Self { places: Arc::new(Semaphore::new(places)), shares: Arc::default(), limits }
+        let wait_max = Duration::from_millis(config.query_wait_ms_max.get());
+        Self { turns: Arc::new(Mutex::new(Turns::new(limits))), wait_max }
     }
 
     /// Runs blocking work on a thread of its own, when it is the project's turn.
@@ -111,69 +87,47 @@ impl Gate {
         tokio::task::spawn_blocking(work).await.map_err(GateError::BrokeOff)
     }
 
+    /// How many projects run or wait.
+    pub(crate) fn projects(&self) -> usize {
+        lock(&self.turns).projects()
+    }
+
     async fn enter(&self, project: &ProjectId) -> Result<Place, GateError> {
-        let (turn, share) = self.queue(project)?;
-        let permits = async {
-            let of_project = share.acquire_owned().await?;
-            let of_all = self.places.clone().acquire_owned().await?;
-            Ok([of_project, of_all])
-        };
-        match tokio::time::timeout(self.limits.wait_max, permits).await {
-            Ok(Ok(permits)) => Ok(Place { _permits: permits, _turn: turn }),
-            Ok(Err(closed)) => Err(GateError::Closed(closed)),
-            Err(_) => Err(GateError::WaitedTooLong),
+        let (begin, begins) = oneshot::channel();
+        let number = lock(&self.turns).join(project, begin)?;
+        // Dropped, it leaves the queue, or gives back the place that it was given meanwhile.
+        let place = Place { turns: self.turns.clone(), project: project.clone(), number };
+        match tokio::time::timeout(self.wait_max, begins).await {
+            Ok(Ok(())) => Ok(place),
+            Ok(Err(_)) | Err(_) => Err(GateError::WaitedTooLong),
         }
-    }
-
-    fn queue(&self, project: &ProjectId) -> Result<(Turn, Arc<Semaphore>), GateError> {
-        let limits = self.limits;
-        let mut shares = lock(&self.shares);
-        let project_users = shares.by_project.get(project).map_or(0, |share| share.users);
-        if shares.users >= limits.users_max || project_users >= limits.project_users_max {
-            return Err(GateError::QueueFull);
-        }
-        shares.users += 1;
-        let new_share = || Share { places: Arc::new(Semaphore::new(limits.project_places)), users: 0 };
-        let share = shares.by_project.entry(project.clone()).or_insert_with(new_share);
-        share.users += 1;
-        let places = share.places.clone();
-        Ok((Turn { project: project.clone(), shares: self.shares.clone() }, places))
     }
 }
 
-fn lock(shares: &Mutex<Shares>) -> MutexGuard<'_, Shares> {
-    shares.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(turns: &Mutex<Turns>) -> MutexGuard<'_, Turns> {
+    turns.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A running place. The permits go back before the turn ends.
+/// One that waits or runs.
 struct Place {
-    _permits: [OwnedSemaphorePermit; 2],
-    _turn: Turn,
-}
-
-/// One that runs or waits.
-struct Turn {
+    turns: Arc<Mutex<Turns>>,
     project: ProjectId,
-    shares: Arc<Mutex<Shares>>,
+    number: u64,
 }
 
-impl Drop for Turn {
+impl Drop for Place {
     fn drop(&mut self) {
-        let mut shares = lock(&self.shares);
-        shares.users -= 1;
-        if let Some(share) = shares.by_project.get_mut(&self.project) {
-            share.users -= 1;
-            if share.users == 0 {
-                shares.by_project.remove(&self.project);
-            }
-        }
+        lock(&self.turns).leave(&self.project, self.number);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::future::Future;
     use std::num::NonZeroUsize;
+    use std::pin::Pin;
+    use std::task::Poll;
 
     fn gate(places: usize, waiting: usize) -> Gate {
         Gate::new(&DocumentsConfig {
@@ -181,6 +135,17 @@ mod tests {
             queries_waiting_max: waiting,
             ..DocumentsConfig::default()
         })
+    }
+
+    type Entering<'a> = Pin<Box<dyn Future<Output = Result<Place, GateError>> + Send + 'a>>;
+
+    /// Polls once; the place, where there is one.
+    async fn poll(entering: &mut Entering<'_>) -> Option<Place> {
+        std::future::poll_fn(|context| match entering.as_mut().poll(context) {
+            Poll::Ready(entered) => Poll::Ready(Some(entered.unwrap())),
+            Poll::Pending => Poll::Ready(None),
+        })
+        .await
     }
 
     #[tokio::test(start_paused = true)]
@@ -193,38 +158,72 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_quiet_project_waits_for_one_query_of_each_noisy_one_at_the_most() {
+        let gate = gate(2, 1_000);
+        let noisy: Vec<ProjectId> = (0..5).map(|_| ProjectId::generate()).collect();
+        let mut waiting: Vec<Entering<'_>> = Vec::new();
+        let mut running = Vec::new();
+        for _ in 0..50 {
+            for project in &noisy {
+                let mut entering: Entering<'_> = Box::pin(gate.enter(project));
+                match poll(&mut entering).await {
+                    Some(place) => running.push(place),
+                    None => waiting.push(entering),
+                }
+            }
+        }
+        assert_eq!((running.len(), waiting.len()), (2, 248));
+        for _ in 0..20 {
+            let quiet = ProjectId::generate();
+            let mut entering: Entering<'_> = Box::pin(gate.enter(&quiet));
+            let mut place = poll(&mut entering).await;
+            let mut ended = 0;
+            while place.is_none() {
+                drop(running.remove(0));
+                ended += 1;
+                for at in (0..waiting.len()).rev() {
+                    if let Some(begun) = poll(&mut waiting[at]).await {
+                        running.push(begun);
+                        drop(waiting.remove(at));
+                    }
+                }
+                place = poll(&mut entering).await;
+            }
+            assert!(ended <= noisy.len() + 1, "the quiet project waited for {ended} queries");
+            drop(place);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_full_queue_turns_away_at_once() {
         let gate = gate(2, 2);
         let project = ProjectId::generate();
         let held = gate.enter(&project).await.unwrap();
-        let waiting = gate.enter(&project);
-        tokio::pin!(waiting);
-        assert!(futures_poll(&mut waiting).await);
+        let mut waiting: Entering<'_> = Box::pin(gate.enter(&project));
+        assert!(poll(&mut waiting).await.is_none());
         let turned_away = gate.enter(&project).await;
         assert!(matches!(&turned_away, Err(GateError::QueueFull)));
         let answer = turned_away.err().unwrap().answer();
         assert_eq!((answer.code, answer.retry_after), (ErrorCode::Overloaded, Some(RETRY_AFTER)));
         drop(held);
-        assert!(waiting.await.is_ok());
+        assert!(poll(&mut waiting).await.is_some());
     }
 
-    /// Polls once; whether it is still pending.
-    async fn futures_poll<F: Future + Unpin>(future: &mut F) -> bool {
-        std::future::poll_fn(|context| {
-            let polled = std::pin::Pin::new(&mut *future).poll(context);
-            std::task::Poll::Ready(polled.is_pending())
-        })
-        .await
-    }
-
-    #[tokio::test]
-    async fn nothing_is_kept_of_projects_that_left() {
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_kept_of_those_who_left() {
         let gate = gate(2, 2);
         for _ in 0..10 {
             assert_eq!(gate.run(&ProjectId::generate(), || 7).await.unwrap(), 7);
         }
-        let shares = lock(&gate.shares);
-        assert_eq!((shares.users, shares.by_project.len()), (0, 0));
+        let project = ProjectId::generate();
+        let held = gate.enter(&project).await.unwrap();
+        for _ in 0..10 {
+            // Waits, and is given up.
+            let mut waiting: Entering<'_> = Box::pin(gate.enter(&project));
+            assert!(poll(&mut waiting).await.is_none());
+        }
+        drop(held);
+        assert_eq!(gate.projects(), 0);
     }
 
     #[tokio::test]

@@ -1,19 +1,31 @@
 //! The routes. Each resource is declared once and mounted twice: for project keys, and for developers of
 //! a project named in the path. Handlers extract, make one call, and map the answer.
 
+mod admission;
+mod aliases;
 mod batch;
+mod change;
 mod collections;
+mod count;
 mod documents;
+mod explain;
 mod extract;
+mod fields;
+mod group_indexes;
+mod group_query;
 mod indexes;
 mod live;
+mod modify;
 mod object;
 mod preconditions;
 mod query;
 mod rules;
 mod rules_check;
+mod stats;
+mod transactions;
 
-use crate::metrics::{Meter, Metrics, Operation, measure};
+use self::admission::{Door, admit};
+use crate::metrics::Operation;
 use crate::service::BundocServer;
 use axum::handler::Handler;
 use axum::middleware::from_fn_with_state;
@@ -25,16 +37,24 @@ use std::sync::Arc;
 type Server = Arc<BundocServer>;
 
 pub(crate) fn routes(server: &Server, access: Arc<dyn Access>) -> ServiceRoutes {
-    let metrics = server.metrics.clone();
-    let mut mounted = Mounted { routes: Routes::new("documents", server.clone(), access), metrics };
+    let routes = Routes::new("documents", server.clone(), access);
+    let mut mounted = Mounted { routes, server: server.clone() };
     let resources = [
         collections::mount,
         rules::mount,
         rules_check::mount,
         indexes::mount,
+        group_indexes::mount,
         query::mount,
+        group_query::mount,
+        count::mount,
+        explain::mount,
+        modify::mount,
         live::mount,
         batch::mount,
+        transactions::mount,
+        stats::mount,
+        aliases::mount,
         documents::mount,
     ];
     for mount in resources {
@@ -64,7 +84,7 @@ use paths;
 
 struct Mounted {
     routes: Routes<Server>,
-    metrics: Arc<Metrics>,
+    server: Server,
 }
 
 impl Mounted {
@@ -83,9 +103,9 @@ impl Mounted {
         H: Handler<T, Server>,
         T: 'static,
     {
-        let meter = Meter { metrics: self.metrics.clone(), operation: endpoint.operation };
+        let door = Door { server: self.server.clone(), operation: endpoint.operation };
         let route = (endpoint.describe)((endpoint.method)(path, need));
-        self.routes = self.routes.add(route, handler.layer(from_fn_with_state(meter, measure)));
+        self.routes = self.routes.add(route, handler.layer(from_fn_with_state(door, admit)));
         self
     }
 }

@@ -2,10 +2,12 @@
 //! written by hand. Large texts are read and written off the threads that serve connections.
 
 use axum::response::Response;
-use bson::{Document, RawDocument, RawDocumentBuf};
-use bundoc::engine::{Page, StoredDocument, Written};
+use bson::{Bson, Document, RawDocument, RawDocumentBuf, doc};
+use bundoc::engine::{GroupPage, Page, StoredDocument, Written};
 use bundoc::error::EngineError;
+use serde::Serialize;
 use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 use service_kit::error::{ApiError, ErrorCode};
 use service_kit::json::{parse, raw};
 
@@ -39,9 +41,24 @@ pub(crate) fn read_filter(text: &[u8]) -> Result<Document, ApiError> {
     bundoc::json::query_from_json(text).map_err(|refused| explained(text, refused, ErrorCode::InvalidQuery))
 }
 
+/// Reads the filter of a query; without one everything matches.
+pub(crate) fn filter_or_all(text: Option<&RawValue>) -> Result<Document, ApiError> {
+    text.map(|text| read_filter(text.get().as_bytes())).transpose().map(Option::unwrap_or_default)
+}
+
 /// Reads an update.
 pub(crate) fn read_update(text: &[u8]) -> Result<Document, ApiError> {
     bundoc::json::query_from_json(text).map_err(|refused| explained(text, refused, ErrorCode::InvalidUpdate))
+}
+
+/// The field that a value stands in where only documents can cross.
+pub(crate) const PAYLOAD_FIELD: &str = "value";
+
+/// Reads any value: what an event or a job carries.
+pub(crate) fn read_value(text: &RawValue) -> Result<Bson, ApiError> {
+    let wrapped = format!("{{\"{PAYLOAD_FIELD}\":{}}}", text.get());
+    let mut wrapped = read_filter(wrapped.as_bytes())?;
+    Ok(wrapped.remove(PAYLOAD_FIELD).unwrap_or(Bson::Null))
 }
 
 /// A refusal as `code`, unless the text is no JSON at all, or nested beyond what any body may be.
@@ -86,9 +103,81 @@ pub(crate) fn write_page(page: &Page) -> Result<Vec<u8>, ApiError> {
         write_document(&stored.document, &mut out)?;
     }
     out.extend_from_slice(b"],\"next_cursor\":");
-    serde_json::to_writer(&mut out, &page.next_cursor).map_err(|error| ApiError::internal(&error))?;
+    write_json(&page.next_cursor, &mut out)?;
     out.push(b'}');
     Ok(out)
+}
+
+/// A page of several collections as `{"documents": [{"collection", "document"}], "next_cursor": …}`.
+pub(crate) fn write_group_page(page: &GroupPage) -> Result<Vec<u8>, ApiError> {
+    let mut out = b"{\"documents\":[".to_vec();
+    for (index, found) in page.documents.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(b"{\"collection\":");
+        write_json(found.collection.as_str(), &mut out)?;
+        out.extend_from_slice(b",\"document\":");
+        write_document(&found.document.document, &mut out)?;
+        out.push(b'}');
+    }
+    out.extend_from_slice(b"],\"next_cursor\":");
+    write_json(&page.next_cursor, &mut out)?;
+    out.push(b'}');
+    Ok(out)
+}
+
+/// Values as `{"values": […]}`.
+pub(crate) fn write_values(values: Vec<Bson>) -> Result<Vec<u8>, ApiError> {
+    let document = raw_document(&doc! { "values": values })?;
+    let mut out = Vec::with_capacity(document.as_bytes().len() * 2);
+    write_document(&document, &mut out)?;
+    Ok(out)
+}
+
+/// The answer `{"document": …}`; null where there is none.
+pub(crate) async fn answer_found(found: Option<StoredDocument>) -> Result<Response, ApiError> {
+    let bytes = found.as_ref().map_or(0, |stored| stored.document.as_bytes().len());
+    convert(bytes, move || {
+        let mut out = b"{\"document\":".to_vec();
+        match &found {
+            Some(stored) => write_document(&stored.document, &mut out)?,
+            None => out.extend_from_slice(b"null"),
+        }
+        out.push(b'}');
+        Ok(raw(out))
+    })
+    .await
+}
+
+/// Any value as JSON text.
+pub(crate) fn write_value(value: &Bson) -> Result<Vec<u8>, ApiError> {
+    const BEFORE: usize = "{\"v\":".len();
+    let mut out = Vec::new();
+    write_document(&raw_document(&doc! { "v": value })?, &mut out)?;
+    out.truncate(out.len().saturating_sub(1));
+    Ok(out.split_off(BEFORE.min(out.len())))
+}
+
+/// A document as JSON text, to stand inside of another answer.
+pub(crate) fn text_of_raw(document: &RawDocument) -> Result<Box<RawValue>, ApiError> {
+    let mut out = Vec::new();
+    write_document(document, &mut out)?;
+    let text = String::from_utf8(out).map_err(|broken| ApiError::internal(&broken))?;
+    RawValue::from_string(text).map_err(|broken| ApiError::internal(&broken))
+}
+
+/// The same of a filter.
+pub(crate) fn text_of(document: &Document) -> Result<Box<RawValue>, ApiError> {
+    text_of_raw(&raw_document(document)?)
+}
+
+fn raw_document(document: &Document) -> Result<RawDocumentBuf, ApiError> {
+    RawDocumentBuf::try_from(document).map_err(|broken| ApiError::internal(&broken))
+}
+
+fn write_json<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), ApiError> {
+    serde_json::to_writer(out, value).map_err(|broken| ApiError::internal(&broken))
 }
 
 fn write_document(document: &RawDocument, out: &mut Vec<u8>) -> Result<(), ApiError> {

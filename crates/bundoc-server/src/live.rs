@@ -207,6 +207,16 @@ impl Live {
         }
     }
 
+    /// How many projects have subscriptions.
+    pub(crate) fn projects(&self) -> usize {
+        self.lock().projects.len()
+    }
+
+    /// Subscriptions of a project, and live queries among them.
+    pub(crate) fn open_of(&self, project: &ProjectId) -> (usize, usize) {
+        self.lock().projects.get(project).map_or((0, 0), |open| (open.subscriptions, open.queries))
+    }
+
     fn close(&self, subscriber: &Arc<Subscriber>, reason: &str) {
         subscriber.outbox.end(event::close(reason));
         subscriber.feed.leave(subscriber);

@@ -1,12 +1,8 @@
-//! What the service counts: requests by operation and outcome, and how long they took. Handles are made
-//! once, at the start; no project and no collection stands in a label.
+//! What the service counts: calls by operation and outcome, how long they took, and what was refused because
+//! of a limit. Handles are made once, at the start; no project and no collection stands in a label.
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::Response;
-use http::StatusCode;
 use metrics::{Counter, Histogram};
-use std::sync::Arc;
+use service_kit::error::ErrorCode;
 use std::time::Instant;
 
 /// What a request does.
@@ -28,14 +24,22 @@ pub(crate) enum Operation {
     Delete,
     /// Lists or queries documents.
     Find,
+    /// Counts documents, or the values of a field.
+    Count,
+    /// Says how a query is answered.
+    Explain,
+    /// Changes or removes the documents that match a query.
+    Modify,
     /// Several writes at once.
     Batch,
+    /// Opens or ends a transaction.
+    Transaction,
     /// Opens a stream of changes.
     Subscribe,
 }
 
 impl Operation {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 14] = [
         Self::Inspect,
         Self::Administer,
         Self::Insert,
@@ -44,9 +48,29 @@ impl Operation {
         Self::Update,
         Self::Delete,
         Self::Find,
+        Self::Count,
+        Self::Explain,
+        Self::Modify,
         Self::Batch,
+        Self::Transaction,
         Self::Subscribe,
     ];
+
+    /// Whether it can be done inside a transaction; definitions, streams and plans cannot.
+    pub(crate) fn joins_transactions(self) -> bool {
+        match self {
+            Self::Inspect | Self::Administer | Self::Explain | Self::Transaction | Self::Subscribe => false,
+            Self::Insert
+            | Self::Get
+            | Self::Replace
+            | Self::Update
+            | Self::Delete
+            | Self::Find
+            | Self::Count
+            | Self::Modify
+            | Self::Batch => true,
+        }
+    }
 
     fn label(self) -> &'static str {
         match self {
@@ -58,7 +82,11 @@ impl Operation {
             Self::Update => "update",
             Self::Delete => "delete",
             Self::Find => "find",
+            Self::Count => "count",
+            Self::Explain => "explain",
+            Self::Modify => "modify",
             Self::Batch => "batch",
+            Self::Transaction => "transaction",
             Self::Subscribe => "subscribe",
         }
     }
@@ -67,7 +95,18 @@ impl Operation {
 /// The handles of all operations.
 pub(crate) struct Metrics {
     by_operation: [OperationMetrics; Operation::ALL.len()],
+    limits: [Counter; LIMITS.len()],
 }
+
+/// The codes of what goes over a limit.
+const LIMITS: [ErrorCode; 6] = [
+    ErrorCode::QueryTooExpensive,
+    ErrorCode::BodyTooLarge,
+    ErrorCode::LimitExceeded,
+    ErrorCode::RateLimited,
+    ErrorCode::Overloaded,
+    ErrorCode::DiskFull,
+];
 
 struct OperationMetrics {
     ok: Counter,
@@ -88,11 +127,11 @@ impl OperationMetrics {
         }
     }
 
-    fn record(&self, status: StatusCode, begun: Instant) {
-        match status.as_u16() {
-            0..400 => self.ok.increment(1),
-            400..500 => self.rejected.increment(1),
-            _ => self.failed.increment(1),
+    fn record(&self, outcome: Result<(), ErrorCode>, begun: Instant) {
+        match outcome.map_err(ErrorCode::status) {
+            Ok(()) => self.ok.increment(1),
+            Err(status) if status.is_client_error() => self.rejected.increment(1),
+            Err(_) => self.failed.increment(1),
         }
         self.duration.record(begun.elapsed());
     }
@@ -100,21 +139,17 @@ impl OperationMetrics {
 
 impl Metrics {
     pub(crate) fn register() -> Self {
-        Self { by_operation: Operation::ALL.map(OperationMetrics::register) }
+        let limits =
+            LIMITS.map(|code| metrics::counter!("bunbase_documents_refused_total", "code" => code.as_str()));
+        Self { by_operation: Operation::ALL.map(OperationMetrics::register), limits }
     }
-}
 
-/// What the layer of one route counts.
-#[derive(Clone)]
-pub(crate) struct Meter {
-    pub(crate) metrics: Arc<Metrics>,
-    pub(crate) operation: Operation,
-}
-
-/// The layer: counts and times one request.
-pub(crate) async fn measure(State(meter): State<Meter>, request: Request, next: Next) -> Response {
-    let begun = Instant::now();
-    let response = next.run(request).await;
-    meter.metrics.by_operation[meter.operation as usize].record(response.status(), begun);
-    response
+    /// Counts one call, over HTTP or gRPC.
+    pub(crate) fn record(&self, operation: Operation, outcome: Result<(), ErrorCode>, begun: Instant) {
+        self.by_operation[operation as usize].record(outcome, begun);
+        let reached = outcome.err().and_then(|code| LIMITS.iter().position(|limit| *limit == code));
+        if let Some(counter) = reached.and_then(|at| self.limits.get(at)) {
+            counter.increment(1);
+        }
+    }
 }

@@ -1,9 +1,11 @@
-//! Changes of documents on the event bus: topic `db.<collection>` of the project. Only projects in which
+//! What goes to the event bus: events that batches and transactions noted (`outbox`), and changes of
+//! documents, on the topic `db.<collection>` of the project. Only projects in which
 //! somebody waits for such topics are read, each by a task of its own; nobody's writes wait for it. How far
 //! a project was relayed is kept in its database, so that nothing is left out after a restart: what was
 //! relayed last may come again, with the same `id`.
 
 mod message;
+mod outbox;
 mod place;
 mod project;
 
@@ -18,7 +20,7 @@ use tokio::task::AbortHandle;
 /// Relays of all projects.
 #[derive(Default)]
 pub(crate) struct Relay {
-    following: Mutex<Option<Running>>,
+    following: Mutex<Vec<Running>>,
     projects: Mutex<HashMap<ProjectId, Running>>,
 }
 
@@ -32,10 +34,12 @@ impl Drop for Running {
 }
 
 impl Relay {
-    /// Follows the demand of `bus` from now on.
+    /// Follows the demand of `bus` from now on, and publishes what was noted.
     pub(crate) fn start(self: &Arc<Self>, engine: Arc<dyn Engine>, bus: Arc<dyn EventBus>) {
-        let task = tokio::spawn(self.clone().run(engine, bus));
-        *self.following.lock().unwrap_or_else(PoisonError::into_inner) = Some(Running(task.abort_handle()));
+        let changes = tokio::spawn(self.clone().run(engine.clone(), bus.clone()));
+        let noted = tokio::spawn(outbox::run(engine, bus));
+        let tasks = [changes, noted].map(|task| Running(task.abort_handle()));
+        *self.following.lock().unwrap_or_else(PoisonError::into_inner) = tasks.into();
     }
 
     /// Runs until the bus is gone. Topics that are waited for from the beginning are
@@ -78,7 +82,7 @@ impl Relay {
 
     /// Relays nothing more.
     pub(crate) fn end(&self) {
-        *self.following.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.following.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.lock().clear();
     }
 

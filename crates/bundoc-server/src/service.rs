@@ -3,15 +3,23 @@
 use crate::config::DocumentsConfig;
 use crate::error;
 use crate::gate::Gate;
+use crate::grpc;
 use crate::http;
 use crate::json;
 use crate::live::Live;
 use crate::metrics::Metrics;
+use crate::reader::Reader;
 use crate::relay::Relay;
+use crate::requests::OpenRequests;
 use crate::scope::{Scope, database_of, visible_to};
+use crate::system::is_system;
+use crate::transactions::Transactions;
 use async_trait::async_trait;
 use axum::response::Response;
-use bundoc::engine::{CollectionInfo, CollectionName, Engine, FindRequest, WriteOp, Written};
+use bundoc::engine::{
+    CollectionInfo, CollectionName, CollectionPattern, Engine, FindRequest, GroupIndexInfo, GroupPage,
+    IndexSpec, WriteOp, Written,
+};
 use bundoc::error::EngineError;
 use ports::access::Access;
 use ports::events::EventBus;
@@ -32,6 +40,9 @@ pub struct BundocServer {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) live: Arc<Live>,
+    pub(crate) transactions: Arc<Transactions>,
+    pub(crate) requests: Arc<OpenRequests>,
+    pub(crate) config: DocumentsConfig,
     relay: Arc<Relay>,
 }
 
@@ -42,7 +53,10 @@ impl BundocServer {
         let metrics = Arc::new(Metrics::register());
         let gate = Arc::new(Gate::new(config));
         let live = Live::start(config, engine.clone(), gate.clone());
-        Arc::new(Self { engine, metrics, gate, live, relay: Arc::default() })
+        let transactions = Transactions::new(config, engine.clone(), gate.clone());
+        let requests = OpenRequests::new(config.requests_per_project_max);
+        let (config, relay) = (config.clone(), Arc::default());
+        Arc::new(Self { engine, metrics, gate, live, transactions, requests, config, relay })
     }
 
     /// Publishes changes of documents to `bus`, in projects where somebody waits for them there. To be
@@ -65,6 +79,27 @@ impl BundocServer {
         http::routes(self, access)
     }
 
+    /// The gRPC service `bundoc.v1.Documents`, for the listener to serve beside HTTP.
+    pub fn grpc(self: &Arc<Self>, access: Arc<dyn Access>) -> axum::Router {
+        grpc::router(self.clone(), access)
+    }
+
+    /// Of how many projects something is kept in memory: requests, queries, transactions, subscriptions.
+    pub fn projects_in_use(&self) -> usize {
+        let in_use = [
+            self.requests.projects(),
+            self.gate.projects(),
+            self.live.projects(),
+            self.transactions.open_of_all(),
+        ];
+        in_use.into_iter().max().unwrap_or_default()
+    }
+
+    /// How many transactions are open, of all projects.
+    pub fn open_transactions(&self) -> usize {
+        self.transactions.open_of_all()
+    }
+
     /// Whether documents can be read and written.
     ///
     /// # Errors
@@ -80,16 +115,16 @@ impl BundocServer {
     /// Flushes and stops the engine; calls that come later are answered with 503.
     pub async fn shutdown(&self) {
         self.live.end();
+        self.transactions.end();
         self.relay.end();
         self.engine.shutdown().await;
     }
 
-    /// Commits one write.
+    /// Commits one write, or notes it in the transaction that the call belongs to.
     pub(crate) async fn write_one(&self, scope: &Scope, operation: WriteOp) -> Result<Written, ApiError> {
-        let commit = self.engine.write(&scope.database, vec![operation], &scope.actor).await;
-        let mut commit = commit.map_err(|failed| error::single(scope.visible(failed)))?;
+        let mut outcome = self.write(scope, vec![operation], error::single).await?;
         let missing = || ApiError::new(ErrorCode::Internal, "the store did not say what it wrote");
-        commit.written.pop().ok_or_else(missing)
+        outcome.written.pop().ok_or_else(missing)
     }
 
     /// One collection that has to be there.
@@ -113,13 +148,64 @@ impl BundocServer {
         collection: CollectionName,
         request: FindRequest,
     ) -> Result<Response, ApiError> {
-        let Scope { project, database, actor } = scope;
-        let find = move |engine: &dyn Engine| {
-            let page = engine.find(&database, &collection, &request, &actor);
-            let page = page.map_err(|failed| error::engine(visible_to(&actor, failed)))?;
-            json::write_page(&page)
+        let find = move |reader: &mut Reader<'_>| {
+            let page = reader.find(&collection, &request)?;
+            Ok(json::write_page(&page))
         };
-        Ok(raw(self.blocking(&project, find).await?))
+        Ok(raw(self.read(&scope, find).await??))
+    }
+
+    /// One page of a query over several collections. Those of services are in none.
+    pub(crate) async fn find_group(
+        &self,
+        scope: Scope,
+        pattern: CollectionPattern,
+        request: FindRequest,
+    ) -> Result<Response, ApiError> {
+        let find = move |page: GroupPage| json::write_group_page(&page);
+        Ok(raw(self.group_page(&scope, pattern, request, find).await?))
+    }
+
+    /// The same, as `write` makes it on the thread that found the documents.
+    pub(crate) async fn group_page<T, W>(
+        &self,
+        scope: &Scope,
+        pattern: CollectionPattern,
+        request: FindRequest,
+        write: W,
+    ) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        W: FnOnce(GroupPage) -> Result<T, ApiError> + Send + 'static,
+    {
+        if scope.transaction.is_some() {
+            let message = "a query over several collections cannot be made inside a transaction";
+            return Err(ApiError::new(ErrorCode::InvalidRequest, message));
+        }
+        let (database, actor) = (scope.database.clone(), scope.actor.clone());
+        let find = move |engine: &dyn Engine| {
+            let page = engine.find_group(&database, &pattern, &request, &actor);
+            let mut page = page.map_err(|failed| error::engine(visible_to(&actor, failed)))?;
+            page.documents.retain(|found| !is_system(found.collection.as_str()));
+            write(page)
+        };
+        self.blocking(&scope.project, find).await
+    }
+
+    /// Declares a group index.
+    pub(crate) async fn create_group_index(
+        &self,
+        scope: &Scope,
+        pattern: &str,
+        index: IndexSpec,
+    ) -> Result<GroupIndexInfo, ApiError> {
+        let parsed = scope.pattern(pattern)?;
+        if index.unique && pattern.starts_with("*/") {
+            // It would bind the collections of services, too.
+            let message = "the pattern of a unique group index begins with a name";
+            return Err(ApiError::new(ErrorCode::InvalidIndex, message));
+        }
+        self.engine.create_group_index(&scope.database, &parsed, index).await.map_err(error::engine)
     }
 
     /// Runs blocking engine work when it is the project's turn.
@@ -144,6 +230,7 @@ impl ProjectLifecycle for BundocServer {
         let failed = |error: EngineError| PurgeError { store: STORE, source: Box::new(error) };
         let database = database_of(project).map_err(failed)?;
         self.relay.stop(project);
+        self.transactions.purged(project);
         self.engine.purge(&database).await.map_err(failed)?;
         self.live.purged(project);
         Ok(())

@@ -1,15 +1,20 @@
 //! `POST /batch`: several writes, all or nothing.
 
 mod operation;
+mod result;
+mod texts;
 
-use self::operation::{OperationBody, OperationTexts};
+use self::operation::OperationBody;
+use self::result::BatchResult;
+use self::texts::OperationTexts;
 use super::object::Object;
 use super::{Endpoint, Mounted, Server, paths};
 use crate::metrics::Operation;
+use crate::reader::Outcome;
 use crate::scope::Scope;
 use crate::{error, json};
 use axum::extract::State;
-use bundoc::engine::{Commit, WriteOp, Written};
+use bundoc::engine::WriteOp;
 use ports::access::Action;
 use routes::Route;
 use serde::{Deserialize, Serialize};
@@ -30,43 +35,10 @@ struct BatchBody {
 /// What a batch did.
 #[derive(Serialize, ToSchema)]
 struct BatchAnswer {
-    /// The number of the commit.
-    commit: u64,
+    /// The number of the commit; null inside a transaction, which is committed later.
+    commit: Option<u64>,
     /// One result for each operation, in order.
     results: Vec<BatchResult>,
-}
-
-/// What one operation of a batch did.
-#[derive(Serialize, ToSchema)]
-struct BatchResult {
-    /// The document.
-    id: String,
-    /// Its version, where it was not removed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<u64>,
-    /// `created`, `changed` or `removed`.
-    status: &'static str,
-}
-
-impl From<Written> for BatchResult {
-    fn from(written: Written) -> Self {
-        let id = json::id_of(&written).unwrap_or_default().to_owned();
-        let (version, status) = match written {
-            Written::Created(stored) => (Some(stored.version), "created"),
-            Written::Changed(stored) => (Some(stored.version), "changed"),
-            Written::Removed(_) | Written::Deleted(_) => (None, "removed"),
-            Written::Updated { .. } | Written::Found(_) => (None, "changed"),
-            Written::Noted => (None, "noted"),
-        };
-        Self { id, version, status }
-    }
-}
-
-impl From<Commit> for BatchAnswer {
-    fn from(commit: Commit) -> Self {
-        let results = commit.written.into_iter().map(BatchResult::from).collect();
-        Self { commit: commit.number, results }
-    }
 }
 
 pub(super) fn mount(mounted: Mounted) -> Mounted {
@@ -88,7 +60,7 @@ pub(super) fn mount(mounted: Mounted) -> Mounted {
                     ErrorCode::PreconditionFailed,
                     ErrorCode::UniqueViolation,
                 ])
-                .errors(&[ErrorCode::LimitExceeded])
+                .errors(&[ErrorCode::InvalidUpdate, ErrorCode::QueryTooExpensive, ErrorCode::LimitExceeded])
         },
     };
     mounted.both(&batches, batch)
@@ -100,15 +72,11 @@ async fn batch(
     JsonBytes(text): JsonBytes,
 ) -> Result<Json<BatchAnswer>, ApiError> {
     let operations = json::convert(text.len(), move || read(&text)).await?;
-    for (index, operation) in operations.iter().enumerate() {
-        if let Some(name) = operation.collection() {
-            let collection = scope.collection(name.as_str());
-            collection.map_err(|refused| error::at_operation(index, refused))?;
-        }
-    }
-    let commit = server.engine.write(&scope.database, operations, &scope.actor).await;
-    let commit = commit.map_err(|failed| error::engine(scope.visible(failed)))?;
-    Ok(Json(commit.into()))
+    server.check_operations(&scope, &operations)?;
+    let Outcome { commit, written } = server.write(&scope, operations, error::engine).await?;
+    let bytes = written.iter().map(result::bytes_of).sum();
+    let write = move || written.into_iter().map(BatchResult::new).collect::<Result<_, _>>();
+    Ok(Json(BatchAnswer { commit, results: json::convert(bytes, write).await? }))
 }
 
 fn read(text: &[u8]) -> Result<Vec<WriteOp>, ApiError> {

@@ -37,11 +37,11 @@ struct CollectionBody {
     indexes: Vec<IndexBody>,
 }
 
-impl From<CollectionInfo> for CollectionBody {
-    fn from(info: CollectionInfo) -> Self {
-        let indexes = info.indexes.into_iter().map(IndexBody::from).collect();
+impl CollectionBody {
+    fn new(info: CollectionInfo) -> Result<Self, ApiError> {
+        let indexes = IndexBody::list(info.indexes)?;
         let name = info.name.as_str().to_owned();
-        Self { name, documents: info.documents, rules: info.rules.into(), indexes }
+        Ok(Self { name, documents: info.documents, rules: info.rules.into(), indexes })
     }
 }
 
@@ -171,17 +171,17 @@ async fn list(
         .blocking(&project, move |engine| engine.collections(&database, &prefix).map_err(error::engine));
     let mut found = found.await?;
     found.retain(|info| !is_system(info.name.as_str()));
-    Ok(Json(page(found, params.cursor.as_deref(), limit)))
+    Ok(Json(page(found, params.cursor.as_deref(), limit)?))
 }
 
 /// The `limit` collections after the one named by `cursor`.
-fn page(found: Vec<CollectionInfo>, cursor: Option<&str>, limit: usize) -> CollectionList {
+fn page(found: Vec<CollectionInfo>, cursor: Option<&str>, limit: usize) -> Result<CollectionList, ApiError> {
     let after = |info: &CollectionInfo| cursor.is_none_or(|cursor| info.name.as_str() > cursor);
     let mut rest = found.into_iter().filter(after);
-    let collections: Vec<_> = rest.by_ref().take(limit).map(CollectionBody::from).collect();
+    let collections: Vec<_> = rest.by_ref().take(limit).map(CollectionBody::new).collect::<Result<_, _>>()?;
     let last = collections.last().filter(|_| rest.next().is_some());
     let next_cursor = last.map(|collection| collection.name.clone());
-    CollectionList { collections, next_cursor }
+    Ok(CollectionList { collections, next_cursor })
 }
 
 async fn create(
@@ -196,14 +196,14 @@ async fn create(
         return Err(ApiError::new(ErrorCode::InvalidName, message));
     }
     let created = server.engine.create_collection(&scope.database, &name, body.rules.into()).await;
-    Ok((StatusCode::CREATED, Json(created.map_err(error::engine)?.into())))
+    Ok((StatusCode::CREATED, Json(CollectionBody::new(created.map_err(error::engine)?)?)))
 }
 
 async fn get(
     State(server): State<Server>,
     InCollection { scope, collection }: InCollection,
 ) -> Result<Json<CollectionBody>, ApiError> {
-    Ok(Json(server.collection(scope, collection).await?.into()))
+    Ok(Json(CollectionBody::new(server.collection(scope, collection).await?)?))
 }
 
 async fn change(
@@ -212,10 +212,10 @@ async fn change(
     Json(Object(body)): Json<Object<CollectionChange>>,
 ) -> Result<Json<CollectionBody>, ApiError> {
     let Some(Object(rules)) = body.rules else {
-        return Ok(Json(server.collection(at.scope, at.collection).await?.into()));
+        return Ok(Json(CollectionBody::new(server.collection(at.scope, at.collection).await?)?));
     };
     let changed = server.engine.set_rules(&at.scope.database, &at.collection, rules.into()).await;
-    Ok(Json(changed.map_err(error::engine)?.into()))
+    Ok(Json(CollectionBody::new(changed.map_err(error::engine)?)?))
 }
 
 async fn remove(State(server): State<Server>, at: InCollection) -> Result<StatusCode, ApiError> {

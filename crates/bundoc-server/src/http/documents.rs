@@ -1,18 +1,20 @@
 //! `/collections/{c}/documents` and `/collections/{c}/documents/{id}`: one document at a time.
 
-use super::extract::{InCollection, InDocument};
+use super::change::array_filters;
+use super::extract::{InCollection, InDocument, Params};
 use super::{Endpoint, Mounted, Server, paths, preconditions};
 use crate::metrics::Operation;
 use crate::{error, json};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use bundoc::engine::{StoredDocument, WriteOp, Written};
+use bundoc::engine::{StoredDocument, UpdateSpec, WriteOp, Written};
 use bundoc::error::EngineError;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use ports::access::Action;
 use routes::Route;
+use serde::Deserialize;
 use service_kit::error::{ApiError, ErrorCode};
 use service_kit::json::JsonBytes;
 use utoipa::ToSchema;
@@ -23,10 +25,16 @@ use utoipa::ToSchema;
 #[schema(as = Document, value_type = Object)]
 pub(super) struct DocumentSchema(());
 
-/// An update: fields to set (dot paths allowed), or the operators `$set`, `$unset`, `$inc`.
+/// An update: fields to set (dot paths allowed), or operators such as `$set`, `$inc` and `$push`.
 #[derive(ToSchema)]
 #[schema(as = Update, value_type = Object)]
 struct UpdateSchema(());
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UpdateParams {
+    array_filters: Option<String>,
+}
 
 pub(super) fn mount(mounted: Mounted) -> Mounted {
     let mounted = mounted.both(
@@ -45,8 +53,17 @@ pub(super) fn mount(mounted: Mounted) -> Mounted {
         },
         insert,
     );
-    // A document may be called `query`: its path is a fixed one to the router.
-    let mounted = mount_document(mounted, paths!("/collections/{c}/documents/query"));
+    // A document may be called like what can be done with documents: its path is a fixed one to the router.
+    let fixed = [
+        paths!("/collections/{c}/documents/query"),
+        paths!("/collections/{c}/documents/count"),
+        paths!("/collections/{c}/documents/distinct"),
+        paths!("/collections/{c}/documents/explain"),
+        paths!("/collections/{c}/documents/update"),
+        paths!("/collections/{c}/documents/delete"),
+        paths!("/collections/{c}/documents/find-and-modify"),
+    ];
+    let mounted = fixed.into_iter().fold(mounted, mount_document);
     mount_document(mounted, paths!("/collections/{c}/documents/{id}"))
 }
 
@@ -86,6 +103,7 @@ fn mount_document(mounted: Mounted, paths: [&'static str; 2]) -> Mounted {
         describe: |route| {
             route
                 .summary("Change fields of a document")
+                .query("array_filters", "what `$[name]` stands for, as JSON: a list of filters")
                 .body::<UpdateSchema>()
                 .answers::<DocumentSchema>(200, "the whole document as it is now")
                 .errors(&[ErrorCode::InvalidUpdate, ErrorCode::DocumentNotFound])
@@ -126,10 +144,7 @@ async fn insert(
 }
 
 async fn get(State(server): State<Server>, at: InDocument, headers: HeaderMap) -> Result<Response, ApiError> {
-    let found = server
-        .engine
-        .get(&at.scope.database, &at.collection, &at.id, &at.scope.actor)
-        .map_err(|failed| error::engine(at.scope.visible(failed)))?;
+    let found = server.get(&at.scope, &at.collection, &at.id).await?;
     let stored = found.ok_or_else(|| not_found(&at))?;
     if preconditions::is_known(&headers, stored.version) {
         let mut response = Response::new(Body::empty());
@@ -157,12 +172,15 @@ async fn update(
     State(server): State<Server>,
     at: InDocument,
     headers: HeaderMap,
+    Params(params): Params<UpdateParams>,
     JsonBytes(text): JsonBytes,
 ) -> Result<Response, ApiError> {
     let precondition = preconditions::of_change(&headers)?;
+    let array_filters = params.array_filters.as_deref().map(array_filters).transpose()?.unwrap_or_default();
     let update = json::convert(text.len(), move || json::read_update(&text)).await?;
+    let update = UpdateSpec { update, array_filters };
     let InDocument { scope, collection, id } = at;
-    let operation = WriteOp::Update { collection, id, update: update.into(), precondition };
+    let operation = WriteOp::Update { collection, id, update, precondition };
     answer_written(server.write_one(&scope, operation).await?).await
 }
 
@@ -200,10 +218,13 @@ async fn answer_written(written: Written) -> Result<Response, ApiError> {
 }
 
 async fn answer_stored(stored: StoredDocument, status: StatusCode) -> Result<Response, ApiError> {
-    let etag = preconditions::etag(stored.version);
+    let version = stored.version;
     let mut response = json::answer_document(stored).await?;
     *response.status_mut() = status;
-    response.headers_mut().insert(header::ETAG, etag);
+    // What a transaction wrote has no version before its commit.
+    if version > 0 {
+        response.headers_mut().insert(header::ETAG, preconditions::etag(version));
+    }
     Ok(response)
 }
 

@@ -1,17 +1,14 @@
 //! What a request is about: on whose behalf, and which collection, document or index.
 
 use crate::error;
-use crate::scope::Scope;
+use crate::scope::{Scope, no_transaction};
 use axum::extract::{FromRequestParts, Query, RawPathParams};
-use bundoc::engine::{CollectionName, DocumentId};
+use bundoc::engine::{CollectionName, CollectionPattern, DocumentId};
 use http::request::Parts;
 use ports::access::{AccessError, Grant};
 use serde::de::DeserializeOwned;
 use service_kit::error::{ApiError, ErrorCode};
-
-/// The last segment of the query route. A document may have it as its id, and the router takes the fixed
-/// segment before the parameter.
-const QUERY_SEGMENT: &str = "query";
+use service_kit::ids::TransactionId;
 
 /// A collection of the caller's project.
 pub(super) struct InCollection {
@@ -24,6 +21,19 @@ pub(super) struct InDocument {
     pub(super) scope: Scope,
     pub(super) collection: CollectionName,
     pub(super) id: DocumentId,
+}
+
+/// A transaction, by its id in the path.
+pub(super) struct InTransaction {
+    pub(super) scope: Scope,
+    pub(super) id: TransactionId,
+}
+
+/// Several collections of the caller's project, by a pattern.
+pub(super) struct InGroup {
+    pub(super) scope: Scope,
+    pub(super) pattern: CollectionPattern,
+    pub(super) name: String,
 }
 
 /// An index of the caller's project.
@@ -54,7 +64,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Scope {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
-        Self::from_grant(parts.extensions.get::<Grant>().ok_or(AccessError::ProjectNotFound)?)
+        let grant = parts.extensions.get::<Grant>().ok_or(AccessError::ProjectNotFound)?;
+        Self::from_grant(grant)?.with_headers(&parts.headers)
     }
 }
 
@@ -74,7 +85,9 @@ impl<S: Send + Sync> FromRequestParts<S> for InDocument {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let scope = Scope::from_request_parts(parts, state).await?;
         let params = path_params(parts).await?;
-        let id = param(&params, "id").unwrap_or(QUERY_SEGMENT);
+        // A document may be called like one of the fixed segments, which the router takes first.
+        let last_segment = || parts.uri.path().rsplit('/').next().unwrap_or_default();
+        let id = param(&params, "id").unwrap_or_else(last_segment);
         let id = DocumentId::parse(id).map_err(error::engine)?;
         let collection = collection_in(&scope, &params)?;
         Ok(Self { scope, collection, id })
@@ -90,6 +103,29 @@ impl<S: Send + Sync> FromRequestParts<S> for InIndex {
         let name = param(&params, "name").unwrap_or_default().to_owned();
         let collection = collection_in(&scope, &params)?;
         Ok(Self { scope, collection, name })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for InTransaction {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let scope = Scope::from_request_parts(parts, state).await?;
+        let params = path_params(parts).await?;
+        let id = TransactionId::parse(param(&params, "transaction").unwrap_or_default());
+        Ok(Self { scope, id: id.map_err(|_| no_transaction())? })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for InGroup {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let scope = Scope::from_request_parts(parts, state).await?;
+        let params = path_params(parts).await?;
+        let pattern = scope.pattern(param(&params, "pattern").unwrap_or_default())?;
+        let name = param(&params, "name").unwrap_or_default().to_owned();
+        Ok(Self { scope, pattern, name })
     }
 }
 

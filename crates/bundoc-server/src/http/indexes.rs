@@ -3,16 +3,18 @@
 use super::extract::{InCollection, InIndex};
 use super::object::Object;
 use super::{Endpoint, Mounted, Server, paths};
-use crate::error;
 use crate::metrics::Operation;
+use crate::{error, json};
 use axum::extract::State;
 use bundoc::engine::{FieldOrder, IndexInfo, IndexSpec, IndexState, Order};
 use http::StatusCode;
 use ports::access::Action;
 use routes::Route;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::value::RawValue;
 use service_kit::error::{ApiError, ErrorCode};
 use service_kit::json::Json;
+use std::time::Duration;
 use utoipa::ToSchema;
 
 /// One field of an index or a sort.
@@ -72,21 +74,29 @@ impl From<FieldOrder> for FieldOrderBody {
 /// An index that is to be made: over `fields`, or over one `field`, smallest first.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct NewIndex {
+pub(super) struct NewIndex {
     /// 1 to 8 fields.
     #[schema(value_type = Option<Vec<FieldOrderBody>>)]
-    fields: Option<Vec<Object<FieldOrderBody>>>,
+    pub(super) fields: Option<Vec<Object<FieldOrderBody>>>,
     /// One field in place of `fields`.
-    field: Option<String>,
+    pub(super) field: Option<String>,
     /// Whether two documents may not share a key.
     #[serde(default)]
-    unique: bool,
+    pub(super) unique: bool,
+    /// Whether documents without any of the fields have no entry.
+    #[serde(default)]
+    pub(super) sparse: bool,
+    /// Only documents that this filter matches have entries.
+    #[schema(value_type = Option<Object>)]
+    pub(super) partial: Option<Box<RawValue>>,
+    /// Documents are removed so many seconds after the date in the (only) field.
+    pub(super) expire_after_seconds: Option<u64>,
     /// Name; made of the fields where none is given.
-    name: Option<String>,
+    pub(super) name: Option<String>,
 }
 
 impl NewIndex {
-    fn into_spec(self) -> Result<IndexSpec, ApiError> {
+    pub(super) fn into_spec(self) -> Result<IndexSpec, ApiError> {
         let fields = match (self.fields, self.field) {
             (Some(fields), None) => fields.into_iter().map(|field| field.0.into()).collect(),
             (None, Some(path)) => vec![FieldOrder { path, order: Order::Ascending }],
@@ -96,7 +106,15 @@ impl NewIndex {
                 return Err(ApiError::new(ErrorCode::InvalidIndex, message));
             }
         };
-        Ok(IndexSpec { name: self.name, fields, unique: self.unique, ..IndexSpec::default() })
+        let partial = self.partial.map(|text| json::read_filter(text.get().as_bytes())).transpose()?;
+        Ok(IndexSpec {
+            name: self.name,
+            fields,
+            unique: self.unique,
+            sparse: self.sparse,
+            partial,
+            expire_after: self.expire_after_seconds.map(Duration::from_secs),
+        })
     }
 }
 
@@ -110,6 +128,15 @@ pub(super) struct IndexBody {
     fields: Vec<FieldOrderBody>,
     /// Whether two documents may not share a key.
     unique: bool,
+    /// Whether documents without any of the fields have no entry.
+    sparse: bool,
+    /// Which documents have entries; without it all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    partial: Option<Box<RawValue>>,
+    /// How many seconds after the date in the field documents are removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expire_after_seconds: Option<u64>,
     /// `building`, `ready` or `failed`. Queries use it when it is ready.
     state: &'static str,
     /// While it is built: documents indexed so far.
@@ -120,23 +147,36 @@ pub(super) struct IndexBody {
     reason: Option<String>,
 }
 
-impl From<IndexInfo> for IndexBody {
-    fn from(info: IndexInfo) -> Self {
+impl IndexBody {
+    pub(super) fn new(info: IndexInfo) -> Result<Self, ApiError> {
         let (state, documents_done, reason) = match info.state {
             IndexState::Building { documents_done } => ("building", Some(documents_done), None),
             IndexState::Ready => ("ready", None, None),
             IndexState::Failed { reason } => ("failed", None, Some(reason)),
         };
-        let fields = info.fields.into_iter().map(FieldOrderBody::from).collect();
-        Self { name: info.name, fields, unique: info.unique, state, documents_done, reason }
+        Ok(Self {
+            name: info.name,
+            fields: info.fields.into_iter().map(FieldOrderBody::from).collect(),
+            unique: info.unique,
+            sparse: info.sparse,
+            partial: info.partial.as_ref().map(json::text_of).transpose()?,
+            expire_after_seconds: info.expire_after.map(|time| time.as_secs()),
+            state,
+            documents_done,
+            reason,
+        })
+    }
+
+    pub(super) fn list(infos: Vec<IndexInfo>) -> Result<Vec<Self>, ApiError> {
+        infos.into_iter().map(Self::new).collect()
     }
 }
 
 /// All indexes of a collection.
 #[derive(Serialize, ToSchema)]
-struct IndexList {
+pub(super) struct IndexList {
     /// In order of their names.
-    indexes: Vec<IndexBody>,
+    pub(super) indexes: Vec<IndexBody>,
 }
 
 pub(super) fn mount(mounted: Mounted) -> Mounted {
@@ -163,6 +203,7 @@ pub(super) fn mount(mounted: Mounted) -> Mounted {
                 .body::<NewIndex>()
                 .answers::<IndexBody>(201, "the index")
                 .errors(&[ErrorCode::InvalidIndex, ErrorCode::CollectionNotFound, ErrorCode::IndexExists])
+                .errors(&[ErrorCode::LimitExceeded])
         },
     };
     let drops = Endpoint {
@@ -182,7 +223,7 @@ async fn list(
     InCollection { scope, collection }: InCollection,
 ) -> Result<Json<IndexList>, ApiError> {
     let info = server.collection(scope, collection).await?;
-    Ok(Json(IndexList { indexes: info.indexes.into_iter().map(IndexBody::from).collect() }))
+    Ok(Json(IndexList { indexes: IndexBody::list(info.indexes)? }))
 }
 
 async fn create(
@@ -192,7 +233,7 @@ async fn create(
 ) -> Result<(StatusCode, Json<IndexBody>), ApiError> {
     let spec = body.into_spec()?;
     let created = server.engine.create_index(&at.scope.database, &at.collection, spec).await;
-    Ok((StatusCode::CREATED, Json(created.map_err(error::engine)?.into())))
+    Ok((StatusCode::CREATED, Json(IndexBody::new(created.map_err(error::engine)?)?)))
 }
 
 async fn remove(State(server): State<Server>, at: InIndex) -> Result<StatusCode, ApiError> {

@@ -80,5 +80,6 @@ async fn subscribe_to_query(
     Extension(standing): Extension<Standing>,
     Json(Object(body)): Json<Object<Query>>,
 ) -> Result<Response, ApiError> {
-    server.live.query(Wish { scope, collection, standing }, body.into_live()?).await
+    let request = body.into_live(&collection)?;
+    server.live.query(Wish { scope, collection, standing }, request).await
 }

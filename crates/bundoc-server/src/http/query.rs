@@ -2,6 +2,7 @@
 
 use super::documents::DocumentSchema;
 use super::extract::{InCollection, Params};
+use super::fields::{Fields, kept};
 use super::indexes::{Direction, FieldOrderBody};
 use super::object::Object;
 use super::{Endpoint, Mounted, Server, paths};
@@ -9,7 +10,7 @@ use crate::json;
 use crate::metrics::Operation;
 use axum::extract::State;
 use axum::response::Response;
-use bundoc::engine::{FieldOrder, FindRequest, Order};
+use bundoc::engine::{CollectionName, FieldOrder, FindRequest, Order};
 use ports::access::Action;
 use routes::Route;
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
@@ -27,6 +28,8 @@ const LIMIT_DEFAULT: usize = 100;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Query {
+    /// The collection, where the path does not name it; with `*` segments all that match.
+    pub(super) collection: Option<String>,
     /// Filter: `{"country": "DE", "population": {"$gt": 100000}}`; without one every document matches.
     #[schema(value_type = Option<Object>)]
     query: Option<Box<RawValue>>,
@@ -46,13 +49,13 @@ pub(super) struct Query {
     skip: usize,
     /// `next_cursor` of the page before, of the same query.
     cursor: Option<String>,
-    /// Dot paths to keep; `_id` is always kept.
-    #[serde(default)]
-    fields: Vec<String>,
+    /// A list of paths to keep, or a projection: `{"name": 1}`, `{"body": 0}`, `{"tags": {"$slice": 3}}`.
+    #[schema(value_type = Option<Object>)]
+    fields: Option<Fields>,
 }
 
 /// Sort keys in order.
-struct Sort(Vec<FieldOrder>);
+pub(super) struct Sort(pub(super) Vec<FieldOrder>);
 
 /// A page of documents.
 #[derive(ToSchema)]
@@ -121,15 +124,23 @@ fn push<E: de::Error>(fields: &mut Vec<FieldOrder>, field: FieldOrder) -> Result
 
 impl Query {
     /// The request of a live query, which has no pages and no order.
-    pub(super) fn into_live(self) -> Result<FindRequest, ApiError> {
+    pub(super) fn into_live(self, collection: &CollectionName) -> Result<FindRequest, ApiError> {
         let paged = self.limit.is_some() || self.skip > 0 || self.cursor.is_some();
         if paged {
             return Err(invalid("a live query has no `limit`, `skip` or `cursor`: its whole result is sent"));
         }
+        self.into_request_in(collection)
+    }
+
+    /// The request, of a collection that stands in the path already.
+    pub(super) fn into_request_in(self, collection: &CollectionName) -> Result<FindRequest, ApiError> {
+        if self.collection.as_ref().is_some_and(|named| named != collection.as_str()) {
+            return Err(invalid("`collection` is another one than that in the path"));
+        }
         self.into_request()
     }
 
-    fn into_request(self) -> Result<FindRequest, ApiError> {
+    pub(super) fn into_request(self) -> Result<FindRequest, ApiError> {
         let sort = match (self.sort, self.sort_field) {
             (Some(_), Some(_)) => return Err(invalid("send either `sort` or `sortField`")),
             (Some(sort), None) => sort.0,
@@ -137,23 +148,14 @@ impl Query {
             (None, None) => Vec::new(),
         };
         Ok(FindRequest {
-            filter: self
-                .query
-                .map(|text| json::read_filter(text.get().as_bytes()))
-                .transpose()?
-                .unwrap_or_default(),
+            filter: json::filter_or_all(self.query.as_deref())?,
             sort,
             limit: limit(self.limit)?,
             skip: self.skip,
             cursor: self.cursor,
-            fields: kept(self.fields.iter().map(String::as_str)),
+            fields: Fields::projection(self.fields)?,
         })
     }
-}
-
-/// A projection that keeps these paths.
-fn kept<'a>(paths: impl Iterator<Item = &'a str>) -> bson::Document {
-    paths.map(|path| (path.to_owned(), bson::Bson::Int32(1))).collect()
 }
 
 impl ListParams {
@@ -173,7 +175,7 @@ fn direction(descending: bool) -> Order {
 }
 
 /// The upper bound is the engine's.
-fn limit(asked: Option<usize>) -> Result<usize, ApiError> {
+pub(super) fn limit(asked: Option<usize>) -> Result<usize, ApiError> {
     match asked {
         Some(0) => Err(invalid("`limit` is 1 at least")),
         Some(limit) => Ok(limit),
@@ -232,7 +234,8 @@ async fn query(
     at: InCollection,
     Json(Object(body)): Json<Object<Query>>,
 ) -> Result<Response, ApiError> {
-    server.find(at.scope, at.collection, body.into_request()?).await
+    let request = body.into_request_in(&at.collection)?;
+    server.find(at.scope, at.collection, request).await
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ async fn updates_that_make_no_sense_are_refused() {
     let path = "/collections/a/documents/x";
     for body in [
         json!([]),
-        json!({ "$push": { "a": 1 } }),
+        json!({ "$grow": { "a": 1 } }),
         json!({ "$set": { "a": 1 }, "b": 1 }),
         json!({ "$inc": { "text": 1 } }),
         json!({ "_id": "y" }),

@@ -73,7 +73,10 @@ async fn an_index_that_makes_no_sense_is_refused() {
         (json!({ "fields": [] }), "invalid_index"),
         (json!({ "fields": [{ "path": "a", "order": 2 }] }), "invalid_request"),
         (json!({ "fields": "a" }), "invalid_request"),
-        (json!({ "field": "a", "sparse": true }), "invalid_request"),
+        (json!({ "field": "a", "sparse": 1 }), "invalid_request"),
+        (json!({ "field": "a", "sparce": true }), "invalid_request"),
+        (json!({ "field": "a", "partial": [] }), "invalid_query"),
+        (json!({ "field": "a", "expire_after_seconds": -1 }), "invalid_request"),
     ] {
         let refused = project.secret(Method::POST, PATH).json(&body).await;
         assert_eq!(refused.refusal(), (400, code), "{body}");

@@ -155,3 +155,57 @@ async fn the_place_of_a_relay_does_not_bring_a_purged_project_back() {
     let at = ports::documents::At { project: &project.id, collection: "_system/relay" };
     assert!(ports::documents::Documents::get(&*world.server, at, "bus").await.unwrap().is_none());
 }
+
+#[tokio::test]
+async fn events_of_a_batch_are_published_once_it_is_written_and_after_a_restart() {
+    let world = World::start();
+    let project = world.project();
+    let emit = |payload: Value| json!({ "op": "emit", "topic": "orders.paid", "payload": payload });
+    let insert = json!({ "op": "insert", "collection": "a", "document": { "_id": "x" } });
+    let batch = |operations: Value| json!({ "operations": operations });
+    let (first, mut published) = bus(Arc::default());
+    *first.failures.lock().unwrap() = 2;
+    world.server.bind_events(first);
+    let wrote =
+        project.secret(Method::POST, "/batch").json(&batch(json!([insert, emit(json!({ "n": 1 }))]))).await;
+    assert_eq!(wrote.body["results"][1], json!({ "status": "noted" }), "{wrote:?}");
+    let refused = project.secret(Method::POST, "/batch").json(&batch(json!([emit(json!(2)), insert]))).await;
+    assert_eq!(refused.refusal(), (409, "document_exists"));
+    let (realm, topic, message) = published.recv().await.unwrap();
+    assert_eq!((realm, topic.as_str()), (Realm::Project(project.id.clone()), "orders.paid"));
+    assert_eq!(message["payload"], json!({ "n": 1 }));
+    let id = project.id.clone();
+    drop(project);
+    let world = world.restart().await;
+    let project = world.known(id);
+    let wrote = project.secret(Method::POST, "/batch").json(&batch(json!([emit(json!(3))]))).await;
+    assert_eq!(wrote.status, 200, "{wrote:?}");
+    let (second, mut published) = bus(Arc::default());
+    world.server.bind_events(second);
+    let (_, _, later) = published.recv().await.unwrap();
+    // The first one may come again: with its id.
+    let later = if later["id"] == message["id"] { published.recv().await.unwrap().2 } else { later };
+    assert_eq!(later["payload"], 3);
+    assert_ne!(later["id"], message["id"]);
+}
+
+#[tokio::test]
+async fn events_are_for_secret_keys_and_have_a_bound() {
+    let world = World::start();
+    let project = world.project();
+    let emit = |topic: &str, payload: Value| json!({ "operations": [{ "op": "emit", "topic": topic, "payload": payload }] });
+    let public = project.public(Method::POST, "/batch").json(&emit("a", json!(1))).await;
+    assert_eq!(public.refusal(), (403, "forbidden"));
+    for (body, status, code) in [
+        (emit("not a topic", json!(1)), 400, "invalid_name"),
+        (emit("db.a", json!(1)), 400, "invalid_name"),
+        (emit("a", json!("x".repeat(600_000))), 413, "limit_exceeded"),
+    ] {
+        let refused = project.secret(Method::POST, "/batch").json(&body).await;
+        assert_eq!(refused.refusal(), (status, code));
+        assert_eq!(refused.body["error"]["details"]["index"], 0);
+    }
+    let queued = json!({ "operations": [{ "op": "enqueue", "queue": "mails", "payload": { "to": "a" }, "options": {} }] });
+    let noted = project.developer("member", Method::POST, "/batch").json(&queued).await;
+    assert_eq!(noted.body["results"], json!([{ "status": "noted" }]), "{noted:?}");
+}

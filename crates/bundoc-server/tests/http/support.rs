@@ -24,9 +24,18 @@ pub(crate) struct StandInAccess {
     revoked: Mutex<HashSet<String>>,
     /// End users whose claims are others than their token says.
     claims: Mutex<HashMap<EndUserId, Value>>,
+    keys: Mutex<HashMap<String, KeyId>>,
+    developers: Mutex<HashMap<String, UserId>>,
+    /// Changes that were written down: what, and in which project.
+    recorded: Mutex<Vec<String>>,
 }
 
 impl StandInAccess {
+    /// What was written down so far.
+    pub(crate) fn recorded(&self) -> Vec<String> {
+        self.recorded.lock().unwrap().clone()
+    }
+
     /// The key is not valid any more.
     pub(crate) fn revoke(&self, key: &str) {
         self.revoked.lock().unwrap().insert(key.to_owned());
@@ -61,17 +70,23 @@ impl Access for StandInAccess {
                 if !kind.allows(action) {
                     return Err(AccessError::Forbidden("a public key may not do this"));
                 }
-                let caller = Caller::Key { id: KeyId::generate(), kind };
+                let mut keys = self.keys.lock().unwrap();
+                let id = keys.entry(key.expose_secret().to_owned()).or_insert_with(KeyId::generate).clone();
+                let caller = Caller::Key { id, kind };
                 let end_user = credentials.bearer.as_ref().map(|token| self.end_user(token.expose_secret()));
                 Ok(Grant { caller, project: ProjectId::parse(project).ok(), end_user })
             }
             Ask::Project { project, action } => {
-                let session = credentials.session.as_ref().ok_or(AccessError::Unauthenticated("sign in"))?;
+                let session = credentials.session.as_ref().or(credentials.bearer.as_ref());
+                let session = session.ok_or(AccessError::Unauthenticated("sign in"))?;
                 let role = Role::parse(session.expose_secret()).expect("a role");
                 if !role.allows(action) {
                     return Err(AccessError::Forbidden("the role does not allow this"));
                 }
-                let caller = Caller::Developer { user: UserId::generate(), role: Some(role), token: None };
+                let mut developers = self.developers.lock().unwrap();
+                let user =
+                    developers.entry(session.expose_secret().to_owned()).or_insert_with(UserId::generate);
+                let caller = Caller::Developer { user: user.clone(), role: Some(role), token: None };
                 Ok(Grant { caller, project: ProjectId::parse(project).ok(), end_user: None })
             }
             Ask::Developer { .. } | Ask::Session | Ask::Operator => {
@@ -80,7 +95,8 @@ impl Access for StandInAccess {
         }
     }
 
-    async fn record(&self, _: ports::audit::AuditEntry) -> Result<(), AccessError> {
+    async fn record(&self, entry: ports::audit::AuditEntry) -> Result<(), AccessError> {
+        self.recorded.lock().unwrap().push(entry.action);
         Ok(())
     }
 }
@@ -233,13 +249,23 @@ impl Call {
     }
 
     pub(crate) async fn body(self, body: impl Into<Vec<u8>>) -> Answer {
-        let request = self.request.header("content-type", "application/json");
-        let request: Request = request.body(Body::from(body.into())).unwrap();
-        let response = self.router.oneshot(request).await.unwrap();
-        let (head, body) = response.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
+        let (head, body) = self.answer(body.into()).await;
         let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() };
         Answer { status: head.status, headers: head.headers, body }
+    }
+
+    /// Status and body as it is written.
+    pub(crate) async fn text(self, body: String) -> (StatusCode, String) {
+        let (head, body) = self.answer(body.into()).await;
+        (head.status, String::from_utf8(body.into()).unwrap())
+    }
+
+    async fn answer(self, body: Vec<u8>) -> (http::response::Parts, bytes::Bytes) {
+        let request = self.request.header("content-type", "application/json");
+        let request: Request = request.body(Body::from(body)).unwrap();
+        let response = self.router.oneshot(request).await.unwrap();
+        let (head, body) = response.into_parts();
+        (head, body.collect().await.unwrap().to_bytes())
     }
 }
 
