@@ -61,6 +61,10 @@ pub(crate) async fn compose(settings: Settings, around: Surroundings<'_>) -> any
         let api = RoutedApi::new(InsideApi::new(gateway.router()), wire.project_apis()?);
         functions.bind_project_api(Arc::new(api));
     }
+    let gateway = match services.documents_over_grpc(&access) {
+        Some(documents) => gateway.with_rpc(documents),
+        None => gateway,
+    };
     let gateway = match wire.server(drain)? {
         Some(server) => {
             let inside = Arc::new(InsideApi::new(gateway.router()));

@@ -19,13 +19,31 @@ const ALIASES: &[(&str, &str)] = &[
 /// The canonical path, or `None` where `path` is it already.
 pub(crate) fn canonical(path: &str) -> Option<String> {
     if path.starts_with("/v1/") {
-        return databases(path);
+        let renamed = databases(path);
+        return documents(renamed.as_deref().unwrap_or(path)).or(renamed);
     }
     let rest_of =
         |prefix: &str| path.strip_prefix(prefix).filter(|rest| rest.is_empty() || rest.starts_with('/'));
     let (target, rest) = ALIASES.iter().find_map(|(prefix, target)| Some((target, rest_of(prefix)?)))?;
     let replaced = format!("{target}{rest}");
-    Some(databases(&replaced).unwrap_or(replaced))
+    let replaced = databases(&replaced).unwrap_or(replaced);
+    Some(documents(&replaced).unwrap_or(replaced))
+}
+
+/// `…/database/documents/:collection[/:id]` is a collection's documents, or one of them.
+/// `…/database/documents/query` names its collection in the body.
+fn documents(path: &str) -> Option<String> {
+    let database = match path.strip_prefix("/v1/projects/") {
+        Some(rest) => "/v1/projects/".len() + rest.find('/')? + "/database".len(),
+        None => "/v1/database".len(),
+    };
+    let (database, rest) = path.split_at_checked(database)?;
+    let rest = rest.strip_prefix("/documents/").filter(|_| database.ends_with("/database"))?;
+    match rest.split_once('/') {
+        None if rest == "query" || rest.is_empty() => None,
+        None => Some(format!("{database}/collections/{rest}/documents")),
+        Some((collection, id)) => Some(format!("{database}/collections/{collection}/documents/{id}")),
+    }
 }
 
 /// `/v1/projects/:id/databases/:name/…` is the project's one database.
@@ -59,7 +77,20 @@ mod tests {
                 "/bundoc/v1/projects/p/databases/default/collections",
                 Some("/v1/projects/p/database/collections"),
             ),
-            ("/v1/projects/p/databases/(default)/documents/c", Some("/v1/projects/p/database/documents/c")),
+            (
+                "/v1/projects/p/databases/(default)/documents/c",
+                Some("/v1/projects/p/database/collections/c/documents"),
+            ),
+            ("/v1/database/documents/a%2Fb/x", Some("/v1/database/collections/a%2Fb/documents/x")),
+            (
+                "/v1/projects/p/database/documents/c/x",
+                Some("/v1/projects/p/database/collections/c/documents/x"),
+            ),
+            ("/bundoc/documents/c/x", Some("/v1/database/collections/c/documents/x")),
+            ("/v1/database/documents/query", None),
+            ("/v1/projects/p/databases/d/documents/query", Some("/v1/projects/p/database/documents/query")),
+            ("/v1/databases/documents/c", None),
+            ("/v1/projects/p/databasé/documents/c", None),
             ("/kv/a/b", Some("/v1/kv/a/b")),
             ("/kv", Some("/v1/kv")),
             ("/kms/keys", Some("/v1/kms/keys")),

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE");
 const HEADERS: HeaderValue = HeaderValue::from_static(
-    "authorization, content-type, if-match, if-none-match, last-event-id, range, x-bunbase-client-key, x-request-id",
+    "authorization, content-type, if-match, if-none-match, last-event-id, range, x-bunbase-client-key, x-bunbase-transaction, x-request-id",
 );
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "accept-ranges, content-range, etag, location, retry-after, x-invocation-id, x-request-id, x-ttl",

@@ -105,10 +105,14 @@ impl Gateway {
         }
     }
 
-    /// The same, answering gRPC calls with `ports` (`rpc::RpcServer::finish`).
+    /// The same, answering gRPC calls with `services`, too: the ports (`rpc::RpcServer::finish`), and what is
+    /// for programs outside.
     #[must_use]
-    pub fn with_rpc(mut self, ports: Router) -> Self {
-        self.rpc = Some(ports);
+    pub fn with_rpc(mut self, services: Router) -> Self {
+        self.rpc = Some(match self.rpc.take() {
+            Some(others) => others.merge(services),
+            None => services,
+        });
         self
     }
 
@@ -121,6 +125,8 @@ impl Gateway {
     pub(crate) async fn handle(&self, request: Request<Incoming>, connection: &Connection) -> Response<Body> {
         let _work = self.drain.work();
         if grpc::is_call(&request) {
+            let mut request = request;
+            request.extensions_mut().insert(Peer(connection.peer));
             return grpc::answer(self.rpc.as_ref(), request).await;
         }
         let mut request = request.map(RequestBody::new);

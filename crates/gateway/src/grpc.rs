@@ -3,7 +3,7 @@
 
 use axum::Router;
 use axum::body::Body;
-use http::{HeaderName, HeaderValue, Request, Response, Version, header};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 use tower::ServiceExt as _;
 
@@ -25,6 +25,8 @@ pub(crate) fn is_call<B>(request: &Request<B>) -> bool {
 pub(crate) async fn answer(router: Option<&Router>, request: Request<Incoming>) -> Response<Body> {
     let Some(router) = router else { return unimplemented() };
     match router.clone().oneshot(request.map(Body::new)).await {
+        // A service that is not offered here: gRPC itself answers with 200 and a status.
+        Ok(response) if response.status() == StatusCode::NOT_FOUND => unimplemented(),
         Ok(response) => response,
         Err(never) => match never {},
     }

@@ -321,6 +321,11 @@ impl Services {
         routes
     }
 
+    /// Documents for programs outside that speak gRPC.
+    pub(crate) fn documents_over_grpc(&self, access: &Arc<dyn Access>) -> Option<axum::Router> {
+        self.documents.as_ref().map(|documents| documents.grpc(access.clone()))
+    }
+
     /// Offers the ports of this process's services to other processes.
     pub(crate) fn offer(&self, mut server: RpcServer, access: &Arc<dyn Access>) -> RpcServer {
         if self.platform.is_some() {

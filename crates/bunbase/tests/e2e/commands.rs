@@ -72,6 +72,7 @@ async fn every_family_of_commands_does_what_it_says() {
     members(&shell, &server);
     secrets(&shell);
     values_and_objects(&shell);
+    documents(&shell);
     end_users(&shell);
     let published = shell.json(&["events", "publish", "orders.paid", "{\"id\": 1}"]);
     assert!(published["offset"].is_null());
@@ -146,6 +147,28 @@ fn values_and_objects(shell: &Shell<'_>) {
     assert_eq!(std::fs::read_to_string(shell.home.join("1.txt")).unwrap(), "bytes of a photo");
     assert!(shell.says(&["storage", "url", "photos/1.txt"]).contains("signature="));
     shell.says(&["storage", "delete", "photos/1.txt"]);
+}
+
+fn documents(shell: &Shell<'_>) {
+    let file = shell.home.join("places.jsonl");
+    let lines = ["IT", "IT", "FR"].map(|country| format!("{{\"country\": \"{country}\", \"n\": 1}}"));
+    std::fs::write(&file, lines.join("\n")).unwrap();
+    shell.says(&["db", "import", "places", text(&file.display().to_string().into())]);
+    assert_eq!(shell.says(&["db", "count", "places", "{\"country\": \"IT\"}"]), "2");
+    assert_eq!(shell.says(&["db", "distinct", "places", "country"]), "FR\nIT");
+    let update = ["db", "update", "places", "{\"country\": \"IT\"}", "{\"$inc\": {\"n\": 1}}", "--many"];
+    assert_eq!(shell.says(&update), "2 matched, 2 changed");
+    let one = shell.json(&["db", "update", "places", "{\"_id\": \"new\"}", "{\"n\": 9}", "--upsert"]);
+    assert_eq!(one["upserted_id"], "new");
+    let made = shell.json(&["db", "indexes", "create", "places", "country,-n", "--sparse"]);
+    assert_eq!((text(&made["name"]), &made["sparse"]), ("country_1_n_-1", &Value::Bool(true)));
+    let listed = shell.says(&["db", "indexes", "list", "places"]);
+    assert!(listed.contains("country,-n") && listed.contains("sparse"), "{listed}");
+    let explained = shell.json(&["db", "explain", "places", "{\"n\": 9}"]);
+    assert_eq!(explained["returned"], 1);
+    assert!(shell.says(&["db", "indexes", "drop", "places", "country_1_n_-1"]).contains("was dropped"));
+    assert_eq!(shell.says(&["db", "delete", "places", "{\"country\": \"IT\"}", "--many"]), "2 removed");
+    assert_eq!(shell.says(&["db", "count", "places"]), "2");
 }
 
 fn end_users(shell: &Shell<'_>) {

@@ -135,3 +135,70 @@ async fn paging_shows_every_document_once() {
     assert_eq!(seen.len(), 250);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_transaction_spans_requests() {
+    let data = Data::new();
+    let server = Server::start(&data).await;
+    let ada = server.client().set_up().await;
+    let project = ada.project("one").await;
+    let secret = server.client().with_key(&project.secret_key);
+    secret.post(DOCUMENTS, json!({ "_id": "a", "n": 1 })).await.expect(201);
+    let opened = secret.post("/v1/database/transactions", json!({})).await.expect(201);
+    let id = opened["id"].as_str().unwrap();
+    let path = format!("{DOCUMENTS}/a");
+    let patch = secret.request(reqwest::Method::PATCH, &path).header("x-bunbase-transaction", id);
+    let patched = patch.json(&json!({ "$inc": { "n": 4 } })).send().await.unwrap();
+    assert_eq!(patched.status(), 200);
+    assert_eq!(secret.get(&path).await.expect(200)["n"], 1);
+    let foreign = format!("/v1/projects/{}/database/transactions/{id}/commit", project.id);
+    ada.post(&foreign, json!({})).await.expect_error(404, "transaction_not_found");
+    secret.post(&format!("/v1/database/transactions/{id}/commit"), json!({})).await.expect(200);
+    assert_eq!(secret.get(&path).await.expect(200)["n"], 5);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn earlier_paths_mean_the_same() {
+    let data = Data::new();
+    let server = Server::start(&data).await;
+    let ada = server.client().set_up().await;
+    let project = ada.project("one").await;
+    let base = format!("/v1/projects/{}/databases/(default)", project.id);
+    ada.post(&format!("{base}/documents/places"), json!({ "_id": "a", "n": 1 })).await.expect(201);
+    assert_eq!(ada.get(&format!("{base}/documents/places/a")).await.expect(200)["n"], 1);
+    let query = json!({ "collection": "places", "query": { "n": 1 } });
+    let found = ada.post(&format!("{base}/documents/query"), query).await.expect(200);
+    assert_eq!(found["documents"][0]["_id"], "a");
+    let secret = server.client().with_key(&project.secret_key);
+    assert_eq!(secret.get("/v1/database/documents/places/a").await.expect(200)["n"], 1);
+    secret.delete("/v1/database/documents/places/a").await.expect(204);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn documents_are_served_over_grpc_on_the_same_port() {
+    use rpc::bundoc_v1::documents_client::DocumentsClient;
+    use rpc::bundoc_v1::{FindRequest, GetRequest};
+    let data = Data::new();
+    let server = Server::start(&data).await;
+    let ada = server.client().set_up().await;
+    let project = ada.project("one").await;
+    let secret = server.client().with_key(&project.secret_key);
+    for id in ["a", "b"] {
+        secret.post(DOCUMENTS, json!({ "_id": id })).await.expect(201);
+    }
+    let channel =
+        tonic::transport::Endpoint::from_shared(server.url.clone()).unwrap().connect().await.unwrap();
+    let mut documents = DocumentsClient::new(channel);
+    let mut find = tonic::Request::new(FindRequest { collection: "places".to_owned(), ..Default::default() });
+    find.metadata_mut().insert("x-bunbase-client-key", project.secret_key.parse().unwrap());
+    let mut parts = documents.find(find).await.ok().unwrap().into_inner();
+    let part = parts.message().await.ok().unwrap().unwrap();
+    assert_eq!(part.documents.len(), 2);
+    assert!(parts.message().await.ok().unwrap().is_none());
+    let get = GetRequest { collection: "places".to_owned(), id: "a".to_owned() };
+    let nobody = documents.get(get).await.err().unwrap();
+    assert_eq!(rpc::code_of(&nobody).map(|code| code.as_str()), Some("unauthenticated"));
+    server.stop().await;
+}
