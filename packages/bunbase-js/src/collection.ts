@@ -1,11 +1,14 @@
 /** One collection: its documents and its indexes. */
 import { BunbaseError } from "./errors.ts";
-import { BATCH_PATH, collectionPath, segment } from "./path.ts";
+import { BATCH_PATH, collectionPath, queryString, segment } from "./path.ts";
 import type { Unsubscribe, WatchOptions } from "./subscription.ts";
 import { type Answer, type CallOptions, parseAnswer, type Transport } from "./transport.ts";
 import type {
+  ArrayFilters,
   BatchResult,
   CollectionOperation,
+  Explanation,
+  Fields,
   Filter,
   IndexInfo,
   IndexSpec,
@@ -13,6 +16,7 @@ import type {
   Page,
   Sort,
   Update,
+  UpdateResult,
   WithId,
 } from "./types.ts";
 import { type ChangeListener, watchCollection, watchResult } from "./watch.ts";
@@ -24,7 +28,11 @@ export interface ListOptions extends CallOptions {
   fields?: readonly string[];
 }
 
-export interface QueryOptions extends ListOptions {
+export interface QueryOptions extends CallOptions {
+  limit?: number;
+  cursor?: string | null;
+  /** What to answer with: a list of paths, or a projection; everything where absent. */
+  fields?: Fields;
   sort?: Sort;
   skip?: number;
 }
@@ -37,6 +45,34 @@ export interface IterateOptions extends Omit<QueryOptions, "cursor" | "limit"> {
 export interface WriteOptions extends CallOptions {
   /** Fails with `precondition_failed` unless the document is at this version. */
   ifVersion?: number;
+}
+
+export interface UpdateOptions extends WriteOptions {
+  /** What each `$[name]` in the update stands for. */
+  arrayFilters?: ArrayFilters;
+}
+
+export interface UpdateMatchingOptions extends CallOptions {
+  /** Creates a document where none matches. */
+  upsert?: boolean;
+  arrayFilters?: ArrayFilters;
+}
+
+export interface FindOneAndOptions extends CallOptions {
+  /** The first in this order is taken. */
+  sort?: Sort;
+  /** What is given back of it. */
+  fields?: Fields;
+}
+
+export interface FindOneAndReplaceOptions extends FindOneAndOptions {
+  upsert?: boolean;
+  /** Which state is given back; `before` where nothing is said. */
+  return?: "before" | "after";
+}
+
+export interface FindOneAndUpdateOptions extends FindOneAndReplaceOptions {
+  arrayFilters?: ArrayFilters;
 }
 
 export interface Versioned<T> {
@@ -103,8 +139,10 @@ export class Collection<T extends object> {
     );
   }
 
-  update(id: string, update: Update<T>, options: WriteOptions = {}): Promise<WithId<T>> {
-    return this.#write("PATCH", id, options, update);
+  update(id: string, update: Update<T>, options: UpdateOptions = {}): Promise<WithId<T>> {
+    const { arrayFilters, ...write } = options;
+    const filters = arrayFilters && JSON.stringify(arrayFilters);
+    return this.#write("PATCH", id, write, update, queryString({ array_filters: filters }));
   }
 
   async delete(id: string, options: WriteOptions = {}): Promise<void> {
@@ -112,15 +150,87 @@ export class Collection<T extends object> {
   }
 
   query(filter: Filter<T>, options: QueryOptions = {}): Promise<Page<WithId<T>>> {
-    const { sort, limit, skip, cursor, fields, signal, timeoutMs } = options;
-    return this.#transport.json({
-      method: "POST",
-      path: `${this.#documents}/query`,
-      body: { query: filter, sort, limit, skip, cursor: cursor ?? undefined, fields },
-      signal,
-      timeoutMs,
-      idempotent: true,
-    });
+    return this.#ask("query", queryBody(filter, options), options);
+  }
+
+  /** The first document of a query, or `null`. */
+  async findOne(
+    filter: Filter<T>,
+    options: Omit<QueryOptions, "limit" | "cursor"> = {},
+  ): Promise<WithId<T> | null> {
+    const page = await this.query(filter, { ...options, limit: 1 });
+    return page.documents[0] ?? null;
+  }
+
+  /** How many documents match. */
+  async count(filter: Filter<T> = {} as Filter<T>, options: CallOptions = {}): Promise<number> {
+    return (await this.#ask<{ count: number }>("count", { query: filter }, options)).count;
+  }
+
+  /** The different values of a field; each element of an array counts by itself. */
+  async distinct<V = unknown>(
+    field: (keyof WithId<T> & string) | `${string}.${string}`,
+    filter: Filter<T> = {} as Filter<T>,
+    options: CallOptions = {},
+  ): Promise<V[]> {
+    const body = { field, query: filter };
+    return (await this.#ask<{ values: V[] }>("distinct", body, options)).values;
+  }
+
+  /** How a query is answered; with a secret key. */
+  explain(filter: Filter<T>, options: QueryOptions = {}): Promise<Explanation> {
+    return this.#ask("explain", queryBody(filter, options), options);
+  }
+
+  /** Changes the first document that matches. */
+  updateOne(
+    filter: Filter<T>,
+    update: Update<T>,
+    options: UpdateMatchingOptions = {},
+  ): Promise<UpdateResult> {
+    return this.#updateMatching(filter, update, false, options);
+  }
+
+  /** Changes all documents that match, in one commit. */
+  updateMany(
+    filter: Filter<T>,
+    update: Update<T>,
+    options: UpdateMatchingOptions = {},
+  ): Promise<UpdateResult> {
+    return this.#updateMatching(filter, update, true, options);
+  }
+
+  /** Removes the first document that matches; how many there were. */
+  deleteOne(filter: Filter<T>, options: CallOptions = {}): Promise<number> {
+    return this.#deleteMatching(filter, false, options);
+  }
+
+  /** Removes all documents that match, in one commit; how many there were. */
+  deleteMany(filter: Filter<T>, options: CallOptions = {}): Promise<number> {
+    return this.#deleteMatching(filter, true, options);
+  }
+
+  /** Changes one document and answers with it, or with `null` where none matches. */
+  findOneAndUpdate(
+    filter: Filter<T>,
+    update: Update<T>,
+    options: FindOneAndUpdateOptions = {},
+  ): Promise<WithId<T> | null> {
+    return this.#findAndModify(filter, { update }, options);
+  }
+
+  /** Puts another document in place of one, and answers with it. */
+  findOneAndReplace(
+    filter: Filter<T>,
+    replacement: T,
+    options: FindOneAndReplaceOptions = {},
+  ): Promise<WithId<T> | null> {
+    return this.#findAndModify(filter, { replacement }, options);
+  }
+
+  /** Removes one document and answers with it. */
+  findOneAndDelete(filter: Filter<T>, options: FindOneAndOptions = {}): Promise<WithId<T> | null> {
+    return this.#findAndModify(filter, { remove: true }, options);
   }
 
   /** Every document of a query, page by page as they are consumed. */
@@ -198,11 +308,85 @@ export class Collection<T extends object> {
     return `${this.#documents}/${segment(id)}`;
   }
 
-  async #write<R>(method: string, id: string, options: WriteOptions, body: unknown): Promise<R> {
+  async #write<R>(
+    method: string,
+    id: string,
+    options: WriteOptions,
+    body: unknown,
+    query = "",
+  ): Promise<R> {
     const { ifVersion, ...call } = options;
     const headers = ifVersion === undefined ? undefined : { "if-match": `"${ifVersion}"` };
-    return this.#transport.json({ ...call, method, path: this.#document(id), headers, body });
+    const path = `${this.#document(id)}${query}`;
+    return this.#transport.json({ ...call, method, path, headers, body });
   }
+
+  /** A question that changes nothing. */
+  #ask<R>(what: string, body: unknown, { signal, timeoutMs }: CallOptions): Promise<R> {
+    const path = `${this.#documents}/${what}`;
+    return this.#transport.json({
+      method: "POST",
+      path,
+      body,
+      signal,
+      timeoutMs,
+      idempotent: true,
+    });
+  }
+
+  #updateMatching(
+    filter: Filter<T>,
+    update: Update<T>,
+    many: boolean,
+    options: UpdateMatchingOptions,
+  ): Promise<UpdateResult> {
+    const { upsert, arrayFilters, ...call } = options;
+    const body = { query: filter, update, many, upsert, array_filters: arrayFilters };
+    const path = `${this.#documents}/update`;
+    return this.#transport.json({ ...call, method: "POST", path, body });
+  }
+
+  async #deleteMatching(filter: Filter<T>, many: boolean, call: CallOptions): Promise<number> {
+    const path = `${this.#documents}/delete`;
+    const body = { query: filter, many };
+    const answer = await this.#transport.json<{ deleted: number }>({
+      ...call,
+      method: "POST",
+      path,
+      body,
+    });
+    return answer.deleted;
+  }
+
+  async #findAndModify(
+    filter: Filter<T>,
+    change: object,
+    options: FindOneAndUpdateOptions,
+  ): Promise<WithId<T> | null> {
+    const { sort, fields, upsert, return: returned, arrayFilters, ...call } = options;
+    const body = {
+      query: filter,
+      ...change,
+      sort,
+      fields,
+      upsert,
+      return: returned,
+      array_filters: arrayFilters,
+    };
+    const path = `${this.#documents}/find-and-modify`;
+    const answer = await this.#transport.json<{ document: WithId<T> | null }>({
+      ...call,
+      method: "POST",
+      path,
+      body,
+    });
+    return answer.document;
+  }
+}
+
+function queryBody(query: object, options: QueryOptions): object {
+  const { sort, limit, skip, cursor, fields } = options;
+  return { query, sort, limit, skip, cursor: cursor ?? undefined, fields };
 }
 
 function versioned<T>(answer: Answer): Versioned<T> {

@@ -1,8 +1,22 @@
 /** The documents of a project: its collections, their rules, and batches across them. */
-import { Collection } from "./collection.ts";
-import { BATCH_PATH, collectionPath, DATABASE_PATH } from "./path.ts";
+import { Collection, type QueryOptions } from "./collection.ts";
+import { BATCH_PATH, collectionPath, DATABASE_PATH, segment } from "./path.ts";
+import { runTransaction, type Transaction, type TransactionOptions } from "./transaction.ts";
 import type { CallOptions, Transport } from "./transport.ts";
-import type { BatchResult, Operation, Rules } from "./types.ts";
+import type {
+  BatchResult,
+  Filter,
+  GroupDocument,
+  GroupIndexInfo,
+  IndexSpec,
+  Operation,
+  Page,
+  Rules,
+} from "./types.ts";
+
+export type GroupQueryOptions = Omit<QueryOptions, "skip">;
+
+const GROUP_INDEXES_PATH = `${DATABASE_PATH}/group-indexes`;
 
 interface CollectionPage {
   collections: { name: string }[];
@@ -78,5 +92,53 @@ export class Database {
   batch(operations: readonly Operation[], options: CallOptions = {}): Promise<BatchResult> {
     const body = { operations };
     return this.#transport.json({ ...options, method: "POST", path: BATCH_PATH, body });
+  }
+
+  /**
+   * Runs `work` in a transaction and commits. What it reads is one snapshot; where others changed it
+   * meanwhile, the whole of `work` is run again, so that it should do nothing but use the transaction.
+   */
+  transaction<R>(
+    work: (transaction: Transaction) => Promise<R>,
+    options: TransactionOptions = {},
+  ): Promise<R> {
+    return runTransaction(this.#transport, work, options);
+  }
+
+  /** Queries all collections that match `pattern`, in which `*` stands for one whole segment. */
+  queryGroup<T extends object = Record<string, unknown>>(
+    pattern: string,
+    filter: Filter<T>,
+    options: GroupQueryOptions = {},
+  ): Promise<Page<GroupDocument<T>>> {
+    const { sort, limit, cursor, fields, signal, timeoutMs } = options;
+    return this.#transport.json({
+      method: "POST",
+      path: `${DATABASE_PATH}/group/query`,
+      body: { pattern, query: filter, sort, limit, cursor: cursor ?? undefined, fields },
+      signal,
+      timeoutMs,
+      idempotent: true,
+    });
+  }
+
+  /** An index over all collections, present and future, that match `pattern`. */
+  createGroupIndex(
+    pattern: string,
+    spec: IndexSpec,
+    options: CallOptions = {},
+  ): Promise<GroupIndexInfo> {
+    const body = { pattern, ...spec };
+    return this.#transport.json({ ...options, method: "POST", path: GROUP_INDEXES_PATH, body });
+  }
+
+  async listGroupIndexes(options: CallOptions = {}): Promise<GroupIndexInfo[]> {
+    const call = { ...options, method: "GET", path: GROUP_INDEXES_PATH };
+    return (await this.#transport.json<{ indexes: GroupIndexInfo[] }>(call)).indexes;
+  }
+
+  async deleteGroupIndex(pattern: string, name: string, options: CallOptions = {}): Promise<void> {
+    const path = `${GROUP_INDEXES_PATH}/${segment(pattern)}/${segment(name)}`;
+    await this.#transport.call({ ...options, method: "DELETE", path });
   }
 }

@@ -3,6 +3,7 @@ import { BunbaseError } from "./errors.ts";
 
 export const DATABASE_PATH = "/v1/database";
 export const BATCH_PATH = `${DATABASE_PATH}/batch`;
+export const TRANSACTIONS_PATH = `${DATABASE_PATH}/transactions`;
 
 /** `/` inside a name (nested collections) travels as `%2F`. */
 export function collectionPath(name: string): string {

@@ -68,12 +68,27 @@ export class Transport {
   readonly #send: Send;
   readonly #timeoutMs: number;
   readonly #retry: RetryOptions;
+  readonly #headers: Readonly<Record<string, string>>;
   #bearer: Bearer | undefined;
 
-  constructor(send: Send, options: TransportOptions) {
+  /** `headers` go with every call. */
+  constructor(
+    send: Send,
+    options: TransportOptions,
+    headers: Readonly<Record<string, string>> = {},
+  ) {
     this.#send = send;
     this.#timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     this.#retry = { ...DEFAULT_RETRY, ...options.retry };
+    this.#headers = headers;
+  }
+
+  /** The same, with `headers` on every call. */
+  with(headers: Readonly<Record<string, string>>): Transport {
+    const options = { timeoutMs: this.#timeoutMs, retry: this.#retry };
+    const other = new Transport(this.#send, options, { ...this.#headers, ...headers });
+    if (this.#bearer !== undefined) other.speakFor(this.#bearer);
+    return other;
   }
 
   /** From now on calls are made for whoever `bearer` says. */
@@ -141,7 +156,8 @@ export class Transport {
     const what = `${call.method} ${call.path}`;
     const deadline = new Deadline(call.signal, call.timeoutMs ?? this.#timeoutMs);
     try {
-      const response = this.raw(wireRequest(call, deadline.signal));
+      const headers = { ...this.#headers, ...call.headers };
+      const response = this.raw(wireRequest({ ...call, headers }, deadline.signal));
       const answer = response.then((head) => read(head, deadline));
       return await Promise.race([answer, deadline.passed]);
     } catch (error) {

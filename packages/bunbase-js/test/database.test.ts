@@ -133,3 +133,88 @@ test("indexes are created, listed with their state, and deleted", async () => {
   await places.deleteIndex("by_cell");
   expect(lastAsked()).toMatchObject({ method: "DELETE", path: `${PLACES}/indexes/by_cell` });
 });
+
+test("count, distinct and explain", async () => {
+  server.answer(ok({ count: 3 }));
+  expect(await places.count({ country: "FR" })).toBe(3);
+  expect(lastAsked()).toMatchObject({
+    path: `${PLACES}/documents/count`,
+    body: { query: { country: "FR" } },
+  });
+  server.answer(ok({ values: ["FR", "IT"] }));
+  expect(await places.distinct<string>("country")).toEqual(["FR", "IT"]);
+  expect(lastAsked()).toMatchObject({
+    path: `${PLACES}/documents/distinct`,
+    body: { field: "country", query: {} },
+  });
+  const plan = { index: "country_1", bound_fields: 1, ordered: true, covered: false };
+  server.answer(ok({ plan, rejected: [], returned: 1, keys_examined: 1 }));
+  const explained = await places.explain({ country: "FR" }, { sort: { name: 1 } });
+  expect(explained.plan.index).toBe("country_1");
+  expect(lastAsked()).toMatchObject({ path: `${PLACES}/documents/explain`, method: "POST" });
+});
+
+test("updateMany and deleteMany say which documents and how many there were", async () => {
+  server.answer(ok({ matched: 2, modified: 1, upserted_id: null }));
+  const arrayFilters = [{ "x.old": true }];
+  const update = { $max: { population: 5 }, $set: { "names.$[x].old": false } } as const;
+  const updated = await places.updateMany({ country: "FR" }, update, {
+    upsert: true,
+    arrayFilters,
+  });
+  expect(updated).toEqual({ matched: 2, modified: 1, upserted_id: null });
+  expect(lastAsked()).toMatchObject({
+    path: `${PLACES}/documents/update`,
+    body: {
+      query: { country: "FR" },
+      update,
+      many: true,
+      upsert: true,
+      array_filters: arrayFilters,
+    },
+  });
+  await places.updateOne({ country: "FR" }, { name: "x" });
+  expect(lastAsked().body).toMatchObject({ many: false, update: { name: "x" } });
+  server.answer(ok({ deleted: 4 }));
+  expect(await places.deleteMany({ population: { $lt: 10 } })).toBe(4);
+  expect(lastAsked()).toMatchObject({ path: `${PLACES}/documents/delete`, body: { many: true } });
+});
+
+test("findOneAnd… sends what is done and what is wanted back", async () => {
+  server.answer(ok({ document: paris }));
+  const update = { $inc: { population: 1 } };
+  const options = { sort: { name: -1 }, return: "after", fields: { name: 1 } } as const;
+  expect(await places.findOneAndUpdate({ country: "FR" }, update, options)).toEqual(paris);
+  expect(lastAsked()).toMatchObject({
+    path: `${PLACES}/documents/find-and-modify`,
+    body: { query: { country: "FR" }, update, sort: { name: -1 }, return: "after" },
+  });
+  await places.findOneAndReplace({ _id: "1" }, { name: "Lyon", country: "FR" }, { upsert: true });
+  expect(lastAsked().body).toMatchObject({ replacement: { name: "Lyon" }, upsert: true });
+  server.answer(ok({ document: null }));
+  expect(await places.findOneAndDelete({ _id: "9" })).toBeNull();
+  expect(lastAsked().body).toMatchObject({ remove: true });
+});
+
+test("array filters of one document's update stand in the query", async () => {
+  server.answer(ok(paris));
+  await places.update("1", { $set: { "tags.$[t]": "x" } }, { arrayFilters: [{ t: "y" }] });
+  expect(lastAsked().query).toEqual({ array_filters: '[{"t":"y"}]' });
+});
+
+test("a group of collections is queried and indexed by a pattern", async () => {
+  const found = { collection: "users/1/posts", document: { _id: "p", title: "hi" } };
+  server.answer(ok({ documents: [found], next_cursor: null }));
+  const page = await db.queryGroup<{ title: string }>("users/*/posts", { title: "hi" });
+  expect(page.documents[0]?.document.title).toBe("hi");
+  expect(lastAsked()).toMatchObject({
+    path: "/v1/database/group/query",
+    body: { pattern: "users/*/posts", query: { title: "hi" } },
+  });
+  server.answer(ok({ pattern: "users/*/posts", name: "title_1", state: "building" }));
+  await db.createGroupIndex("users/*/posts", { field: "title", sparse: true });
+  expect(lastAsked().body).toEqual({ pattern: "users/*/posts", field: "title", sparse: true });
+  server.answer(() => new Response(null, { status: 204 }));
+  await db.deleteGroupIndex("users/*/posts", "title_1");
+  expect(lastAsked().path).toBe("/v1/database/group-indexes/users%2F*%2Fposts/title_1");
+});
