@@ -10,6 +10,7 @@ mod cases;
 mod collections;
 mod count;
 mod documents;
+mod explain;
 mod group;
 mod grpc;
 mod indexes;
