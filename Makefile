@@ -53,9 +53,11 @@ fmt: npm ## Format everything
 bench: build ## Benchmarks against their peers (bench/README.md)
 	bench/run all
 
-soak: web ## The long forms: 200 crash rounds, 50,000 transactions against the checker
-	BUNBASE_CRASH_ROUNDS=200 tools/test crash
+soak: web ## The long forms: crashes, power loss, failing disks, transactions, fuzzing (hours)
+	BUNBASE_CRASH_ROUNDS=200 BUNBASE_CRASH_STORE_MB=1024 tools/test crash
+	BUNBASE_FAULT_STATES=20000 BUNBASE_FAULT_CALLS=all tools/test --test faults
 	BUNBASE_HISTORY_TRANSACTIONS=50000 tools/test serializab
+	tools/fuzz 600
 
 clean-data: ## Remove the data of `make up`
 	rm -rf $(DATA_DIR)

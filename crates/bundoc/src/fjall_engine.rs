@@ -3,6 +3,7 @@
 use crate::batch;
 use crate::catalog::{Collection, Database, Index, record};
 use crate::changes;
+use crate::check::{self, CheckReport};
 use crate::committer::{Batch, Committer, Ending, Request, Shared, Start, Work};
 use crate::document;
 use crate::engine::{
@@ -56,13 +57,15 @@ impl FjallEngine {
         options: EngineOptions,
     ) -> Result<(Arc<FjallEngine>, RecoveryReport), EngineError> {
         let home = Home::open(path)?;
+        home.prepare_store()?;
         let cut = journal::check(&home.store(), &home.cut())?;
         let (side_record, promised) = home.side_record()?;
         let store = Store::open(&home.store(), &options)?;
+        home.finish_store()?;
         let number = |key: &[u8]| store.get(Space::Meta, key);
         let last_commit = number(LAST_COMMIT)?.map_or(Ok(0), |value| record::number(&value))?;
         let next_id = number(NEXT_ID)?.map_or(Ok(1), |value| record::id(&value))?;
-        let (catalog, garbage) = record::load(&store)?;
+        let (catalog, garbage) = record::load(&store.view())?;
         let report = RecoveryReport::new(cut, last_commit, promised);
         report.log();
         let epoch = if report.lost.is_some() { home.new_epoch()? } else { home.epoch()? };
@@ -92,6 +95,21 @@ impl FjallEngine {
         let requests = Requests::new(Arc::clone(&shared), requests);
         let engine = Self { shared, requests, threads, epoch, _home: home };
         Ok((Arc::new(engine), report))
+    }
+
+    /// Looks whether the store agrees with itself; writes go on meanwhile. Reads everything, so it takes long
+    /// where much is stored.
+    ///
+    /// # Errors
+    /// `Damaged` or `Storage` where something could not be read at all.
+    pub fn check(&self) -> Result<CheckReport, EngineError> {
+        self.check_open()?;
+        check::check(&self.shared.store)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn store(&self) -> &Store {
+        &self.shared.store
     }
 
     fn check_open(&self) -> Result<(), EngineError> {

@@ -1,7 +1,7 @@
 //! The directory of a store: `lock` (held while it is open), `FORMAT` (which version wrote it), `durable`
 //! (the side record of the last durable commit), `epoch` (a random id,
-//! made with the directory: whoever restores a copy of a store removes it), `cut/` (bytes that were cut from a torn journal) and
-//! `store/` (fjall's).
+//! made with the directory: whoever restores a copy of a store removes it), `cut/` (bytes that were cut from a torn
+//! journal), `store/` (fjall's), and `creating` until that is made in whole and on the disk.
 
 use crate::error::EngineError;
 use std::fs::{File, OpenOptions};
@@ -50,6 +50,44 @@ impl Home {
         self.path.join("store")
     }
 
+    /// Gets the place ready for fjall. Where making its directory was interrupted, what is there is removed: fjall
+    /// takes no directory that it made in part, and no write was answered from it.
+    pub(crate) fn prepare_store(&self) -> Result<(), EngineError> {
+        let (store, creating) = (self.store(), self.creating());
+        if store.exists() && !creating.exists() {
+            return Ok(());
+        }
+        let (_, promised) = self.side_record()?;
+        if promised > 0 {
+            return Err(EngineError::Damaged(format!(
+                "{} is missing or made in part, but commit {promised} was written: restore the store from a copy",
+                store.display()
+            )));
+        }
+        write_durably(&creating, b"")?;
+        match std::fs::remove_dir_all(&store) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(storage(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Syncs the directories that fjall makes without syncing the one that they are in, so that a power loss
+    /// cannot take what is written from now on together with its directory.
+    pub(crate) fn finish_store(&self) -> Result<(), EngineError> {
+        for directory in [&self.store().join("keyspaces"), &self.store(), &self.path] {
+            sync_directory(directory)?;
+        }
+        match std::fs::remove_file(self.creating()) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(storage(error)),
+            Ok(()) => sync_directory(&self.path),
+        }
+    }
+
+    fn creating(&self) -> PathBuf {
+        self.path.join("creating")
+    }
+
     /// Where cut bytes are kept.
     pub(crate) fn cut(&self) -> PathBuf {
         self.path.join("cut")
@@ -60,6 +98,9 @@ impl Home {
         let text = match std::fs::read_to_string(&file) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound && !self.store().exists() => {
+                if let Some(parent) = self.path.parent().filter(|parent| parent.is_dir()) {
+                    sync_directory(parent)?;
+                }
                 return write_durably(&file, format!("bundoc {FORMAT}\n").as_bytes());
             }
             Err(error) => return Err(storage(error)),
@@ -116,8 +157,12 @@ pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), EngineError
     let mut file = File::create(&unfinished).map_err(storage)?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(storage)?;
     std::fs::rename(&unfinished, path).map_err(storage)?;
-    let Some(directory) = path.parent() else { return Ok(()) };
-    File::open(directory).and_then(|directory| directory.sync_all()).map_err(storage)
+    path.parent().map_or(Ok(()), sync_directory)
+}
+
+/// Makes the names in a directory durable.
+fn sync_directory(path: &Path) -> Result<(), EngineError> {
+    File::open(path).and_then(|directory| directory.sync_all()).map_err(storage)
 }
 
 /// The number of the last durable commit, written after the journal's fsync and never synced itself: where

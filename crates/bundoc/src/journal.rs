@@ -7,6 +7,7 @@
 //! last one only.
 
 mod scan;
+mod search;
 
 use crate::error::EngineError;
 use crate::home::write_durably;
@@ -80,7 +81,7 @@ fn examine(journal: &Path) -> Result<Torn, EngineError> {
     if tail.is_empty() {
         return Ok(Torn::No);
     }
-    let followed = scan::holds_batch_after(&tail, last_sequence);
+    let followed = search::holds_batch_after(&tail, last_sequence);
     Ok(Torn::At { offset: valid_bytes, followed, tail })
 }
 
@@ -112,4 +113,24 @@ fn free_name(directory: &Path, name: &str) -> PathBuf {
         number += 1;
     }
     path
+}
+
+/// Batches, then anything: every batch is kept, and nothing panics.
+///
+/// # Panics
+/// Where that does not hold.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn examine_any(input: &[u8]) {
+    let (batches, rest) = input.split_first().map_or((0, input), |(first, rest)| (first % 4, rest));
+    let mut journal: Vec<u8> =
+        (0..batches).flat_map(|number| scan::batch(u64::from(number) + 1, rest)).collect();
+    let valid_bytes = journal.len() as u64;
+    journal.extend_from_slice(rest);
+    let scan = scan::run(journal.as_slice()).expect("memory can be read");
+    assert!(scan.valid_bytes >= valid_bytes, "a valid batch is not seen");
+    if scan.end == End::Torn {
+        search::holds_batch_after(&journal[scan.valid_bytes as usize..], scan.last_sequence);
+    }
+    let damaged = [&[9; 7], scan::batch(u64::MAX, rest).as_slice()].concat();
+    assert!(search::holds_batch_after(&damaged, Some(1)), "a valid batch behind damage is not seen");
 }

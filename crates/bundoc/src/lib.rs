@@ -38,6 +38,7 @@
 mod batch;
 mod catalog;
 mod changes;
+mod check;
 mod clock;
 mod committer;
 mod decimal;
@@ -50,6 +51,8 @@ mod feeds;
 mod filter;
 mod find;
 mod fjall_engine;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod history;
 mod home;
 mod indexing;
@@ -77,6 +80,7 @@ mod transaction;
 mod update;
 mod value;
 
+pub use check::CheckReport;
 pub use clock::Clock;
 pub use equality::{Equality, keys_at};
 pub use error::EngineError;

@@ -12,6 +12,12 @@ use std::time::{Duration, Instant};
 
 /// How often it is looked whether tables are written out: fjall tells nobody.
 const WRITE_OUT_POLL: Duration = Duration::from_millis(2);
+/// Tables in memory that may wait to be written out before a commit waits. fjall waits at 4, inside of a commit.
+const SEALED_MAX: usize = 1;
+/// New tables on disk that may wait to be merged before a commit waits; fjall slows down at 20 and waits at 30.
+const UNMERGED_MAX: usize = 24;
+/// How long a commit waits for merging: it is asked for with the next table only.
+const MERGE_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// The open keyspaces.
 pub(crate) struct Store {
@@ -98,6 +104,7 @@ impl Store {
         &self,
         writes: impl ExactSizeIterator<Item = ((Space, Slice), Option<Slice>)>,
     ) -> Result<(), EngineError> {
+        self.wait_for_room()?;
         let mut batch = fjall::OwnedWriteBatch::with_capacity(self.database.clone(), writes.len())
             .durability(Some(PersistMode::SyncData));
         for ((space, key), value) in writes {
@@ -107,6 +114,22 @@ impl Store {
             }
         }
         batch.commit().map_err(|error| write_error(&error))
+    }
+
+    /// Waits until fjall can take a batch without waiting inside of it: where its workers ended at a disk error,
+    /// it would wait there for ever.
+    fn wait_for_room(&self) -> Result<(), EngineError> {
+        let begun = Instant::now();
+        let behind = |space: &Keyspace| {
+            space.sealed_memtable_count() > SEALED_MAX
+                || (space.l0_table_count() > UNMERGED_MAX && begun.elapsed() < MERGE_WAIT_MAX)
+        };
+        while self.spaces.iter().any(behind) {
+            // Fails once a worker has failed; it syncs nothing.
+            self.database.persist(PersistMode::Buffer).map_err(|error| write_error(&error))?;
+            std::thread::sleep(WRITE_OUT_POLL);
+        }
+        Ok(())
     }
 
     /// Bytes on disk.

@@ -9,7 +9,7 @@ use crate::error::EngineError;
 use crate::layout::{Id, Space, pair};
 use crate::outbox::{self, Counts, Outboxes};
 use crate::rules::CompiledRules;
-use crate::store::{KeyRange, Store, View};
+use crate::store::{KeyRange, View};
 use bson::{Bson, Document, doc};
 use std::sync::Arc;
 use std::time::Duration;
@@ -275,15 +275,22 @@ fn decode_collection(name: &str, bytes: &[u8]) -> Result<Collection, EngineError
     decode().ok_or_else(damaged)
 }
 
+/// The database and the collection or index that a key of the catalog with both is about.
+pub(crate) fn owned_pair(key: &[u8]) -> Option<&[u8]> {
+    match key {
+        [COUNT | MULTIKEY | PROGRESS, pair @ ..] => Some(pair),
+        _ => None,
+    }
+}
+
 /// Reads the whole catalog, and what waits for removal.
-pub(crate) fn load(store: &Store) -> Result<(Catalog, Vec<Garbage>), EngineError> {
-    let view = store.view();
+pub(crate) fn load(view: &View<'_>) -> Result<(Catalog, Vec<Garbage>), EngineError> {
     let catalog = Catalog::default();
     for entry in view.ascending(Space::Catalog, KeyRange::prefix(&[DATABASE])) {
         let (key, value) = entry?;
         let name = std::str::from_utf8(&key[1..]).map_err(|_| damaged())?;
         let database = Database::new(id(&value)?, DatabaseName::parse(name)?);
-        load_database(&view, &database)?;
+        load_database(view, &database)?;
         catalog.insert(Arc::new(database));
     }
     let mut garbage = Vec::new();
