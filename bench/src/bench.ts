@@ -13,6 +13,8 @@ export interface Bench {
   binary: string;
   /** The `bench-load` binary. */
   load: string;
+  /** The `bench-stores` binary. */
+  stores: string;
   /** On the disk that is measured; removed at the end. */
   directory: string;
   length: Length;
@@ -20,12 +22,12 @@ export interface Bench {
 
 /** Reads the environment that `bench/run` sets. */
 export function openBench(length: Length): Bench {
-  const { BUNBASE_BIN: binary, BENCH_LOAD: load } = process.env;
-  if (!binary || !load) throw new Error("start this with bench/run");
+  const { BUNBASE_BIN: binary, BENCH_LOAD: load, BENCH_STORES: stores } = process.env;
+  if (!binary || !load || !stores) throw new Error("start this with bench/run");
   const directory = mkdtempSync(join(process.env.BENCH_DIR || "/tmp", "bunbase-bench-"));
   // PostgreSQL runs as a user of its own and has its data in here.
   chmodSync(directory, 0o755);
-  return { binary, load, directory, length };
+  return { binary, load, stores, directory, length };
 }
 
 export function closeBench(bench: Bench): void {

@@ -10,6 +10,7 @@ import { identity } from "./identity.ts";
 import { machine } from "./machine.ts";
 import { stopAll } from "./process.ts";
 import { publish, type Report } from "./report.ts";
+import { stores } from "./stores.ts";
 
 const PARTS: Record<string, (bench: Bench) => Promise<Report>> = {
   a: functions,
@@ -18,6 +19,7 @@ const PARTS: Record<string, (bench: Bench) => Promise<Report>> = {
   d: footprint,
   e: events,
   f: identity,
+  g: stores,
 };
 
 const [asked = "all", length = "full"] = process.argv.slice(2);

@@ -31,50 +31,55 @@ export const postgresSettings = Object.entries(SETTINGS)
   .map(([name, value]) => `${name}=${value}`)
   .join(", ");
 
-export async function startPostgres(bench: Bench): Promise<PostgresPeer> {
+/** The database without the server in front. */
+export interface PostgresDatabase {
+  process: Started;
+  /** For clients. */
+  connection: string;
+  /** Runs statements as its superuser. */
+  execute(statements: string): Promise<void>;
+}
+
+export async function startDatabase(bench: Bench): Promise<PostgresDatabase> {
   const directory = join(bench.directory, "postgres");
   const asOwner = await owner(directory);
-  await run([
-    ...asOwner,
-    `${BIN}/initdb`,
-    "-D",
-    directory,
-    "-U",
-    "postgres",
-    "-A",
-    "trust",
-    "-E",
-    "UTF8",
-  ]);
+  const encoding = ["-A", "trust", "-E", "UTF8"];
+  await run([...asOwner, `${BIN}/initdb`, "-D", directory, "-U", "postgres", ...encoding]);
   const settings = { ...SETTINGS, unix_socket_directories: directory };
   const options = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
-  const database = start("postgres", [...asOwner, `${BIN}/postgres`, "-D", directory, ...options], {
-    log: join(bench.directory, "postgres.log"),
-    stopSignal: "SIGINT",
-  });
+  const command = [...asOwner, `${BIN}/postgres`, "-D", directory, ...options];
+  const log = join(bench.directory, "postgres.log");
+  const process = start("postgres", command, { log, stopSignal: "SIGINT" });
   const client = ["-h", directory, "-U", "postgres"];
-  await untilAccepts(database, [...asOwner, `${BIN}/pg_isready`, ...client]);
+  await untilAccepts(process, [...asOwner, `${BIN}/pg_isready`, ...client]);
+  return {
+    process,
+    connection: `host=${directory} user=postgres dbname=postgres`,
+    execute: async (statements) => {
+      await run([...asOwner, `${BIN}/psql`, ...client, "-qc", statements]);
+    },
+  };
+}
 
+export async function startPostgres(bench: Bench): Promise<PostgresPeer> {
+  const database = await startDatabase(bench);
   const address = `127.0.0.1:${freePort()}`;
-  const connection = `host=${directory} user=postgres dbname=postgres`;
   const server = start(
     "pg-server",
-    [bench.load, "pg-server", "--listen", address, "--postgres", connection],
+    [bench.load, "pg-server", "--listen", address, "--postgres", database.connection],
     {
       log: join(bench.directory, "pg-server.log"),
     },
   );
   await untilReady(server, `http://${address}/ready`);
   return {
-    database,
+    database: database.process,
     server,
     address,
-    analyze: async () => {
-      await run([...asOwner, `${BIN}/psql`, ...client, "-qc", "VACUUM ANALYZE docs"]);
-    },
+    analyze: () => database.execute("VACUUM ANALYZE docs"),
     stop: async () => {
       await server.stop();
-      await database.stop();
+      await database.process.stop();
     },
   };
 }
