@@ -83,8 +83,8 @@ impl Bed {
             for name in ["c", "written"] {
                 let spec = IndexSpec { fields: fields.clone(), ..IndexSpec::default() };
                 if name == "written" {
-                    let create =
-                        self.engine.create_collection(&database(), &collection(name), Default::default());
+                    let (database, collection) = (database(), collection(name));
+                    let create = self.engine.create_collection(&database, &collection, Default::default());
                     let _ = self.runtime.block_on(create);
                 }
                 self.runtime

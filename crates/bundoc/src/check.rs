@@ -8,11 +8,14 @@ mod strays;
 use crate::catalog::record::{self, progress_key};
 use crate::catalog::{BuildState, Catalog, Collection, Database, Index};
 use crate::error::EngineError;
-use crate::layout::{self, Id, NEXT_ID, PAIR_BYTES, Space, pair};
+use crate::indexing::Owner;
+use crate::indexing::entry::EntryValue;
+use crate::layout::{self, NEXT_ID, PAIR_BYTES, Space, pair};
 use crate::store::{KeyRange, Store, View};
 use crate::{document, indexing};
 use bson::RawDocument;
 use feed::LastChanges;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Problems that are listed; the rest is counted.
@@ -68,8 +71,16 @@ pub(crate) fn check(store: &Store) -> Result<CheckReport, EngineError> {
         for collection in database.collections("") {
             check.documents(&database, &collection, &changes)?;
             for index in collection.indexes.iter().filter(|index| index.is_maintained()) {
-                check.entries(&database, &collection, index)?;
+                check.entries(&database, index, |_| Some(Arc::clone(&collection)))?;
             }
+        }
+        for index in database.groups().iter().filter(|index| index.is_maintained()) {
+            // Entries of a collection that was dropped wait for their removal.
+            let named = |value: &EntryValue<'_>| {
+                let (number, name) = value.collection?;
+                database.collection_named(name).filter(|collection| collection.id == number)
+            };
+            check.entries(&database, index, named)?;
         }
     }
     check.numbers(&catalog)?;
@@ -85,9 +96,9 @@ impl Check<'_> {
         changes: &LastChanges,
     ) -> Result<(), EngineError> {
         let name = format!("{}/{}", database.name, collection.name);
-        let built = collection
-            .indexes
-            .iter()
+        let groups = database.groups();
+        let built = (collection.indexes.iter())
+            .chain(groups.iter().filter(|index| index.shape.is_over(&collection.name)))
             .filter(|index| index.is_maintained())
             .map(|index| Ok((index, self.built_up_to(database, index)?)))
             .collect::<Result<Vec<_>, EngineError>>()?;
@@ -104,7 +115,8 @@ impl Check<'_> {
                 self.report.problem(format!("{name}/{id}: {problem}"));
             }
             for (index, built) in &built {
-                self.has_entries(&name, database.id, index, (&found, built.covers(id)))?;
+                let owner = Owner { database: database.id, collection, id };
+                self.has_entries(&name, index, owner, (&found, built.covers(id)))?;
             }
         }
         for id in changes.missing(&self.view, database.id, collection.id)? {
@@ -133,6 +145,9 @@ impl Check<'_> {
         if index.state == BuildState::Ready {
             return Ok(Built::All);
         }
+        if index.shape.pattern.is_some() {
+            return Ok(Built::Nothing);
+        }
         let progress = self.view.get(Space::Catalog, &progress_key(database.id, index.shape.id))?;
         let last = progress.and_then(|progress| progress.get(8..).map(<[u8]>::to_vec));
         Ok(last.map_or(Built::Nothing, Built::UpTo))
@@ -141,20 +156,20 @@ impl Check<'_> {
     fn has_entries(
         &mut self,
         name: &str,
-        database: Id,
         index: &Index,
+        owner: Owner<'_>,
         (found, complete): (&Found<'_>, bool),
     ) -> Result<(), EngineError> {
         if !complete {
             return Ok(());
         }
-        let expected = indexing::entries(database, &index.shape, found.document, found.id)?;
-        if expected.multikey && !index.is_multikey() {
+        let expected = indexing::entries(&index.shape, found.document, owner)?;
+        if expected.multikey && !index.shape.is_multikey() {
             self.report.problem(format!("{name}: index {} does not know of arrays", index.shape.name));
         }
         for key in &expected.keys {
-            let owner = self.view.get(Space::Indexes, key)?;
-            if owner.as_deref() != Some(found.id.as_bytes()) {
+            let value = self.view.get(Space::Indexes, key)?;
+            if value.as_deref() != Some(expected.value.as_slice()) {
                 self.report.problem(format!(
                     "{name}/{}: an entry of index {} is missing",
                     found.id, index.shape.name
@@ -164,24 +179,32 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// Every entry belongs to a document that has that key.
+    /// Every entry belongs to a document that has that key. `collection_of` says where the document is.
     fn entries(
         &mut self,
         database: &Database,
-        collection: &Collection,
         index: &Index,
+        collection_of: impl Fn(&EntryValue<'_>) -> Option<Arc<Collection>>,
     ) -> Result<(), EngineError> {
         let range = KeyRange::prefix(&pair(database.id, index.shape.id));
         for entry in self.view.ascending(Space::Indexes, range) {
-            let (key, id) = entry?;
+            let (key, value) = entry?;
             self.report.index_entries += 1;
-            let id = std::str::from_utf8(&id).unwrap_or_default();
+            let shape = &index.shape;
+            let Some(parsed) = EntryValue::parse(shape, &value) else {
+                self.report
+                    .problem(format!("{}: an entry of index {} is malformed", database.name, shape.name));
+                continue;
+            };
+            let Some(collection) = collection_of(&parsed) else { continue };
+            let id = parsed.id;
             let stored =
                 self.view.get(Space::Documents, &layout::document(database.id, collection.id, id))?;
             let belongs = match &stored {
                 Some(stored) => {
                     let (_, document) = document::split(stored)?;
-                    let expected = indexing::entries(database.id, &index.shape, document, id)?;
+                    let owner = Owner { database: database.id, collection: &collection, id };
+                    let expected = indexing::entries(shape, document, owner)?;
                     expected.keys.iter().any(|expected| **expected == *key)
                 }
                 None => false,
@@ -189,7 +212,7 @@ impl Check<'_> {
             if !belongs {
                 self.report.problem(format!(
                     "{}/{}: an entry of index {} is for `{id}`, which does not have that key",
-                    database.name, collection.name, index.shape.name
+                    database.name, collection.name, shape.name
                 ));
             }
         }
@@ -218,7 +241,8 @@ impl Check<'_> {
         let next = self.view.get(Space::Meta, NEXT_ID)?.map_or(Ok(1), |value| record::id(&value))?;
         for database in catalog.all() {
             let collections = database.collections("");
-            let indexes = collections.iter().flat_map(|collection| &collection.indexes);
+            let groups = database.groups();
+            let indexes = collections.iter().flat_map(|collection| &collection.indexes).chain(groups.iter());
             let inner = collections.iter().map(|collection| collection.id);
             let numbers = inner.chain(indexes.map(|index| index.shape.id)).chain([database.id]);
             if let Some(used) = numbers.max().filter(|used| *used >= next) {

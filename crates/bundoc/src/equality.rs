@@ -2,7 +2,7 @@
 //! finds those that a document may pass without asking each.
 
 use crate::engine::Order;
-use crate::filter::{self, Condition};
+use crate::filter::{self, Condition, Filter};
 use crate::key::encode;
 use crate::path::any_branch;
 use crate::value::{Rank, rank};
@@ -23,16 +23,22 @@ pub struct Equality {
 impl Equality {
     /// What `filter` requires; `None` where it requires nothing to be equal, or nothing that has a key.
     pub fn required_by(filter: &Document) -> Option<Self> {
-        let filter = filter::parse(filter).ok()?;
-        filter.required().into_iter().find_map(|(path, condition)| {
-            let values = match condition {
-                Condition::Equal(value) => std::slice::from_ref(value),
-                Condition::In(values) if values.len() <= VALUES_MAX => values.as_slice(),
-                _ => return None,
-            };
-            let keys: Option<Vec<_>> = values.iter().map(|value| key(value.as_raw_bson_ref())).collect();
-            Some(Self { path: path.to_owned(), keys: keys? })
-        })
+        Self::required(&filter::parse(filter).ok()?)
+    }
+
+    fn required(filter: &Filter) -> Option<Self> {
+        let (path, condition) = match filter {
+            Filter::And(parts) => return parts.iter().find_map(Self::required),
+            Filter::Field { path, condition } => (path, condition),
+            Filter::Or(_) | Filter::Nor(_) | Filter::Expression(_) => return None,
+        };
+        let values = match condition {
+            Condition::Equal(value) => std::slice::from_ref(value),
+            Condition::In(values) if values.len() <= VALUES_MAX => values.as_slice(),
+            _ => return None,
+        };
+        let keys: Option<Vec<_>> = values.iter().map(|value| key(value.as_raw_bson_ref())).collect();
+        Some(Self { path: path.clone(), keys: keys? })
     }
 }
 

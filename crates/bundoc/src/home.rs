@@ -54,7 +54,8 @@ impl Home {
     /// takes no directory that it made in part, and no write was answered from it.
     pub(crate) fn prepare_store(&self) -> Result<(), EngineError> {
         let (store, creating) = (self.store(), self.creating());
-        if store.exists() && !creating.exists() {
+        let there = |path: &Path| path.try_exists().map_err(storage);
+        if there(&store)? && !there(&creating)? {
             return Ok(());
         }
         let (_, promised) = self.side_record()?;

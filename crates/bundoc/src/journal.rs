@@ -134,3 +134,30 @@ pub(crate) fn examine_any(input: &[u8]) {
     let damaged = [&[9; 7], scan::batch(u64::MAX, rest).as_slice()].concat();
     assert!(search::holds_batch_after(&damaged, Some(1)), "a valid batch behind damage is not seen");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn ends_of_any_bytes_are_judged(input in vec(any::<u8>(), 0..300)) {
+            examine_any(&input);
+        }
+
+        #[test]
+        fn ends_made_of_parts_of_batches_are_judged(
+            batches in 0..4_u8,
+            parts in vec((0..60_usize, 0..60_usize, any::<u64>()), 0..6),
+        ) {
+            let mut input = vec![batches];
+            for (from, length, sequence) in parts {
+                let batch = scan::batch(sequence, b"value");
+                input.extend(batch.iter().skip(from).take(length));
+            }
+            examine_any(&input);
+        }
+    }
+}

@@ -1,5 +1,8 @@
 //! The inputs that fuzzers begin with (`fuzz/seeds.rs`) and variations of them, without a fuzzer.
 
+// Public for the fuzz targets, which are a crate of their own.
+#![allow(unreachable_pub)]
+
 #[path = "../fuzz/seeds.rs"]
 mod seeds;
 #[path = "../fuzz/targets.rs"]

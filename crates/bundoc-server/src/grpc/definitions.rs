@@ -124,6 +124,7 @@ impl Calls {
                 auth: RuleAuth { uid: asked.uid, claims },
                 resource: document(asked.resource)?,
                 request_resource: document(asked.request_resource)?,
+                rules: None,
             };
             let Scope { project, database, .. } = scope;
             let ask =

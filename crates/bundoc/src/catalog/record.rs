@@ -9,7 +9,7 @@ use crate::error::EngineError;
 use crate::layout::{Id, Space, pair};
 use crate::outbox::{self, Counts, Outboxes};
 use crate::rules::CompiledRules;
-use crate::store::{KeyRange, View};
+use crate::store::{KeyRange, Store, View};
 use bson::{Bson, Document, doc};
 use std::sync::Arc;
 use std::time::Duration;

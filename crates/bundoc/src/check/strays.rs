@@ -5,7 +5,7 @@ use crate::catalog::Catalog;
 use crate::catalog::record::{Garbage, owned_pair};
 use crate::error::EngineError;
 use crate::key::prefix_end;
-use crate::layout::{Id, Space, pair};
+use crate::layout::{Id, PAIR_BYTES, Space, pair};
 use crate::store::KeyRange;
 use std::collections::HashSet;
 use std::ops::Bound;
@@ -24,6 +24,8 @@ impl<'a> Owners<'a> {
             Self { databases: HashSet::new(), collections: HashSet::new(), indexes: HashSet::new(), garbage };
         for database in catalog.all() {
             owners.databases.insert(database.id.to_be_bytes());
+            let groups = database.groups();
+            owners.indexes.extend(groups.iter().map(|index| pair(database.id, index.shape.id)));
             for collection in database.collections("") {
                 owners.collections.insert(pair(database.id, collection.id));
                 let indexes = collection.indexes.iter();
@@ -31,6 +33,16 @@ impl<'a> Owners<'a> {
             }
         }
         owners
+    }
+
+    /// Whether keys of `space` may begin with `prefix`.
+    fn has(&self, space: Space, prefix: &[u8]) -> bool {
+        match space {
+            Space::Documents => self.collections.contains(prefix),
+            Space::Indexes => self.indexes.contains(prefix),
+            Space::Changes => self.databases.contains(prefix),
+            Space::Catalog | Space::Meta => true,
+        }
     }
 
     fn is_garbage(&self, space: Space, key: &[u8]) -> bool {
@@ -44,16 +56,15 @@ impl Check<'_> {
     pub(super) fn strays(&mut self, catalog: &Catalog, garbage: &[Garbage]) -> Result<(), EngineError> {
         let owners = Owners::new(catalog, garbage);
         for (space, name) in Space::ALL {
-            let (prefix_bytes, known): (usize, &dyn Fn(&[u8]) -> bool) = match space {
-                Space::Documents => (8, &|key| owners.collections.contains(key)),
-                Space::Indexes => (8, &|key| owners.indexes.contains(key)),
-                Space::Changes => (size_of::<Id>(), &|key| owners.databases.contains(key)),
+            let prefix_bytes = match space {
+                Space::Documents | Space::Indexes => PAIR_BYTES,
+                Space::Changes => size_of::<Id>(),
                 Space::Catalog | Space::Meta => continue,
             };
             let mut from = Bound::Unbounded;
             while let Some(key) = self.first(space, from)? {
                 let prefix = key.get(..prefix_bytes).unwrap_or(&key);
-                if !known(prefix) && !owners.is_garbage(space, &key) {
+                if !owners.has(space, prefix) && !owners.is_garbage(space, &key) {
                     self.report.problem(format!("{name}: keys of {prefix:?} belong to nothing"));
                 }
                 let Some(next) = prefix_end(prefix) else { break };

@@ -171,7 +171,8 @@ impl<'a> Content<'a> {
         }
         // Often the last length, so that what was written is not cut off again.
         let random = mix(seed ^ 0x5EED);
-        let at = if random % 2 == 0 { lengths.len() - 1 } else { (random >> 1) as usize % lengths.len() };
+        let at =
+            if random.is_multiple_of(2) { lengths.len() - 1 } else { (random >> 1) as usize % lengths.len() };
         bytes.set_length(lengths[at]);
     }
 }

@@ -232,7 +232,9 @@ impl Directory {
         };
         for (number, (_, change)) in self.pending[..first].iter().enumerate() {
             let kept = match reached {
-                Reached::Pages(seed) | Reached::Sectors(seed) => mix(seed ^ (number as u64) << 16) % 2 == 0,
+                Reached::Pages(seed) | Reached::Sectors(seed) => {
+                    mix(seed ^ ((number as u64) << 16)).is_multiple_of(2)
+                }
                 _ => true,
             };
             if kept {

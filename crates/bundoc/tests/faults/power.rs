@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex};
 
 /// States that are looked at in a short run.
-const STATES: usize = 400;
+const STATES: usize = 300;
 const CHECKERS: usize = 2;
 /// Recoveries that are recorded.
 const RECOVERIES: usize = 8;
@@ -74,15 +74,15 @@ fn replay<'a>(
     let moments = moments(events);
     let all = moments.len() * LOSSES.len();
     let stride = all.div_ceil(states_max).max(1);
-    let scratch = scratch();
-    let failures = Mutex::new(Vec::new());
+    let (failures, scratch) = (Mutex::new(Vec::new()), scratch());
     let mut states_looked_at = 0;
     std::thread::scope(|scope| {
         let (states, receiver) = sync_channel(CHECKERS);
         let receiver = Arc::new(Mutex::new(receiver));
+        let failures = &failures;
         for _ in 0..CHECKERS {
             let receiver = Arc::clone(&receiver);
-            scope.spawn(|| look(receiver, expected, &failures));
+            scope.spawn(move || look(&receiver, expected, failures));
         }
         let mut moment = 0;
         for (place, event) in events.iter().enumerate() {
@@ -122,7 +122,7 @@ fn state(
     State { directory, progress: progress.clone(), what }
 }
 
-fn look(states: Arc<Mutex<Receiver<State>>>, expected: &Expected, failures: &Mutex<Vec<String>>) {
+fn look(states: &Mutex<Receiver<State>>, expected: &Expected, failures: &Mutex<Vec<String>>) {
     loop {
         let next = states.lock().unwrap().recv();
         let Ok(State { directory, progress, what }) = next else { return };

@@ -33,7 +33,7 @@ pub(crate) fn operations(writer: usize, step: u64, size: Size, documents: &mut D
     let victim = documents.keys().nth((random >> 8) as usize % documents.len().max(1)).cloned();
     match (random % 8, victim.filter(|id| !id.starts_with('k'))) {
         (4 | 5, Some(id)) => operations.push(update(&id, random, documents)),
-        (6, Some(id)) => operations.push(delete(id, documents)),
+        (6, Some(id)) => operations.push(delete(&id, documents)),
         (7, _) => {
             operations.push(insert((writer, step, 0), random, size, documents));
             operations.push(update(&format!("w{writer}-{step}-0"), random, documents));
@@ -113,9 +113,9 @@ fn update(id: &str, random: u64, documents: &mut Documents) -> WriteOp {
     }
 }
 
-fn delete(id: String, documents: &mut Documents) -> WriteOp {
-    documents.remove(&id);
-    let id = DocumentId::parse(&id).unwrap();
+fn delete(id: &str, documents: &mut Documents) -> WriteOp {
+    documents.remove(id);
+    let id = DocumentId::parse(id).unwrap();
     WriteOp::Delete { collection: collection(), id, precondition: Precondition::Any }
 }
 
