@@ -85,6 +85,6 @@ mod tests {
     #[test]
     fn records_have_the_size_that_is_said() {
         assert!((1_050..1_250).contains(&ycsb_record(7).json().len()));
-        assert!((380..440).contains(&customer(7).json().len()));
+        assert!((360..440).contains(&customer(7).json().len()));
     }
 }

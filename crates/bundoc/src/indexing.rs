@@ -31,7 +31,12 @@ pub(crate) struct Entries {
 impl Entries {
     /// Bytes that they take in the store.
     pub(crate) fn bytes(&self) -> i64 {
-        self.keys.iter().map(|key| (key.len() + self.value.len()) as i64).sum()
+        self.keys.iter().map(|key| self.bytes_of(key)).sum()
+    }
+
+    /// Bytes that the entry under `key` takes.
+    pub(crate) fn bytes_of(&self, key: &[u8]) -> i64 {
+        (key.len() + self.value.len()) as i64
     }
 }
 

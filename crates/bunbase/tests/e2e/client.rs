@@ -121,7 +121,7 @@ impl Client {
         self.send(self.request(Method::PATCH, path).json(&body)).await
     }
 
-    /// Makes an account at `path` (`/v1/setup`, `/v1/auth/register`, `/v1/auth/login`) and is signed in.
+    /// Makes an account at `path` (`/v1/setup`, `/v1/auth/register`) and is signed in.
     pub(crate) async fn sign_in(&self, path: &str, email: &str) -> Self {
         let answer = self.post(path, json!({ "email": email, "password": PASSWORD, "name": "Ada" })).await;
         assert!(answer.status.is_success(), "{}", answer.body);

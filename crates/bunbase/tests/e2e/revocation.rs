@@ -62,7 +62,9 @@ async fn what_is_revoked_ends_its_open_streams_within_five_seconds() {
     let (bob_id, bob) = member(&ada, &project).await;
     let (zoe_id, zoe) = end_user(&app, "zoe@example.com").await;
     let (_, max) = end_user(&app, "max@example.com").await;
-    let phone = server.client().sign_in("/v1/auth/login", "ada@example.com").await;
+    let credentials = json!({ "email": "ada@example.com", "password": PASSWORD });
+    let login = server.client().post("/v1/auth/login", credentials).await;
+    let phone = ada.with_cookie(login.headers["set-cookie"].to_str().unwrap());
     let body = json!({ "name": "ci", "scopes": ["events:read"] });
     let made = ada.post("/v1/auth/tokens", body).await.expect(201);
     let ci = ada.stranger().with_bearer(text(&made["token"]));

@@ -75,8 +75,9 @@ async fn a_missing_entry_and_one_too_many_are_found() {
         &engine,
         vec![((Space::Indexes, key), Some(value.clone())), ((Space::Indexes, other.into()), Some(value))],
     );
-    assert_eq!(found.len(), 1);
+    assert_eq!(found.len(), 2, "{found:?}");
     one_problem(&found, "which does not have that key");
+    one_problem(&found, "the counter says");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 //! so the build only has to reach what was there before.
 
 use super::background::Target;
-use super::entries::{note_multikey, put_entry};
+use super::entries::{entry_bytes, note_multikey, put_entry};
 use super::{Committer, Group};
 use crate::catalog::record::{Garbage, garbage_key, progress_key};
 use crate::catalog::{BuildState, Collection, Database, Index};
@@ -228,9 +228,10 @@ impl<'a, 'g> Chunk<'a, 'g> {
             note_multikey(self.group, self.database, shape)?;
         }
         for key in &entries.keys {
+            // A write may have put it there before.
+            self.bytes += entries.bytes_of(key) - entry_bytes(self.group, key)?;
             put_entry(self.group, shape, (key, &entries.value), owner)?;
         }
-        self.bytes += entries.bytes();
         self.done += 1;
         self.seen += 1;
         Ok(())

@@ -30,37 +30,47 @@ impl Writer<'_, '_> {
                 None => Ok(Entries::default()),
             };
             let (old, new) = (entries(present)?, entries(new)?);
-            move_entries(self.group, index, (&old, &new), owner)?;
-            if index.state == BuildState::Ready {
-                // While an index is built, the build counts.
-                self.done.bytes += new.bytes() - old.bytes();
-            }
+            self.done.bytes += move_entries(self.group, index, (&old, &new), owner)?;
         }
         Ok(())
     }
 }
 
+/// Brings one index from the old entries to the new; the bytes that it has more or fewer.
 fn move_entries(
     group: &mut Group<'_>,
     index: &Index,
     (old, new): (&Entries, &Entries),
     owner: Owner<'_>,
-) -> Result<(), EngineError> {
+) -> Result<i64, EngineError> {
     let shape = &index.shape;
     if new.multikey {
         note_multikey(group, owner.database, shape)?;
     }
+    // While an index is built, entries of before may not be there yet, and those that stay neither.
+    let is_built = index.state == BuildState::Ready;
+    let mut bytes = if is_built { new.bytes() - old.bytes() } else { 0 };
     for key in old.keys.iter().filter(|key| new.keys.binary_search(key).is_err()) {
-        remove_entry(group, shape, key, owner)?;
+        let before = if is_built { 0 } else { entry_bytes(group, key)? };
+        if remove_entry(group, shape, key, owner)? {
+            bytes -= before;
+        }
     }
-    // While an index is built, the entries that stay may not be there yet.
-    let rewrite = old.value != new.value || index.state != BuildState::Ready;
+    let rewrite = old.value != new.value || !is_built;
     for key in &new.keys {
+        if !is_built {
+            bytes += new.bytes_of(key) - entry_bytes(group, key)?;
+        }
         if rewrite || old.keys.binary_search(key).is_err() {
             put_entry(group, shape, (key, &new.value), owner)?;
         }
     }
-    Ok(())
+    Ok(bytes)
+}
+
+/// Bytes of the entry that is there under a key.
+pub(super) fn entry_bytes(group: &Group<'_>, key: &[u8]) -> Result<i64, EngineError> {
+    Ok(group.get(Space::Indexes, key)?.map_or(0, |value| (key.len() + value.len()) as i64))
 }
 
 /// Removes an entry where it is the document's own: one of a unique index that is being built may belong to

@@ -63,6 +63,8 @@ pub(crate) fn run(test: &str, kind: &str, root: &Path, recorder: &Recorder<'_>) 
     command
         .args(["--exact", test, "--nocapture", "--test-threads=1"])
         .env(TASK, format!("{kind} {}", root.display()))
+        // What it says at its end is read by people.
+        .env("RUST_BACKTRACE", "0")
         .env("LD_PRELOAD", library())
         .env("RECORDER_ROOT", root)
         .stdout(Stdio::piped())

@@ -67,13 +67,17 @@ pub(crate) async fn commit(
         return engine.write(&database(), operations, &Actor::Trusted).await.map(drop);
     }
     loop {
-        let mut transaction = engine.begin(&database(), &Actor::Trusted)?;
-        transaction.write(operations.clone())?;
-        match transaction.commit().await {
+        match commit_transaction(engine, operations.clone()).await {
             Err(EngineError::TransactionConflict) => {}
-            result => return result.map(drop),
+            result => return result,
         }
     }
+}
+
+async fn commit_transaction(engine: &dyn Engine, operations: Vec<WriteOp>) -> Result<(), EngineError> {
+    let mut transaction = engine.begin(&database(), &Actor::Trusted)?;
+    transaction.write(operations)?;
+    transaction.commit().await.map(drop)
 }
 
 fn insert(
