@@ -1,8 +1,9 @@
 // Part c: durable inserts, reads by id and queries over HTTP, 64 in flight, against PostgreSQL jsonb behind a
-// small axum server.
+// small axum server; and a thousand live queries.
 
 import { type Bench, pick, ROUNDS } from "./bench.ts";
 import { type BunbaseServer, Installation, keyHeader } from "./bunbase.ts";
+import { liveRows, measureLive } from "./live.ts";
 import { median } from "./numbers.ts";
 import { type PostgresPeer, postgresSettings, startPostgres } from "./postgres.ts";
 import { CpuMeter } from "./proc.ts";
@@ -89,12 +90,13 @@ export async function documents(bench: Bench): Promise<Report> {
     console.log(`    round ${round} of ${ROUNDS}`);
   }
   await postgres.stop();
+  const live = await measureLive(bench, server, keys.secret_key);
   await server.process.stop();
   return {
     part: "c",
     title: `Documents of about 400 B over HTTP, ${IN_FLIGHT} in flight, 100,000 documents`,
     peer: "PostgreSQL 15 jsonb behind axum",
-    rows: rows(measured, [secret, open, checked]),
+    rows: [...rows(measured, [secret, open, checked]), ...liveRows(live)],
     notes: [
       `PostgreSQL: ${postgresSettings}; Unix socket, 64 connections for writes, 4 pipelined for reads.`,
       "BunBase: every insert is answered after its fsync; inserts that wait together share one.",
@@ -103,7 +105,7 @@ export async function documents(bench: Bench): Promise<Report> {
       ...cpuSplit(measured),
       `answers that were not as expected: ${measured.reduce((sum, each) => sum + each.errors, 0)}`,
     ],
-    runs: measured,
+    runs: { measured, live },
   };
 }
 
@@ -115,7 +117,13 @@ async function prepare(
   peer: Side,
 ): Promise<{ bunbase: number; peer: number }> {
   const api = new DatabaseApi(server.url, secret.headers);
-  for (const [name, create] of [["docs"], ["inserts"], ["open", "true"], ["checked", RULE]]) {
+  for (const [name, create] of [
+    ["docs"],
+    ["live"],
+    ["inserts"],
+    ["open", "true"],
+    ["checked", RULE],
+  ]) {
     await api.call("POST", "/collections", { name });
     if (create) await api.call("PUT", `/collections/${name}/rules`, { rules: { create } });
   }

@@ -38,6 +38,9 @@ pub(crate) struct SseArgs {
     /// Where events are published; `{n}` as in the path
     #[arg(long)]
     publish: String,
+    /// JSON with which each stream is asked for by POST, `{n}` as in the path; without it they are GET
+    #[arg(long, value_name = "JSON")]
+    ask: Option<String>,
     /// Streams
     #[arg(long)]
     connections: usize,
@@ -135,9 +138,16 @@ pub(crate) async fn run(args: SseArgs) -> anyhow::Result<()> {
 
 /// The request of a stream.
 fn head(args: &SseArgs, topic: usize) -> String {
-    let path = args.path.replace("{n}", &topic.to_string());
+    let topic = topic.to_string();
+    let path = args.path.replace("{n}", &topic);
     let (host, key) = (&args.target.address, &args.key);
-    format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{key}\r\nAccept: text/event-stream\r\n\r\n")
+    let common = format!("Host: {host}\r\n{key}\r\nAccept: text/event-stream\r\n");
+    let Some(ask) = &args.ask else { return format!("GET {path} HTTP/1.1\r\n{common}\r\n") };
+    let body = ask.replace("{n}", &topic);
+    let length = body.len();
+    format!(
+        "POST {path} HTTP/1.1\r\n{common}Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
 }
 
 /// Opens one stream and reads until it says that it is connected.
