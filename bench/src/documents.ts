@@ -3,7 +3,7 @@
 
 import { type Bench, pick, ROUNDS } from "./bench.ts";
 import { type BunbaseServer, Installation, keyHeader } from "./bunbase.ts";
-import { liveRows, measureLive } from "./live.ts";
+import { liveRows, measureLive, SHAPES } from "./live.ts";
 import { median } from "./numbers.ts";
 import { type PostgresPeer, postgresSettings, startPostgres } from "./postgres.ts";
 import { CpuMeter } from "./proc.ts";
@@ -127,6 +127,7 @@ async function prepare(
     await api.call("POST", "/collections", { name });
     if (create) await api.call("PUT", `/collections/${name}/rules`, { rules: { create } });
   }
+  for (const { collection } of SHAPES) await api.call("POST", "/collections", { name: collection });
   await api.call("POST", "/collections/docs/indexes", { field: "city" });
   const bunbaseRate = await fill(bench, secret);
   const peerRate = await fill(bench, peer);

@@ -10,9 +10,15 @@ import type { Row } from "./report.ts";
 const SUBSCRIBERS = 1_000;
 const KIBIBYTE = 2 ** 10;
 /** Inserts a second: in both shapes one core's worth of work, so that the delay is not that of a queue. */
-const SHAPES = [
-  { name: "one query", queries: 1, query: {}, inserts: 20 },
-  { name: "a value each", queries: SUBSCRIBERS, query: { topic: "{n}" }, inserts: 2_000 },
+export const SHAPES = [
+  { name: "one query", collection: "live-one", queries: 1, query: {}, inserts: 20 },
+  {
+    name: "a value each",
+    collection: "live-each",
+    queries: SUBSCRIBERS,
+    query: { topic: "{n}" },
+    inserts: 2_000,
+  },
 ];
 
 interface Live {
@@ -37,10 +43,10 @@ export async function measureLive(
   const header = Object.entries(keyHeader(key))
     .map(([name, value]) => `${name}: ${value}`)
     .join();
-  const documents = "/v1/database/collections/live/documents";
   const measured: Live[] = [];
   for (let round = 1; round <= pick(bench, 5, 3); round++) {
     for (const shape of SHAPES) {
+      const documents = `/v1/database/collections/${shape.collection}/documents`;
       const ask = JSON.stringify({ query: shape.query }).replace('"{n}"', "{n}");
       const output = await run([
         bench.load,

@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 /// Connections that are opened at the same time.
-const OPENING_MAX: usize = 200;
+const OPENING_MAX: usize = 50;
 const READ_BYTES: usize = 2048;
 /// How long the last events may take after the last publication.
 const SETTLE: Duration = Duration::from_secs(2);
