@@ -21,6 +21,11 @@ const OPENING_MAX: usize = 50;
 const READ_BYTES: usize = 2048;
 /// How long the last events may take after the last publication.
 const SETTLE: Duration = Duration::from_secs(2);
+/// A live query sends its whole result first.
+const SEEN_BYTES_MAX: usize = 8 << 20;
+/// With these an event stream, and a live query, say that what follows is new.
+const CONNECTED: &[u8] = b"event: connected";
+const READY: &[u8] = b"event: ready";
 /// Stands in each event in front of its time.
 const MARK: &[u8] = b"\"sent_us\":";
 
@@ -97,7 +102,8 @@ pub(crate) async fn run(args: SseArgs) -> anyhow::Result<()> {
     let mut opened = JoinSet::new();
     for stream in 0..args.connections {
         let head = head(&args, stream % args.topics);
-        opened.spawn(open(args.target.address.clone(), head, shared.clone()));
+        let begun = if args.ask.is_some() { READY } else { CONNECTED };
+        opened.spawn(open(args.target.address.clone(), (head, begun), shared.clone()));
     }
     let mut streams = Vec::with_capacity(args.connections);
     while let Some(stream) = opened.join_next().await {
@@ -150,14 +156,18 @@ fn head(args: &SseArgs, topic: usize) -> String {
     )
 }
 
-/// Opens one stream and reads until it says that it is connected.
-async fn open(address: String, head: String, shared: Arc<Shared>) -> anyhow::Result<TcpStream> {
+/// Opens one stream and reads until it says that what follows is new.
+async fn open(
+    address: String,
+    (head, begun): (String, &[u8]),
+    shared: Arc<Shared>,
+) -> anyhow::Result<TcpStream> {
     let _turn = shared.opening.acquire().await?;
     let mut stream = TcpStream::connect(&address).await.context("a stream cannot connect")?;
     stream.write_all(head.as_bytes()).await?;
     let mut seen = Vec::with_capacity(READ_BYTES);
-    while !seen.windows(16).any(|part| part == b"event: connected") {
-        if stream.read_buf(&mut seen).await? == 0 || seen.len() > 16 * READ_BYTES {
+    while !seen.windows(begun.len()).any(|part| part == begun) {
+        if stream.read_buf(&mut seen).await? == 0 || seen.len() > SEEN_BYTES_MAX {
             bail!("a stream was refused: {}", String::from_utf8_lossy(&seen));
         }
     }
