@@ -26,6 +26,8 @@ pub struct JobsConfig {
     pub timeout_ms_max: u64,
     /// Milliseconds for which a unique key may be kept after its job ended.
     pub unique_keep_ms_max: u64,
+    /// Unique keys of one project whose jobs have ended; beyond it those go that would go first anyway.
+    pub unique_keys_per_project_max: u64,
     /// Dead letters of one project; beyond it the oldest go.
     pub failures_per_project_max: u64,
     /// Days after which a dead letter goes.
@@ -57,6 +59,7 @@ impl Default for JobsConfig {
             delay_ms_max: 366 * DAY_MS,
             timeout_ms_max: DAY_MS,
             unique_keep_ms_max: 30 * DAY_MS,
+            unique_keys_per_project_max: 1_000_000,
             failures_per_project_max: 10_000,
             failures_days: 30,
             queues_per_project_max: 1_000,

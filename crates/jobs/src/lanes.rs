@@ -53,6 +53,8 @@ pub(crate) struct Project {
     pub(crate) waiting: u64,
     /// Dead letters.
     pub(crate) dead: u64,
+    /// Unique keys of jobs that ended, or some more: a key that is given away again is still counted.
+    pub(crate) kept_keys: u64,
     queues: HashMap<QueueName, Queue>,
     turns: VecDeque<QueueName>,
     /// Whether it stands among the turns of all.
@@ -207,7 +209,7 @@ impl Lanes {
         self.projects.retain(|_, project| {
             project.queues.retain(|_, queue| !queue.is_idle());
             project.turns.retain(|queue| project.queues.contains_key(queue));
-            project.waiting > 0 || project.dead > 0 || !project.queues.is_empty()
+            project.waiting + project.dead + project.kept_keys > 0 || !project.queues.is_empty()
         });
         self.turns.retain(|project| self.projects.contains_key(project));
     }

@@ -57,6 +57,7 @@ const MIGRATIONS: &[Migration] = &[Migration {
         PRIMARY KEY (project, queue, unique_key)
     );
     CREATE INDEX job_keys_by_expiry ON job_keys (expires_at) WHERE expires_at IS NOT NULL;
+    CREATE INDEX job_keys_by_project_expiry ON job_keys (project, expires_at) WHERE expires_at IS NOT NULL;
 
     CREATE TABLE job_failures (
         id TEXT PRIMARY KEY NOT NULL,

@@ -117,6 +117,11 @@ impl Group<'_> {
         if let Some(key) = job.unique_key {
             let place = Place { project: job.project, queue: job.queue, key };
             keys::end(&mut self.write, place, job.id, self.now).await?;
+            let own = self.state.lanes.project(job.project);
+            own.kept_keys += 1;
+            if own.kept_keys > self.config.unique_keys_per_project_max {
+                self.crowded.insert(job.project.clone());
+            }
         }
         if let Some(schedule) = job.schedule {
             let ended = Ended { job: job.id, outcome, finished_at: self.now, error };

@@ -5,8 +5,8 @@ use super::state::{Entry, State};
 use crate::config::JobsConfig;
 use crate::error::JobsError;
 use crate::metrics::Counts;
+use crate::store::Store;
 use crate::store::jobs::{self, NewRow};
-use crate::store::{Store, failures};
 use service_kit::ids::{JobId, ProjectId};
 use sql::{SqlError, Write};
 use std::collections::HashSet;
@@ -63,6 +63,8 @@ pub(super) struct Group<'a> {
     pub(super) deletes: Vec<JobId>,
     /// Projects that got dead letters.
     pub(super) buried: HashSet<ProjectId>,
+    /// Projects with too many unique keys.
+    pub(super) crowded: HashSet<ProjectId>,
 }
 
 impl<'a> Group<'a> {
@@ -73,8 +75,8 @@ impl<'a> Group<'a> {
         now: i64,
     ) -> Result<Self, SqlError> {
         let write = store.write().await?;
-        let (after, inserts, deletes, buried) = Default::default();
-        Ok(Self { write, state, config, now, after, inserts, deletes, buried })
+        let (after, inserts, deletes, buried, crowded) = Default::default();
+        Ok(Self { write, state, config, now, after, inserts, deletes, buried, crowded })
     }
 
     /// Ends of runs first: they give slots and keys free. The rest in the order in which it came.
@@ -163,14 +165,7 @@ impl<'a> Group<'a> {
     pub(super) async fn commit(mut self) -> Result<After, SqlError> {
         self.flush_inserts().await?;
         self.flush_deletes().await?;
-        for project in std::mem::take(&mut self.buried) {
-            let max = self.config.failures_per_project_max;
-            let dead = self.state.lanes.project(&project).dead;
-            if dead > max {
-                let gone = failures::trim(&mut self.write, &project, dead - max).await?;
-                self.state.lanes.project(&project).dead -= gone.min(dead);
-            }
-        }
+        self.trim().await?;
         self.write.commit().await?;
         Ok(self.after)
     }

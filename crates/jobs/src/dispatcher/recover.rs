@@ -5,7 +5,7 @@ use crate::job::Job;
 use crate::lanes::Lanes;
 use crate::names::QueueName;
 use crate::store::jobs::Again;
-use crate::store::{failures, jobs, queues, schedules, unsigned};
+use crate::store::{failures, jobs, keys, queues, schedules, unsigned};
 use service_kit::ids::{JobId, ProjectId};
 use sql::SqlError;
 use std::collections::HashMap;
@@ -70,7 +70,6 @@ impl Group<'_> {
     }
 
     async fn count(&mut self) -> Result<(), SqlError> {
-        let mut dead = failures::count(&mut self.write).await?;
         for (project, queue, state, count) in jobs::count(&mut self.write).await? {
             let Ok(project) = ProjectId::parse(&project) else { continue };
             if state != "running" {
@@ -80,9 +79,13 @@ impl Group<'_> {
                 self.state.lanes.add_ready(&project, &QueueName::stored(&queue), unsigned(count));
             }
         }
-        for (project, count) in dead.drain(..) {
+        for (project, count) in failures::count(&mut self.write).await? {
             let Ok(project) = ProjectId::parse(&project) else { continue };
             self.state.lanes.project(&project).dead = unsigned(count);
+        }
+        for (project, count) in keys::count_kept(&mut self.write).await? {
+            let Ok(project) = ProjectId::parse(&project) else { continue };
+            self.state.lanes.project(&project).kept_keys = unsigned(count);
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Schedules: saved, looked at, fired by hand.
 
 use super::Jobs;
+use crate::admission::Admitted;
 use crate::dispatcher::{Command, Done};
 use crate::error::JobsError;
 use crate::inspect::PAGE_MAX;
@@ -22,7 +23,8 @@ impl Jobs {
     ) -> Result<Schedule, JobsError> {
         schedule.check()?;
         self.check_spec(schedule.job.payload.len(), &schedule.job.options)?;
-        self.scheduled(Command::SaveSchedule { project: project.clone(), schedule }).await
+        let admitted = self.admit(project, schedule.job.payload.len())?;
+        self.scheduled(Command::SaveSchedule { project: project.clone(), schedule }, Some(admitted)).await
     }
 
     /// Removes a schedule and its history; jobs that it enqueued stay.
@@ -44,7 +46,7 @@ impl Jobs {
         name: &ScheduleName,
     ) -> Result<Schedule, JobsError> {
         let (project, name) = (project.clone(), name.clone());
-        self.scheduled(Command::PauseSchedule { project, name, paused: true }).await
+        self.scheduled(Command::PauseSchedule { project, name, paused: true }, None).await
     }
 
     /// Goes on with the next time that comes.
@@ -57,7 +59,7 @@ impl Jobs {
         name: &ScheduleName,
     ) -> Result<Schedule, JobsError> {
         let (project, name) = (project.clone(), name.clone());
-        self.scheduled(Command::PauseSchedule { project, name, paused: false }).await
+        self.scheduled(Command::PauseSchedule { project, name, paused: false }, None).await
     }
 
     /// Enqueues a run now, beside the planned ones, whether it is paused or an earlier one has not ended.
@@ -108,8 +110,8 @@ impl Jobs {
         Ok(self.store.runs(project, name, before, limit.min(PAGE_MAX)).await?)
     }
 
-    async fn scheduled(&self, command: Command) -> Result<Schedule, JobsError> {
-        match self.ask(command, None).await? {
+    async fn scheduled(&self, command: Command, admitted: Option<Admitted>) -> Result<Schedule, JobsError> {
+        match self.ask(command, admitted).await? {
             Done::Scheduled(schedule) => Ok(*schedule),
             _ => Err(JobsError::Stopped),
         }

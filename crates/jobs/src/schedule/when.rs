@@ -14,8 +14,9 @@ const EXPRESSION_BYTES_MAX: usize = 255;
 const INTERVAL_MS_MIN: u64 = 1_000;
 /// The longest interval: ten years.
 const INTERVAL_MS_MAX: u64 = 10 * 366 * 24 * 3_600_000;
-/// A cron expression has to match within so many years: 29 February comes after at most eight.
-const HORIZON_MS: i64 = 9 * 366 * 24 * 3_600_000;
+/// A cron expression has to match between 2000 and 2040: days of the week and of the year come together again
+/// after 28 years.
+const HORIZON_MS: [i64; 2] = [946_684_800_000, 2_208_988_800_000];
 
 /// When a schedule fires. Times are milliseconds since the epoch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,8 +70,7 @@ impl When {
         match self {
             Self::Cron { expression, time_zone } => {
                 let times = Times::read(expression, time_zone)?;
-                let now_ms = Timestamp::now().as_millisecond();
-                let first = times.next(now_ms).filter(|first| first - now_ms < HORIZON_MS);
+                let first = times.next(HORIZON_MS[0]).filter(|first| *first < HORIZON_MS[1]);
                 let never = || wrong(format!("the cron expression `{expression}` matches no day"));
                 first.map(|_| ()).ok_or_else(never)
             }

@@ -1,6 +1,6 @@
 //! `job_keys`: unique keys of jobs, and of those that ended for a while.
 
-use super::SHARE_MAX;
+use super::{SHARE_MAX, signed, unsigned};
 use crate::names::QueueName;
 use service_kit::ids::{JobId, ProjectId};
 use sql::{SqlError, Write};
@@ -40,9 +40,31 @@ pub(crate) async fn end(write: &mut Write, place: Place<'_>, job: &JobId, now: i
     Ok(())
 }
 
-/// Removes some keys whose time is over; says how many.
-pub(crate) async fn sweep(write: &mut Write, now: i64) -> Result<u64, SqlError> {
+/// Removes some keys whose time is over; gives their projects.
+pub(crate) async fn sweep(write: &mut Write, now: i64) -> Result<Vec<String>, SqlError> {
     let sql = "DELETE FROM job_keys WHERE (project, queue, unique_key) IN
-               (SELECT project, queue, unique_key FROM job_keys WHERE expires_at <= $1 LIMIT $2)";
-    Ok(sqlx::query(sql).bind(now).bind(SHARE_MAX).execute(&mut **write).await?.rows_affected())
+               (SELECT project, queue, unique_key FROM job_keys WHERE expires_at <= $1 LIMIT $2)
+               RETURNING project";
+    Ok(sqlx::query_scalar(sql).bind(now).bind(SHARE_MAX).fetch_all(&mut **write).await?)
+}
+
+/// Removes those of a project's kept keys that would go first.
+pub(crate) async fn trim(write: &mut Write, project: &ProjectId, count: u64) -> Result<(), SqlError> {
+    let sql = "DELETE FROM job_keys WHERE (project, queue, unique_key) IN
+               (SELECT project, queue, unique_key FROM job_keys WHERE project = $1 AND expires_at IS NOT NULL
+               ORDER BY expires_at LIMIT $2)";
+    sqlx::query(sql).bind(project.as_str()).bind(signed(count)).execute(&mut **write).await?;
+    Ok(())
+}
+
+/// How many keys of ended jobs a project has.
+pub(crate) async fn kept(write: &mut Write, project: &ProjectId) -> Result<u64, SqlError> {
+    let sql = "SELECT count(*) FROM job_keys WHERE project = $1 AND expires_at IS NOT NULL";
+    Ok(unsigned(sqlx::query_scalar(sql).bind(project.as_str()).fetch_one(&mut **write).await?))
+}
+
+/// How many keys of ended jobs each project has.
+pub(crate) async fn count_kept(write: &mut Write) -> Result<Vec<(String, i64)>, SqlError> {
+    let sql = "SELECT project, count(*) FROM job_keys WHERE expires_at IS NOT NULL GROUP BY project";
+    Ok(sqlx::query_as(sql).fetch_all(&mut **write).await?)
 }

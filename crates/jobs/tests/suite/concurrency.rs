@@ -1,6 +1,6 @@
 //! Limits of what runs at once.
 
-use crate::support::{World, job};
+use crate::support::{World, job, queue};
 use jobs::{ConcurrencyKey, JobState, NewJob};
 
 fn keyed(payload: &str, key: &str, limit: u32) -> NewJob {
@@ -58,20 +58,18 @@ async fn a_job_that_was_let_go_and_is_cancelled_lets_the_next_one_go() {
     for payload in ["1", "2", "3"] {
         ids.push(world.enqueue(keyed(payload, "k", 1)).await);
     }
-    world.work(1).await;
+    world.work(3).await;
     let first = world.next().await;
-    // The one slot is taken by another queue's job when the key comes free: the second is ready and waits.
-    let other = crate::support::queue("other");
-    world.jobs.enqueue(&world.project, vec![NewJob::new(other, "other")]).await.unwrap();
+    world.assert_idle().await;
+    // The second is let go on, and cannot begin.
+    world.jobs.pause(&world.project, &queue("q")).await.unwrap();
     first.done();
-    let started = world.next().await;
-    if started.job.spec.payload == "other" {
-        world.jobs.cancel(&world.project, &ids[1]).await.unwrap();
-        started.done();
-        assert_eq!(world.next().await.job.id, ids[2]);
-    } else {
-        assert_eq!(started.job.id, ids[1]);
-    }
+    world.recorded().await;
+    assert_eq!(world.jobs.job(&world.project, &ids[1]).await.unwrap().state, JobState::Ready);
+    assert_eq!(world.jobs.job(&world.project, &ids[2]).await.unwrap().state, JobState::Held);
+    world.jobs.cancel(&world.project, &ids[1]).await.unwrap();
+    world.jobs.resume(&world.project, &queue("q")).await.unwrap();
+    assert_eq!(world.next().await.job.id, ids[2]);
 }
 
 #[tokio::test]
@@ -93,7 +91,7 @@ async fn held_jobs_go_on_after_a_crash() {
 #[tokio::test]
 async fn a_queue_keeps_to_its_limit() {
     let mut world = World::new().await;
-    let queue = crate::support::queue("q");
+    let queue = queue("q");
     world.jobs.limit(&world.project, &queue, Some(2)).await.unwrap();
     for number in 0..4 {
         world.enqueue(job(&number.to_string())).await;

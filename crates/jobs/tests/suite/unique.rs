@@ -1,7 +1,7 @@
 //! Unique keys.
 
 use crate::support::{World, job, queue, retry, steady};
-use jobs::{NewJob, Recorded, UniqueKey};
+use jobs::{JobsConfig, NewJob, Recorded, UniqueKey};
 use service_kit::ids::ProjectId;
 use std::time::Duration;
 
@@ -80,4 +80,19 @@ async fn a_key_outlives_retries_crashes_and_dead_letters() {
     assert!(world.enqueue_all(vec![keyed("b", "k", 0)]).await.unwrap()[0].existed);
     world.advance(Duration::from_secs(61)).await;
     assert!(!world.enqueue_all(vec![keyed("b", "k", 0)]).await.unwrap()[0].existed);
+}
+
+#[tokio::test]
+async fn keys_of_ended_jobs_are_bounded() {
+    let config = JobsConfig { unique_keys_per_project_max: 10, ..JobsConfig::default() };
+    let mut world = World::with(config).await;
+    world.work(1).await;
+    for number in 0..11 {
+        world.enqueue(keyed("x", &number.to_string(), 600 + number)).await;
+        world.next().await.done();
+        world.recorded().await;
+    }
+    let again: Vec<_> = (0..11).map(|number| keyed("x", &number.to_string(), 0)).collect();
+    let existed: Vec<_> = world.enqueue_all(again).await.unwrap().iter().map(|one| one.existed).collect();
+    assert_eq!(existed, [[false; 2].as_slice(), &[true; 9]].concat());
 }

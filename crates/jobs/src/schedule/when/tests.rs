@@ -36,6 +36,7 @@ fn fields_names_and_shorthands_are_read() {
         "@monthly",
         "@yearly",
         "0 0 29 2 *",
+        "0 0 29 2 +MON",
     ] {
         assert!(When::parse(expression, "UTC").is_ok(), "{expression}");
     }
