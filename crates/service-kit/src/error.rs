@@ -108,6 +108,10 @@ error_codes! {
     ObjectNotFound = "object_not_found", NOT_FOUND;
     /// No such topic.
     TopicNotFound = "topic_not_found", NOT_FOUND;
+    /// No such job or dead letter.
+    JobNotFound = "job_not_found", NOT_FOUND;
+    /// No such schedule.
+    ScheduleNotFound = "schedule_not_found", NOT_FOUND;
     /// The service is not part of this installation.
     ServiceNotEnabled = "service_not_enabled", NOT_FOUND;
     /// The path is there, not with this method.

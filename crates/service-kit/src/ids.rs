@@ -104,6 +104,9 @@ id_type!(
     /// One execution of a handler.
     InvocationId, "inv");
 id_type!(
+    /// A job of a queue, across its attempts.
+    JobId, "job");
+id_type!(
     /// An open transaction over documents.
     TransactionId, "txn");
 id_type!(

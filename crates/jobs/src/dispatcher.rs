@@ -1,0 +1,189 @@
+//! The one task that writes. Calls wait in a bounded queue; those that wait together share a transaction and its
+//! fsync, together with what is due (delayed jobs, schedules, old rows) and with the claims for free slots. They
+//! are answered, and claimed jobs are handed to their handlers, after the commit.
+//!
+//! What must hold: what is in memory (turns, who runs) follows the tables. After a transaction that failed it
+//! is read again from there, inside the next one.
+
+mod claim;
+pub(crate) mod command;
+mod enqueue;
+mod finish;
+mod group;
+mod recover;
+mod remove;
+mod replay;
+mod schedules;
+mod state;
+mod sweep;
+
+pub(crate) use command::{Command, Done, Request};
+pub(crate) use state::Worker;
+
+use crate::config::JobsConfig;
+use crate::error::JobsError;
+use crate::metrics::Metrics;
+use crate::store::Store;
+use crate::worker::Run;
+use group::{After, Group};
+use service_kit::clock::Clock;
+use service_kit::drain::Drain;
+use sql::SqlError;
+use state::State;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// How long it sleeps at most: the system's clock may have been set meanwhile.
+const SLEEP_MAX: Duration = Duration::from_secs(1);
+
+/// The task.
+pub(crate) struct Dispatcher {
+    pub(crate) store: Store,
+    pub(crate) config: JobsConfig,
+    pub(crate) clock: Clock,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) drain: Drain,
+    /// Where runs report their end.
+    pub(crate) requests: mpsc::Sender<Request>,
+    state: State,
+    /// Whether there is more to do than the last transaction took.
+    has_more: bool,
+    failing: bool,
+}
+
+/// What the task is made with.
+pub(crate) struct DispatcherDeps {
+    pub(crate) store: Store,
+    pub(crate) config: JobsConfig,
+    pub(crate) clock: Clock,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) drain: Drain,
+    pub(crate) requests: mpsc::Sender<Request>,
+}
+
+impl Dispatcher {
+    /// Frees what an earlier process had claimed.
+    pub(crate) async fn open(deps: DispatcherDeps) -> Result<Self, JobsError> {
+        let DispatcherDeps { store, config, clock, metrics, drain, requests } = deps;
+        let state = State { is_stale: true, ..State::default() };
+        let mut own =
+            Self { store, config, clock, metrics, drain, requests, state, has_more: true, failing: false };
+        own.attempt(&[]).await?;
+        Ok(own)
+    }
+
+    /// Works until it is told to close, and then until the queue is empty.
+    pub(crate) async fn run(mut self, mut queue: mpsc::Receiver<Request>) {
+        let batch_max = self.config.batch_max.get();
+        let mut batch = Vec::with_capacity(batch_max);
+        loop {
+            tokio::select! {
+                biased;
+                taken = queue.recv_many(&mut batch, batch_max) => if taken == 0 { return },
+                () = tokio::time::sleep(self.wait()) => if !self.is_due() { continue },
+            }
+            if batch.iter().any(|request| matches!(request.command, Command::Close)) {
+                queue.close();
+            }
+            self.cycle(std::mem::take(&mut batch)).await;
+        }
+    }
+
+    fn wait(&self) -> Duration {
+        if self.failing {
+            return SLEEP_MAX;
+        }
+        if self.has_more {
+            return Duration::ZERO;
+        }
+        let left_ms = self.state.next_due().saturating_sub(self.clock.now_ms());
+        Duration::from_millis(u64::try_from(left_ms).unwrap_or(0)).min(SLEEP_MAX)
+    }
+
+    fn is_due(&self) -> bool {
+        self.has_more || self.state.is_stale || self.state.next_due() <= self.clock.now_ms()
+    }
+
+    async fn cycle(&mut self, requests: Vec<Request>) {
+        let (commands, replies): (Vec<_>, Vec<_>) =
+            requests.into_iter().map(|request| (request.command, (request.reply, request.admitted))).unzip();
+        let results = match self.attempt(&commands).await {
+            Ok(results) => {
+                self.failing = false;
+                results
+            }
+            Err(error) => {
+                self.note_failure(&error);
+                let error = JobsError::Store(Arc::new(error));
+                commands.iter().map(|_| Err(error.clone())).collect()
+            }
+        };
+        for ((reply, admitted), result) in replies.into_iter().zip(results) {
+            drop(admitted);
+            // The caller may have gone meanwhile.
+            let _ = reply.send(result);
+        }
+    }
+
+    /// One transaction. A failure is told once, not for each try.
+    async fn attempt(&mut self, commands: &[Command]) -> Result<Vec<Result<Done, JobsError>>, SqlError> {
+        let was_stale = std::mem::replace(&mut self.state.is_stale, true);
+        let mut group = Group::begin(&self.store, &mut self.state, &self.config, self.clock.now_ms()).await?;
+        if was_stale {
+            group.reload().await?;
+        }
+        let results = group.apply_all(commands).await?;
+        group.pass_time().await?;
+        if !self.drain.is_started() {
+            group.claim().await?;
+        }
+        let after = group.commit().await?;
+        self.state.is_stale = false;
+        self.state.is_opened = true;
+        self.has_more = after.has_more;
+        if !commands.is_empty() {
+            self.metrics.group.record(commands.len() as f64);
+        }
+        self.settle(after);
+        Ok(results)
+    }
+
+    /// What follows a commit: ended runs leave, claimed jobs begin.
+    fn settle(&mut self, after: After) {
+        self.metrics.count(&after.counts);
+        for ticket in after.finished {
+            self.state.running.remove(&ticket);
+        }
+        for ticket in after.removed {
+            if let Some(run) = self.state.running.get_mut(&ticket) {
+                run.is_removed = true;
+                run.stop.cancel();
+            }
+        }
+        let now_ms = self.clock.now_ms();
+        for claimed in after.claimed {
+            self.metrics.waited(now_ms - claimed.entry.job.run_at_ms);
+            let run = Run {
+                ticket: claimed.ticket,
+                job: claimed.entry.job.clone(),
+                handler: self.state.workers[claimed.entry.worker].handler.clone(),
+                stop: claimed.entry.stop.clone(),
+                requests: self.requests.clone(),
+                metrics: self.metrics.clone(),
+                work: self.drain.work(),
+            };
+            self.state.running.insert(claimed.ticket, claimed.entry);
+            tokio::spawn(run.run());
+        }
+        self.metrics.running.set(self.state.running.len() as f64);
+    }
+
+    fn note_failure(&mut self, error: &SqlError) {
+        self.metrics.failed.increment(1);
+        if !std::mem::replace(&mut self.failing, true) {
+            let cause = std::error::Error::source(error).map(ToString::to_string);
+            tracing::error!(%error, cause, "jobs cannot be written, look at the disk");
+        }
+    }
+}

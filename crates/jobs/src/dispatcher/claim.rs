@@ -1,0 +1,85 @@
+//! Free slots take jobs.
+
+use super::group::{Claimed, Group};
+use super::state::{Entry, State};
+use crate::job::Job;
+use crate::lanes::Take;
+use crate::names::QueueName;
+use crate::store::jobs;
+use service_kit::ids::ProjectId;
+use sql::SqlError;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// How often one queue is looked at in one transaction where jobs are found that have to be held.
+const LOOKS_MAX: usize = 8;
+
+impl Group<'_> {
+    /// Gives ready jobs to the workers that have free slots.
+    pub(super) async fn claim(&mut self) -> Result<(), SqlError> {
+        self.flush_inserts().await?;
+        for worker in 0..self.state.workers.len() {
+            let State { lanes, workers, removed, .. } = &mut *self.state;
+            let own = &workers[worker];
+            if own.free() == 0 {
+                continue;
+            }
+            let wants = |project: &ProjectId, queue: &QueueName| {
+                own.selector.matches(project, queue) && !removed.contains(project)
+            };
+            let takes = lanes.deal(own.free(), &wants, |project| own.room(project));
+            for take in takes {
+                self.claim_from(worker, &take).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn claim_from(&mut self, worker: usize, take: &Take) -> Result<(), SqlError> {
+        let mut left = take.count;
+        for _ in 0..LOOKS_MAX {
+            let rows = jobs::candidates(&mut self.write, &take.project, &take.queue, left).await?;
+            let (mut taken, mut held) = (Vec::new(), Vec::new());
+            for row in rows {
+                let job = row.job()?;
+                if self.has_to_wait(&job) {
+                    held.push(job.id);
+                    continue;
+                }
+                let key = job.spec.options.concurrency.as_ref().map(|concurrency| concurrency.key.as_str());
+                self.state.lanes.begin(&job.project, &job.spec.queue, key);
+                self.state.workers[worker].begin(&job.project);
+                taken.push(job.id.clone());
+                self.start(worker, job);
+            }
+            left -= taken.len();
+            jobs::claim(&mut self.write, &taken, self.now).await?;
+            if held.is_empty() {
+                return Ok(());
+            }
+            jobs::hold(&mut self.write, &held).await?;
+            let lane = self.state.lanes.queue(&take.project, &take.queue);
+            lane.ready = lane.ready.saturating_sub(held.len() as u64);
+            lane.held += held.len() as u64;
+            if left == 0 {
+                return Ok(());
+            }
+        }
+        self.after.has_more = true;
+        Ok(())
+    }
+
+    fn has_to_wait(&mut self, job: &Job) -> bool {
+        let Some(concurrency) = &job.spec.options.concurrency else { return false };
+        let running = self.state.lanes.queue(&job.project, &job.spec.queue).running_with(&concurrency.key);
+        running >= concurrency.limit
+    }
+
+    fn start(&mut self, worker: usize, mut job: Job) {
+        job.attempt += 1;
+        self.state.last_ticket += 1;
+        let stop = CancellationToken::new();
+        let entry = Entry { job: Arc::new(job), worker, stop, is_removed: false };
+        self.after.claimed.push(Claimed { ticket: self.state.last_ticket, entry });
+    }
+}

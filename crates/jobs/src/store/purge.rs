@@ -1,0 +1,30 @@
+//! Removing all of a project, a share at a time.
+
+use super::SHARE_MAX;
+use service_kit::ids::ProjectId;
+use sql::{SqlError, Write};
+
+/// Tables that may have many rows of a project, each with a key.
+const SHARES: [&str; 6] = [
+    "DELETE FROM job_queue WHERE id IN (SELECT id FROM job_queue WHERE project = $1 LIMIT $2)",
+    "DELETE FROM job_failures WHERE id IN (SELECT id FROM job_failures WHERE project = $1 LIMIT $2)",
+    "DELETE FROM schedule_runs WHERE id IN (SELECT id FROM schedule_runs WHERE project = $1 LIMIT $2)",
+    "DELETE FROM job_keys WHERE (project, queue, unique_key) IN
+     (SELECT project, queue, unique_key FROM job_keys WHERE project = $1 LIMIT $2)",
+    "DELETE FROM schedules WHERE (project, name) IN
+     (SELECT project, name FROM schedules WHERE project = $1 LIMIT $2)",
+    "DELETE FROM event_cursors WHERE (project, source, subscriber) IN
+     (SELECT project, source, subscriber FROM event_cursors WHERE project = $1 LIMIT $2)",
+];
+
+/// Removes some rows of a project; says whether there may be more.
+pub(crate) async fn some(write: &mut Write, project: &ProjectId) -> Result<bool, SqlError> {
+    let mut more = false;
+    for sql in SHARES {
+        let done = sqlx::query(sql).bind(project.as_str()).bind(SHARE_MAX).execute(&mut **write).await?;
+        more |= done.rows_affected() == SHARE_MAX as u64;
+    }
+    let query = sqlx::query("DELETE FROM job_queue_settings WHERE project = $1");
+    query.bind(project.as_str()).execute(&mut **write).await?;
+    Ok(more)
+}
