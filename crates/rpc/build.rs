@@ -9,6 +9,7 @@ const PROTOS: &[&str] = &[
     "bunbase/v1/events.proto",
     "bunbase/v1/grant.proto",
     "bunbase/v1/identity.proto",
+    "bunbase/v1/jobs.proto",
     "bunbase/v1/lifecycle.proto",
     "bunbase/v1/project_api.proto",
     "bunbase/v1/secrets.proto",

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod documents;
 pub mod events;
 pub mod identity;
+pub mod jobs;
 pub mod key_value;
 pub mod lifecycle;
 pub mod objects;

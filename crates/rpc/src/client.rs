@@ -4,6 +4,7 @@ mod access;
 mod documents;
 mod events;
 mod identity;
+mod jobs;
 mod lifecycle;
 mod project_api;
 mod secrets;
@@ -13,6 +14,7 @@ pub use access::AccessClient;
 pub use documents::DocumentsClient;
 pub use events::EventBusClient;
 pub use identity::DeveloperIdentityClient;
+pub use jobs::JobQueueClient;
 pub use lifecycle::LifecycleClient;
 pub use project_api::ProjectApiClient;
 pub use secrets::SecretsClient;
@@ -101,6 +103,14 @@ impl Clients {
     /// As above.
     pub fn secrets(&self) -> Result<SecretsClient, RpcConfigError> {
         self.plain(Service::BunKms).map(SecretsClient::new)
+    }
+
+    /// `JobQueue`, of functions.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn jobs(&self) -> Result<JobQueueClient, RpcConfigError> {
+        self.plain(Service::Functions).map(JobQueueClient::new)
     }
 
     /// `EventBus`, of buncast. Subscriptions have a connection of their own.

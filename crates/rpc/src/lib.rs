@@ -26,8 +26,8 @@ mod wire;
 pub use address::{Address, InvalidAddress, addresses_from_environment};
 pub use answer::{api_status, code_of};
 pub use client::{
-    AccessClient, Clients, DeveloperIdentityClient, DocumentsClient, EventBusClient, LifecycleClient,
-    ProjectApiClient, SecretsClient, TenantIdentityClient,
+    AccessClient, Clients, DeveloperIdentityClient, DocumentsClient, EventBusClient, JobQueueClient,
+    LifecycleClient, ProjectApiClient, SecretsClient, TenantIdentityClient,
 };
 pub use config::{RpcConfig, RpcConfigError};
 pub use credential::{SECRET_BYTES_MIN, ServiceSecret};

@@ -21,6 +21,8 @@ pub enum Port {
     Documents,
     /// `ports::secrets::Secrets`.
     Secrets,
+    /// `ports::jobs::JobQueue`.
+    JobQueue,
     /// `ports::events::EventBus`.
     EventBus,
     /// `ports::project_api::ProjectApi`.
@@ -34,6 +36,7 @@ const RIGHTS: &[(Port, &[Service])] = &[
     (Port::ProjectLifecycle, &[Service::Platform]),
     (Port::Documents, &[Service::TenantAuth]),
     (Port::Secrets, &[Service::TenantAuth, Service::Functions]),
+    (Port::JobQueue, &[Service::BundocServer]),
     (Port::EventBus, &[Service::BunAuth, Service::TenantAuth, Service::Functions, Service::BundocServer]),
     (Port::ProjectApi, &[Service::Functions]),
 ];
@@ -47,6 +50,7 @@ impl Port {
         Self::ProjectLifecycle,
         Self::Documents,
         Self::Secrets,
+        Self::JobQueue,
         Self::EventBus,
         Self::ProjectApi,
     ];

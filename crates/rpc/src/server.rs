@@ -5,6 +5,7 @@ mod access;
 mod documents;
 mod events;
 mod identity;
+mod jobs;
 mod lifecycle;
 mod project_api;
 mod secrets;
@@ -16,6 +17,7 @@ use crate::proto::access_server::AccessServer;
 use crate::proto::developer_identity_server::DeveloperIdentityServer;
 use crate::proto::documents_server::DocumentsServer;
 use crate::proto::event_bus_server::EventBusServer;
+use crate::proto::job_queue_server::JobQueueServer;
 use crate::proto::project_api_server::ProjectApiServer;
 use crate::proto::project_lifecycle_server::ProjectLifecycleServer;
 use crate::proto::secrets_server::SecretsServer;
@@ -25,6 +27,7 @@ use ports::access::Access;
 use ports::documents::Documents;
 use ports::events::EventBus;
 use ports::identity::DeveloperIdentity;
+use ports::jobs::JobQueue;
 use ports::lifecycle::ProjectLifecycle;
 use ports::project_api::ProjectApi;
 use ports::secrets::Secrets;
@@ -95,6 +98,12 @@ impl RpcServer {
     #[must_use]
     pub fn secrets(mut self, secrets: Arc<dyn Secrets>) -> Self {
         offer!(self, Secrets, SecretsServer, secrets::Served(secrets))
+    }
+
+    /// Offers `JobQueue`.
+    #[must_use]
+    pub fn jobs(mut self, queue: Arc<dyn JobQueue>) -> Self {
+        offer!(self, JobQueue, JobQueueServer, jobs::Served(queue))
     }
 
     /// Offers `EventBus`.

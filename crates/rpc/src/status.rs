@@ -6,6 +6,7 @@ use ports::access::AccessError;
 use ports::documents::DocumentsError;
 use ports::events::{BusError, InvalidTopic};
 use ports::identity::IdentityError;
+use ports::jobs::QueueError;
 use ports::secrets::SecretsError;
 use service_kit::error::{Classify, ErrorCode};
 use std::collections::BTreeSet;
@@ -176,6 +177,21 @@ impl Crosses for SecretsError {
     }
 }
 
+impl Crosses for QueueError {
+    fn again(told: Told) -> Option<Self> {
+        match told.code {
+            ErrorCode::InvalidRequest => Some(Self::Invalid(told.message)),
+            ErrorCode::LimitExceeded => Some(Self::LimitExceeded(told.message)),
+            ErrorCode::DiskFull => Some(Self::DiskFull),
+            _ => None,
+        }
+    }
+
+    fn unavailable(cause: Cause) -> Self {
+        Self::Unavailable(cause)
+    }
+}
+
 impl Crosses for IdentityError {
     /// A refusal may have any code, that of `Unavailable` too.
     fn detail(&self) -> Option<String> {
@@ -268,6 +284,12 @@ mod tests {
             refused(ErrorCode::InvalidCredentials),
             refused(ErrorCode::Unavailable),
             IdentityError::Unavailable(cause()),
+        ]);
+        crosses(vec![
+            QueueError::Invalid("a queue needs a name".to_owned()),
+            QueueError::LimitExceeded("too many jobs wait".to_owned()),
+            QueueError::DiskFull,
+            QueueError::Unavailable(cause()),
         ]);
         crosses(vec![
             BusError::Topic(InvalidTopic),

@@ -7,6 +7,7 @@ use crate::identity::FakeIdentity;
 use crate::lifecycle::FakeStore;
 use crate::process::{Process, config};
 use crate::project_api::FakeApi;
+use crate::jobs::FakeQueue;
 use crate::secrets::FakeSecrets;
 use bytes::Bytes;
 use http::Request;
@@ -16,6 +17,7 @@ use ports::events::{EventBus as _, Realm, Topic};
 use ports::identity::DeveloperIdentity as _;
 use ports::lifecycle::ProjectLifecycle as _;
 use ports::project_api::ProjectApi as _;
+use ports::jobs::JobQueue as _;
 use ports::secrets::Secrets as _;
 use ports::tenant::TenantIdentity as _;
 use rpc::{Clients, Port, Service};
@@ -34,6 +36,7 @@ async fn everything() -> Process {
             .lifecycle(FakeStore::new("documents"))
             .documents(Arc::new(FakeDocuments::default()))
             .secrets(Arc::new(FakeSecrets::default()))
+            .jobs(Arc::new(FakeQueue::default()))
             .events(FakeBus::new())
             .project_api(Arc::new(FakeApi))
     })
@@ -80,6 +83,7 @@ async fn call(clients: &Clients, port: Port) -> Code {
             outcome(clients.documents().unwrap().get(at, "a").await)
         }
         Port::Secrets => outcome(clients.secrets().unwrap().seal(&project, "p", b"x").await),
+        Port::JobQueue => outcome(clients.jobs().unwrap().enqueue(&project, Vec::new()).await),
         Port::EventBus => {
             let topic = Topic::parse("a").unwrap();
             outcome(clients.events().unwrap().publish(&Realm::System, &topic, Bytes::new()).await)
@@ -107,6 +111,7 @@ async fn each_service_reaches_the_ports_that_it_was_given_and_no_more() {
         (Port::ProjectLifecycle, &[Service::Platform]),
         (Port::Documents, &[Service::TenantAuth]),
         (Port::Secrets, &[Service::TenantAuth, Service::Functions]),
+        (Port::JobQueue, &[Service::BundocServer]),
         (Port::EventBus, &[Service::BunAuth, Service::TenantAuth, Service::Functions, Service::BundocServer]),
         (Port::ProjectApi, &[Service::Functions]),
     ];

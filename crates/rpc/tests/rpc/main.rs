@@ -8,6 +8,7 @@ mod documents;
 mod events;
 mod failures;
 mod identity;
+mod jobs;
 mod lifecycle;
 mod process;
 mod project_api;
