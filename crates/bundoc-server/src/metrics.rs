@@ -56,10 +56,10 @@ impl Operation {
         Self::Subscribe,
     ];
 
-    /// Whether it can be done inside a transaction; definitions, streams and plans cannot.
+    /// Whether a call may name a transaction that it belongs to; definitions, streams and plans cannot.
     pub(crate) fn joins_transactions(self) -> bool {
         match self {
-            Self::Inspect | Self::Administer | Self::Explain | Self::Transaction | Self::Subscribe => false,
+            Self::Inspect | Self::Administer | Self::Explain | Self::Subscribe => false,
             Self::Insert
             | Self::Get
             | Self::Replace
@@ -68,7 +68,8 @@ impl Operation {
             | Self::Find
             | Self::Count
             | Self::Modify
-            | Self::Batch => true,
+            | Self::Batch
+            | Self::Transaction => true,
         }
     }
 

@@ -10,7 +10,7 @@ mod session;
 use crate::config::DocumentsConfig;
 use crate::error;
 use crate::gate::Gate;
-use crate::scope::{Identity, Scope, no_transaction};
+use crate::scope::{Identity, Scope, TRANSACTION_HEADER, no_transaction};
 use bundoc::engine::{Actor, Commit, Engine, Transaction};
 use bundoc::error::EngineError;
 use service_kit::error::{ApiError, ErrorCode};
@@ -115,6 +115,10 @@ impl Transactions {
 
     /// Opens one for the caller.
     pub(crate) async fn open(self: &Arc<Self>, scope: &Scope) -> Result<Opened, ApiError> {
+        if scope.transaction.is_some() {
+            let message = "a transaction cannot be opened inside another one";
+            return Err(ApiError::new(ErrorCode::InvalidRequest, message));
+        }
         self.check_room(&self.lock(), &scope.project)?;
         let (engine, database, actor) = (self.engine.clone(), scope.database.clone(), scope.actor.clone());
         let begun = self.gate.run(&scope.project, move || engine.begin(&database, &actor)).await;
@@ -177,6 +181,7 @@ impl Transactions {
 
     /// Commits; the transaction is at its end whatever comes of it.
     pub(crate) async fn commit(&self, scope: &Scope, id: &TransactionId) -> Result<Commit, ApiError> {
+        check_named(scope, id)?;
         let session = self.session(scope, id)?;
         let mut turn = self.turn(&session).await?;
         // Who takes it out ends it: of a commit and an abort at the same time only one does.
@@ -195,6 +200,7 @@ impl Transactions {
 
     /// Aborts; a call that is running in it ends first, those that wait are told that it is gone.
     pub(crate) fn abort(&self, scope: &Scope, id: &TransactionId) -> Result<(), ApiError> {
+        check_named(scope, id)?;
         self.session(scope, id)?;
         self.close(id, Ended::Quietly).ok_or_else(|| self.absent(&Holder::of(scope), id))?;
         count("aborted");
@@ -288,6 +294,20 @@ async fn watch(transactions: Weak<Transactions>, session: Weak<Session>, id: Tra
     }
     if let Some(transactions) = transactions.upgrade() {
         transactions.close(&id, Ended::Expired);
+    }
+}
+
+/// What ends a transaction belongs to no other one.
+fn check_named(scope: &Scope, id: &TransactionId) -> Result<(), ApiError> {
+    match &scope.transaction {
+        Some(named) if named != id => {
+            let message = format!(
+                "`{TRANSACTION_HEADER}` names another transaction than the one to end: send the same id, or \
+                 leave it out"
+            );
+            Err(ApiError::new(ErrorCode::InvalidRequest, message))
+        }
+        _ => Ok(()),
     }
 }
 

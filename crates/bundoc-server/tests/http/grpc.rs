@@ -336,7 +336,10 @@ async fn a_transaction_spans_calls() {
     let request = || wire::TransactionRequest { id: id.clone() };
     let foreign = client.commit_transaction(with_key(&project, "pk", request())).await.err().unwrap();
     assert_eq!(refusal(&foreign), (Code::NotFound, "transaction_not_found"));
-    let committed = client.commit_transaction(secret(&project, request())).await.ok().unwrap().into_inner();
+    let other = "txn_00000000000000000000000000000000";
+    let other = client.commit_transaction(inside(&project, other, request())).await.err().unwrap();
+    assert_eq!(refusal(&other), (Code::InvalidArgument, "invalid_request"));
+    let committed = client.commit_transaction(inside(&project, &id, request())).await.ok().unwrap().into_inner();
     assert!(committed.commit > 0);
     let gone = client.abort_transaction(secret(&project, request())).await.err().unwrap();
     assert_eq!(refusal(&gone), (Code::NotFound, "transaction_not_found"));

@@ -105,6 +105,22 @@ async fn an_aborted_transaction_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn what_ends_a_transaction_may_name_it_and_no_other_one() {
+    let world = World::start();
+    let project = accounts(&world).await;
+    let (committed, aborted, other) =
+        (begin(&project).await, begin(&project).await, begin(&project).await);
+    for (id, how, status) in [(&committed, "commit", 200), (&aborted, "abort", 204)] {
+        let path = format!("/transactions/{id}/{how}");
+        let foreign = inside(&project, &other, Method::POST, &path).send().await;
+        assert_eq!(foreign.refusal(), (400, "invalid_request"), "{how}");
+        let ended = inside(&project, id, Method::POST, &path).send().await;
+        assert_eq!(ended.status, status, "{ended:?}");
+    }
+    assert_eq!(end(&project, &other, "commit").await.status, 200, "it went on");
+}
+
+#[tokio::test]
 async fn a_transaction_is_used_by_nobody_but_who_opened_it() {
     let world = World::start();
     let (project, other) = (accounts(&world).await, world.project());
