@@ -164,10 +164,6 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<(
     thread.map_err(|error| EngineError::Storage(Box::new(error)))
 }
 
-fn all(filter: &Document) -> FindRequest {
-    FindRequest { filter: filter.clone(), limit: 1, ..FindRequest::default() }
-}
-
 /// The newest committed state of a database, for the look-ups of rules.
 struct LatestState<'a> {
     store: &'a Store,
@@ -340,7 +336,7 @@ impl Engine for FjallEngine {
     ) -> Result<u64, EngineError> {
         match self.listed(database, collection, actor)? {
             Some(seen) => find::count(&seen, filter, actor, &self.shared.options, None),
-            None => find::nothing(&all(filter), &self.shared.options).map(|_| 0),
+            None => find::count_nothing(filter, &self.shared.options),
         }
     }
 
@@ -354,7 +350,7 @@ impl Engine for FjallEngine {
     ) -> Result<Vec<Bson>, EngineError> {
         match self.listed(database, collection, actor)? {
             Some(seen) => find::distinct(&seen, (field, filter), actor, &self.shared.options, None),
-            None => find::nothing(&all(filter), &self.shared.options).map(|_| Vec::new()),
+            None => find::distinct_nothing((field, filter), &self.shared.options),
         }
     }
 

@@ -260,10 +260,6 @@ impl<'a> Searched<'a> {
     }
 }
 
-fn all(filter: &Document) -> FindRequest {
-    FindRequest { filter: filter.clone(), limit: 1, ..FindRequest::default() }
-}
-
 #[async_trait::async_trait]
 impl Transaction for FjallTransaction {
     fn get(
@@ -300,7 +296,7 @@ impl Transaction for FjallTransaction {
             let state = writer.state();
             match Searched::new(writer, &state, (collection, filter))? {
                 Some(Searched { seen, own }) => find::count(&seen, filter, writer.actor, options, Some(&own)),
-                None => find::nothing(&all(filter), options).map(|_| 0),
+                None => find::count_nothing(filter, options),
             }
         })
     }
@@ -318,7 +314,7 @@ impl Transaction for FjallTransaction {
                 Some(Searched { seen, own }) => {
                     find::distinct(&seen, (field, filter), writer.actor, options, Some(&own))
                 }
-                None => find::nothing(&all(filter), options).map(|_| Vec::new()),
+                None => find::distinct_nothing((field, filter), options),
             }
         })
     }

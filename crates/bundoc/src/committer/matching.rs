@@ -42,9 +42,7 @@ impl Writer<'_, '_> {
     ) -> Result<Written, EngineError> {
         match operation {
             WriteOp::UpdateMatching { filter, change, upsert, .. } => {
-                let change = parsed(change)?.ok_or_else(|| {
-                    EngineError::InvalidUpdate("an update by a filter removes nothing".into())
-                })?;
+                let change = update_by_filter(change)?;
                 let matched = self.search(collection, operation, selection)?;
                 if matched.documents.is_empty() && *upsert {
                     let (id, _) = self.upsert(collection, &change, (&matched.query, filter))?;
@@ -61,7 +59,7 @@ impl Writer<'_, '_> {
                 Ok(Written::Deleted(matched.documents.len() as u64))
             }
             WriteOp::FindAndModify(asked) => {
-                let change = parsed(&asked.change)?;
+                let change = modification(&asked.change)?;
                 let matched = self.search(collection, operation, selection)?;
                 self.find_and_modify(collection, asked, (change.as_ref(), &matched)).map(Written::Found)
             }
@@ -273,12 +271,17 @@ impl Writer<'_, '_> {
 }
 
 /// `None` is a removal.
-fn parsed(change: &Modification) -> Result<Option<Change<'_>>, EngineError> {
+pub(super) fn modification(change: &Modification) -> Result<Option<Change<'_>>, EngineError> {
     match change {
         Modification::Update(spec) => Update::parse(spec).map(|update| Some(Change::Update(update))),
         Modification::Replace(document) => Ok(Some(Change::Replace(document as &RawDocument))),
         Modification::Remove => Ok(None),
     }
+}
+
+pub(super) fn update_by_filter(change: &Modification) -> Result<Change<'_>, EngineError> {
+    let removal = || EngineError::InvalidUpdate("an update by a filter removes nothing".into());
+    modification(change)?.ok_or_else(removal)
 }
 
 /// The id that a filter asks for.

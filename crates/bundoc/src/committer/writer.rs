@@ -105,7 +105,7 @@ impl Writer<'_, '_> {
         }
         let collection = operation.collection().map(|name| self.scope.collection(name)).transpose()?;
         let Some(collection) = collection.flatten() else {
-            return not_there(self.actor, operation);
+            return not_there(self.actor, operation, &self.shared.options);
         };
         match operation {
             WriteOp::Insert { document, .. } => self.insert(&collection, document),
