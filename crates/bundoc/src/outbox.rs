@@ -7,9 +7,9 @@
 use crate::catalog::record::{OUTBOX, join};
 use crate::engine::{ChangePosition, DatabaseName, Outbox, OutboxEntry, Outgoing, WriteOp};
 use crate::error::EngineError;
-use crate::layout::Id;
+use crate::layout::{Id, Space};
 use crate::options::EngineOptions;
-use crate::store::KeyRange;
+use crate::store::{KeyRange, View};
 use bson::{Bson, Document, doc};
 use std::collections::HashMap;
 use std::ops::Bound;
@@ -42,7 +42,7 @@ pub(crate) fn key(database: Id, outbox: Outbox, position: ChangePosition) -> Vec
 }
 
 /// The keys after a position.
-pub(crate) fn after(database: Id, outbox: Outbox, position: ChangePosition) -> KeyRange {
+fn after(database: Id, outbox: Outbox, position: ChangePosition) -> KeyRange {
     let all = KeyRange::prefix(&prefix(database, outbox));
     KeyRange { from: Bound::Excluded(key(database, outbox, position)), to: all.to }
 }
@@ -89,8 +89,28 @@ pub(crate) fn note(operation: &WriteOp, options: &EngineOptions) -> Result<Optio
     Ok(Some(Noted { outbox, value }))
 }
 
+/// Up to `limit` entries after a place, as many as make a page.
+pub(crate) fn read(
+    view: &View<'_>,
+    (database, outbox): (Id, Outbox),
+    (place, limit): (ChangePosition, usize),
+    options: &EngineOptions,
+) -> Result<Vec<OutboxEntry>, EngineError> {
+    let mut bytes = 0;
+    let mut found = Vec::new();
+    for entry in view.ascending(Space::Catalog, after(database, outbox, place)).take(limit) {
+        let (key, value) = entry?;
+        bytes += value.len();
+        found.push(decode(outbox, &key, &value)?);
+        if bytes >= options.find_page_bytes_max {
+            break;
+        }
+    }
+    Ok(found)
+}
+
 /// The entry under a key.
-pub(crate) fn decode(outbox: Outbox, key: &[u8], value: &[u8]) -> Result<OutboxEntry, EngineError> {
+fn decode(outbox: Outbox, key: &[u8], value: &[u8]) -> Result<OutboxEntry, EngineError> {
     let entry = || {
         let (commit, index) = key.get(PREFIX_BYTES..)?.split_first_chunk::<8>()?;
         let commit = u64::from_be_bytes(*commit);
