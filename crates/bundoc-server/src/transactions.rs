@@ -10,6 +10,7 @@ mod session;
 use crate::config::DocumentsConfig;
 use crate::error;
 use crate::gate::Gate;
+use crate::limit::Limit;
 use crate::scope::{Identity, Scope, TRANSACTION_HEADER, no_transaction};
 use bundoc::engine::{Actor, Commit, Engine, Transaction};
 use bundoc::error::EngineError;
@@ -30,12 +31,12 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub(crate) struct Transactions {
     engine: Arc<dyn Engine>,
     gate: Arc<Gate>,
-    limits: Limits,
+    bounds: Bounds,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Limits {
+struct Bounds {
     open: usize,
     open_per_project: usize,
     idle: Duration,
@@ -103,14 +104,14 @@ pub(crate) struct Opened {
 
 impl Transactions {
     pub(crate) fn new(config: &DocumentsConfig, engine: Arc<dyn Engine>, gate: Arc<Gate>) -> Arc<Self> {
-        let limits = Limits {
+        let bounds = Bounds {
             open: config.transactions_max,
             open_per_project: config.transactions_per_project_max,
             idle: Duration::from_millis(config.transaction_idle_ms_max.get()),
             age: Duration::from_millis(config.transaction_age_ms_max.get()),
             wait: Duration::from_millis(config.query_wait_ms_max.get()),
         };
-        Arc::new(Self { engine, gate, limits, state: Mutex::default() })
+        Arc::new(Self { engine, gate, bounds, state: Mutex::default() })
     }
 
     /// Opens one for the caller.
@@ -127,26 +128,26 @@ impl Transactions {
         let id = TransactionId::generate();
         let mut state = self.lock();
         self.check_room(&state, &scope.project)?;
-        let watch = watch(Arc::downgrade(self), Arc::downgrade(&session), id.clone(), self.limits);
+        let watch = watch(Arc::downgrade(self), Arc::downgrade(&session), id.clone(), self.bounds);
         let watching = tokio::spawn(watch).abort_handle();
         state.open.insert(id.clone(), Open { session, watching });
         gauge(&state);
-        Ok(Opened { id, expires_in: self.limits.age, idle: self.limits.idle })
+        Ok(Opened { id, expires_in: self.bounds.age, idle: self.bounds.idle })
     }
 
     fn check_room(&self, state: &State, project: &ProjectId) -> Result<(), ApiError> {
         if state.ended {
             return Err(ApiError::new(ErrorCode::ShuttingDown, "the server is shutting down"));
         }
-        if state.open.len() >= self.limits.open {
+        if state.open.len() >= self.bounds.open {
             let message = "the server has as many open transactions as it may, try again";
-            return Err(ApiError::new(ErrorCode::Overloaded, message).retry_after(RETRY_AFTER));
+            return Err(Limit::Transactions.refusal(message).retry_after(RETRY_AFTER));
         }
         let of_project = state.of(project);
-        if of_project >= self.limits.open_per_project {
+        if of_project >= self.bounds.open_per_project {
             let message =
                 format!("the project has {of_project} open transactions, which is as many as it may");
-            return Err(ApiError::new(ErrorCode::RateLimited, message).retry_after(RETRY_AFTER));
+            return Err(Limit::TransactionsPerProject.refusal(message).retry_after(RETRY_AFTER));
         }
         Ok(())
     }
@@ -247,9 +248,9 @@ impl Transactions {
     }
 
     async fn turn(&self, session: &Arc<Session>) -> Result<Work, ApiError> {
-        session.turn(self.limits.wait).await.ok_or_else(|| {
+        session.turn(self.bounds.wait).await.ok_or_else(|| {
             let message = "another call of this transaction is still running";
-            ApiError::new(ErrorCode::Overloaded, message).retry_after(RETRY_AFTER)
+            Limit::QueryWait.refusal(message).retry_after(RETRY_AFTER)
         })
     }
 
@@ -282,9 +283,9 @@ impl Transactions {
 }
 
 /// Ends a transaction that is idle or old.
-async fn watch(transactions: Weak<Transactions>, session: Weak<Session>, id: TransactionId, limits: Limits) {
+async fn watch(transactions: Weak<Transactions>, session: Weak<Session>, id: TransactionId, bounds: Bounds) {
     loop {
-        let Some(ends_at) = session.upgrade().map(|session| session.ends_at(limits.idle, limits.age)) else {
+        let Some(ends_at) = session.upgrade().map(|session| session.ends_at(bounds.idle, bounds.age)) else {
             return;
         };
         if ends_at <= tokio::time::Instant::now() {

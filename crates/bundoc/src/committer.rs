@@ -22,7 +22,7 @@ mod writer;
 
 use crate::catalog::Catalog;
 use crate::engine::{Commit, DatabaseName};
-use crate::error::EngineError;
+use crate::error::{EngineError, Limit};
 use crate::feeds::Feeds;
 use crate::history::History;
 use crate::home::SideRecord;
@@ -333,7 +333,7 @@ impl Committer {
         let id = self.next_id;
         self.next_id = id
             .checked_add(1)
-            .ok_or_else(|| EngineError::LimitExceeded("this store has no free numbers left".into()))?;
+            .ok_or_else(|| EngineError::limit(Limit::StoreNumbers, "this store has no free numbers left"))?;
         Ok(id)
     }
 }

@@ -84,6 +84,16 @@ impl Lookup for Seen<'_> {
 }
 
 impl<'a> Seen<'a> {
+    /// The same, where rules look other documents up elsewhere.
+    pub(crate) fn looking_up<'l>(&'l self, lookup: &'l dyn Lookup) -> Seen<'l> {
+        Seen {
+            view: self.view.clone(),
+            database: Arc::clone(&self.database),
+            collection: Arc::clone(&self.collection),
+            lookup: Some(lookup),
+        }
+    }
+
     fn scope(&'a self, actor: &'a Actor, options: &'a EngineOptions) -> Scope<'a> {
         Scope {
             view: &self.view,

@@ -3,22 +3,29 @@
 //! state without a scan.
 //!
 //! What must hold: a selection that is complete has every document that matched in its snapshot. One that
-//! is not has every one up to its horizon, in the order of the search.
+//! is not has every one up to its horizon, in the order of the search. Under rules it also says what they
+//! looked at beside the documents: where that changed, the search runs again.
+
+mod looked_up;
+#[cfg(test)]
+mod tests;
 
 use crate::committer::{Batch, Shared, Work};
 use crate::document;
 use crate::engine::{
     Actor, CollectionName, Commit, DatabaseName, DocumentId, FieldOrder, FindAndModify, FindRequest, WriteOp,
 };
-use crate::error::EngineError;
+use crate::error::{EngineError, Limit};
 use crate::find::{self, Seen, look};
 use crate::history::{Hold, Holder};
 use crate::layout::{self, Id, Space};
 use crate::options::EngineOptions;
 use crate::query::Query;
 use crate::requests::Requests;
-use crate::rules::Method;
-use bson::{Document, doc};
+use crate::rules::{CompiledRules, Method};
+use bson::{DateTime, Document, doc};
+pub(crate) use looked_up::LookedUp;
+use looked_up::Noting;
 use std::sync::Arc;
 
 /// How often a query runs outside of the committer before it runs inside.
@@ -53,6 +60,17 @@ pub(crate) struct Selection {
     pub(crate) ids: Vec<DocumentId>,
     /// The place of the last candidate, where there may be more behind it.
     pub(crate) horizon: Option<Vec<u8>>,
+    /// The rules that decided, and what they saw beside the documents.
+    pub(crate) ruled: Ruled,
+}
+
+/// What decided which documents were found, beside the documents.
+#[derive(Default)]
+pub(crate) struct Ruled {
+    pub(crate) rules: Option<Arc<CompiledRules>>,
+    pub(crate) looked_up: LookedUp,
+    /// What time it was for them.
+    pub(crate) time_ms: i64,
 }
 
 /// The selections of a batch, by operation, and what keeps the history since.
@@ -115,7 +133,8 @@ impl<'a> Search<'a> {
             (Most::First(_), Some(last)) if more => self.place(seen, last, options)?,
             _ => None,
         };
-        Ok(Selection { collection: Some(seen.collection.id), since: seen.view.commit()?, ids, horizon })
+        let (collection, since) = (Some(seen.collection.id), seen.view.commit()?);
+        Ok(Selection { collection, since, ids, horizon, ruled: Ruled::default() })
     }
 
     /// The first ids, and whether there may be more.
@@ -159,7 +178,7 @@ impl<'a> Search<'a> {
 
 /// The refusal of a write that is about too much.
 pub(crate) fn too_many(options: &EngineOptions) -> EngineError {
-    EngineError::LimitExceeded(format!(
+    EngineError::limit(Limit::MatchingDocuments, format!(
         "the filter matches more than {} documents: split the work by ranges of `_id` or of another field",
         options.matching_documents_max
     ))
@@ -196,15 +215,19 @@ fn select(
     search: &Search<'_>,
     actor: &Actor,
 ) -> Result<Selection, EngineError> {
-    if let Some(seen) = look(&shared.store, &shared.catalog, database, collection) {
-        return search.run(&seen, actor, &shared.options);
-    }
-    if matches!(actor, Actor::Ruled(_)) {
-        return Err(EngineError::Denied { collection: collection.to_string() });
-    }
-    search.query(0, &shared.options)?;
-    let since = shared.store.view().commit()?;
-    Ok(Selection { collection: None, since, ids: Vec::new(), horizon: None })
+    let Some(seen) = look(&shared.store, &shared.catalog, database, collection) else {
+        if matches!(actor, Actor::Ruled(_)) {
+            return Err(EngineError::Denied { collection: collection.to_string() });
+        }
+        search.query(0, &shared.options)?;
+        let since = shared.store.view().commit()?;
+        return Ok(Selection { collection: None, since, ids: Vec::new(), horizon: None, ruled: Ruled::default() });
+    };
+    let time_ms = DateTime::now().timestamp_millis();
+    let noting = Noting::new(&seen, time_ms);
+    let selection = search.run(&seen.looking_up(&noting), actor, &shared.options)?;
+    let (rules, looked_up) = (Some(Arc::clone(&seen.collection.rules)), noting.into_looked_up());
+    Ok(Selection { ruled: Ruled { rules, looked_up, time_ms }, ..selection })
 }
 
 impl Requests {

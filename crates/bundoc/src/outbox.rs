@@ -6,7 +6,7 @@
 
 use crate::catalog::record::{OUTBOX, join};
 use crate::engine::{ChangePosition, DatabaseName, Outbox, OutboxEntry, Outgoing, WriteOp};
-use crate::error::EngineError;
+use crate::error::{EngineError, Limit};
 use crate::layout::{Id, Space};
 use crate::options::EngineOptions;
 use crate::store::{KeyRange, View};
@@ -81,7 +81,7 @@ pub(crate) fn note(operation: &WriteOp, options: &EngineOptions) -> Result<Optio
         .to_vec()
         .map_err(|error| EngineError::InvalidDocument(format!("the payload is not valid BSON: {error}")))?;
     if value.len() > options.outbox_entry_bytes_max {
-        return Err(EngineError::LimitExceeded(format!(
+        return Err(EngineError::limit(Limit::OutboxEntryBytes, format!(
             "an event or a job has {} bytes at the most",
             options.outbox_entry_bytes_max
         )));
@@ -246,6 +246,6 @@ mod tests {
         note(&emit("a.b", 10), &options).unwrap();
         assert!(matches!(note(&emit("", 1), &options), Err(EngineError::InvalidName(_))));
         assert!(matches!(note(&emit("a\n", 1), &options), Err(EngineError::InvalidName(_))));
-        assert!(matches!(note(&emit("a", 100), &options), Err(EngineError::LimitExceeded(_))));
+        assert!(matches!(note(&emit("a", 100), &options), Err(EngineError::LimitExceeded { .. })));
     }
 }

@@ -25,7 +25,7 @@ use crate::engine::{
     Actor, CollectionName, Commit, DatabaseName, DocumentId, FindRequest, Page, StoredDocument, Transaction,
     WriteOp, Written,
 };
-use crate::error::EngineError;
+use crate::error::{EngineError, Limit};
 use crate::find::{self, Overlay, Seen};
 use crate::history::{Changed, Hold, Holder};
 use crate::layout::Id;
@@ -186,13 +186,13 @@ impl FjallTransaction {
         let options = &self.requests.shared.options;
         let (count, bytes) = (self.own.operations + operations, self.own.bytes + bytes);
         if count > options.batch_operations_max {
-            return Err(EngineError::LimitExceeded(format!(
+            return Err(EngineError::limit(Limit::BatchOperations, format!(
                 "a transaction has {} operations at the most",
                 options.batch_operations_max
             )));
         }
         if bytes > options.batch_bytes_max && count > 1 {
-            return Err(EngineError::LimitExceeded(format!(
+            return Err(EngineError::limit(Limit::BatchBytes, format!(
                 "what a transaction writes has {} bytes together at the most",
                 options.batch_bytes_max
             )));

@@ -7,15 +7,15 @@ use crate::document;
 use crate::engine::{
     Actor, DocumentId, FindAndModify, Modification, Precondition, Returning, WriteOp, Written,
 };
-use crate::error::EngineError;
+use crate::error::{EngineError, Limit};
 use crate::find::Seen;
 use crate::history::Changed;
 use crate::layout::{self, Space};
-use crate::matching::{Most, Search, Selection, too_many};
+use crate::matching::{Most, Ruled, Search, Selection, too_many};
 use crate::options::EngineOptions;
 use crate::projection::Projection;
 use crate::query::Query;
-use crate::rules::{Documents, Method};
+use crate::rules::{Documents, Lookups, Method};
 use crate::update::{Update, fields_of};
 use bson::{Bson, Document, RawDocument};
 use fjall::Slice;
@@ -25,6 +25,13 @@ use std::time::Duration;
 
 /// How long a search may take inside the committer, where all others wait for it.
 const SEARCH_TIME_MAX: Duration = Duration::from_millis(500);
+
+/// Which documents are meant.
+struct Asked<'q> {
+    query: &'q Query,
+    /// What time it is for the rules.
+    time_ms: i64,
+}
 
 /// What a search found, in the newest state.
 struct Matched {
@@ -130,7 +137,7 @@ impl Writer<'_, '_> {
         self.done.matching_bytes += bytes;
         let most = self.shared.options.batch_bytes_max.saturating_mul(2);
         if self.done.matching_bytes > most && self.done.effects.len() > 1 {
-            return Err(EngineError::LimitExceeded(format!(
+            return Err(EngineError::limit(Limit::MatchingBytes, format!(
                 "the filter matches documents that have, before and after, more than {most} bytes together: \
                  split the work by ranges of `_id` or of another field"
             )));
@@ -156,20 +163,41 @@ impl Writer<'_, '_> {
             None => self.search_here(collection, &search)?,
         };
         ids.extend(self.pending(collection).map(|changed| changed.id.clone()));
+        // The time of the search: what came into sight since by time alone was not looked for.
+        let time_ms = selection.map_or(self.now.timestamp_millis(), |selection| selection.ruled.time_ms);
+        let asked = Asked { query: &query, time_ms };
         let documents = match search.most {
-            Most::All => self.all_of(collection, &query, ids)?,
-            Most::First(_) => self.first_of(collection, &query, (ids, horizon))?.into_iter().collect(),
+            Most::All => self.all_of(collection, &asked, ids)?,
+            Most::First(_) => self.first_of(collection, &asked, (ids, horizon))?.into_iter().collect(),
         };
         Ok(Matched { query, documents })
     }
 
     /// Documents of the collection that the group and this batch changed already.
     fn pending<'c>(&'c self, collection: &'c Collection) -> impl Iterator<Item = &'c Changed> {
+        self.pending_everywhere().filter(|changed| changed.collection.id == collection.id)
+    }
+
+    fn pending_everywhere(&self) -> impl Iterator<Item = &Changed> {
         let own = self.done.effects.iter().filter_map(|effect| match effect {
             Effect::Document(changed) => Some(changed),
             Effect::Outgoing(_) => None,
         });
-        self.earlier.iter().chain(own).filter(|changed| changed.collection.id == collection.id)
+        self.earlier.iter().chain(own)
+    }
+
+    /// Whether the rules would let the same documents be found as when they were looked for, as far as
+    /// those did not change themselves.
+    fn finds_the_same(
+        &self,
+        collection: &Collection,
+        ruled: &Ruled,
+        history: &[Arc<[Changed]>],
+    ) -> bool {
+        let same_rules = ruled.rules.as_ref().is_none_or(|rules| Arc::ptr_eq(rules, &collection.rules));
+        let mut changes = history.iter().flat_map(|group| group.iter()).chain(self.pending_everywhere());
+        matches!(self.actor, Actor::Trusted)
+            || (same_rules && !changes.any(|changed| ruled.looked_up.has(changed)))
     }
 
     /// What was found in an older snapshot, and what earlier groups changed since.
@@ -181,6 +209,9 @@ impl Writer<'_, '_> {
         // A history that does not reach back is a reason to search again.
         let history = self.shared.history.since(&self.database.name, selection.since);
         let history = history.map_err(|_| EngineError::TransactionConflict)?;
+        if !self.finds_the_same(collection, &selection.ruled, &history) {
+            return Err(EngineError::TransactionConflict);
+        }
         let mut ids: BTreeSet<DocumentId> = if selection.collection == Some(collection.id) {
             selection.ids.iter().cloned().collect()
         } else {
@@ -214,12 +245,12 @@ impl Writer<'_, '_> {
     fn all_of(
         &self,
         collection: &Collection,
-        query: &Query,
+        asked: &Asked<'_>,
         ids: BTreeSet<DocumentId>,
     ) -> Result<Vec<(DocumentId, Slice)>, EngineError> {
         let mut found = Vec::with_capacity(ids.len());
         for id in ids {
-            if let Some(stored) = self.match_of(collection, query, &id)? {
+            if let Some(stored) = self.match_of(collection, asked, &id)? {
                 found.push((id, stored));
             }
         }
@@ -233,14 +264,15 @@ impl Writer<'_, '_> {
     fn first_of(
         &self,
         collection: &Collection,
-        query: &Query,
+        asked: &Asked<'_>,
         (ids, horizon): (BTreeSet<DocumentId>, Option<Vec<u8>>),
     ) -> Result<Option<(DocumentId, Slice)>, EngineError> {
+        let sort = &asked.query.sort;
         let mut first: Option<(Vec<u8>, DocumentId, Slice)> = None;
         for id in ids {
-            let Some(stored) = self.match_of(collection, query, &id)? else { continue };
+            let Some(stored) = self.match_of(collection, asked, &id)? else { continue };
             let (_, document) = document::split(&stored)?;
-            let place = query.sort.bytes(&query.sort.place(document, id.as_str())?);
+            let place = sort.bytes(&sort.place(document, id.as_str())?);
             if first.as_ref().is_none_or(|(before, _, _)| place < *before) {
                 first = Some((place, id, stored));
             }
@@ -256,17 +288,20 @@ impl Writer<'_, '_> {
     fn match_of(
         &self,
         collection: &Collection,
-        query: &Query,
+        Asked { query, time_ms }: &Asked<'_>,
         id: &DocumentId,
     ) -> Result<Option<Slice>, EngineError> {
         // Not `present`: that the filter was asked is remembered already.
         let key = layout::document(self.database.id, collection.id, id.as_str());
         let Some(stored) = self.group.get(Space::Documents, &key)? else { return Ok(None) };
         let (_, document) = document::split(&stored)?;
-        let documents = Documents { present: Some(document), new: None };
-        let matches = query.filter.matches(document)
-            && (matches!(self.actor, Actor::Trusted) || self.allows(collection, Method::List, documents)?);
-        Ok(matches.then_some(stored))
+        if !query.filter.matches(document) {
+            return Ok(None);
+        }
+        let (documents, state) =
+            (Documents { present: Some(document), new: None }, self.state_at(*time_ms));
+        let listed = collection.rules.allow(self.actor, Method::List, documents, &Lookups::new(&state))?;
+        Ok(listed.then_some(stored))
     }
 }
 

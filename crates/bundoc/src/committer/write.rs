@@ -8,7 +8,7 @@ use crate::catalog::Database;
 use crate::changes::{self, Kind, Texts};
 use crate::document;
 use crate::engine::{Actor, ChangePosition, CollectionName, Commit, DatabaseName, WriteOp, Written};
-use crate::error::EngineError;
+use crate::error::{EngineError, Limit};
 use crate::history::Changed;
 use crate::layout::{self, Space};
 use crate::matching::Selections;
@@ -227,7 +227,7 @@ fn check_bytes(target: &Target<'_>, effects: &Effects, more: i64) -> Result<(), 
     }
     let bytes = effects.bytes(target.database).saturating_add_signed(more);
     if bytes > most {
-        return Err(EngineError::LimitExceeded(format!(
+        return Err(EngineError::limit(Limit::DatabaseBytes, format!(
             "the database would have {bytes} bytes, {most} are allowed; remove documents or indexes"
         )));
     }

@@ -7,7 +7,7 @@ use super::{Group, Shared};
 use crate::catalog::{Collection, Database};
 use crate::document;
 use crate::engine::{Actor, CollectionName, DocumentId, Precondition, StoredDocument, WriteOp, Written};
-use crate::error::EngineError;
+use crate::error::{EngineError, Limit};
 use crate::filter::Filter;
 use crate::history::Changed;
 use crate::layout::{self, Id, Space};
@@ -34,7 +34,7 @@ pub(crate) struct Writer<'a, 'g> {
     pub(crate) waiting: Counts,
     /// The version of documents that are written.
     pub(crate) number: u64,
-    /// What `$currentDate` writes, the same for all of it.
+    /// What `$currentDate` writes and rules see, the same for all of it.
     pub(crate) now: DateTime,
     pub(crate) done: Done,
 }
@@ -83,6 +83,7 @@ pub(crate) struct State<'a> {
     group: &'a Group<'a>,
     database: Id,
     scope: &'a dyn Scope,
+    time_ms: i64,
 }
 
 impl Lookup for State<'_> {
@@ -90,6 +91,10 @@ impl Lookup for State<'_> {
         let Some(collection) = self.scope.collection(collection)? else { return Ok(None) };
         self.scope.read(&collection.name, id);
         self.group.get(Space::Documents, &layout::document(self.database, collection.id, id.as_str()))
+    }
+
+    fn time_ms(&self) -> i64 {
+        self.time_ms
     }
 }
 
@@ -130,7 +135,7 @@ impl Writer<'_, '_> {
         let waiting = self.waiting.of(noted.outbox) + self.done.effects.iter().filter(own).count() as u64;
         let most = self.shared.options.outbox_entries_max;
         if waiting >= most {
-            return Err(EngineError::LimitExceeded(format!(
+            return Err(EngineError::limit(Limit::OutboxEntries, format!(
                 "{most} events or jobs of the database wait to be handed on; no more are taken until some were"
             )));
         }
@@ -150,7 +155,12 @@ impl Writer<'_, '_> {
 
     /// The state that is written to, as it is now.
     pub(crate) fn state(&self) -> State<'_> {
-        State { group: self.group, database: self.database.id, scope: self.scope }
+        self.state_at(self.now.timestamp_millis())
+    }
+
+    /// The same, with another time for the rules.
+    pub(super) fn state_at(&self, time_ms: i64) -> State<'_> {
+        State { group: self.group, database: self.database.id, scope: self.scope, time_ms }
     }
 
     /// Whether the rules allow it.
