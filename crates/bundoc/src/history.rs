@@ -113,9 +113,10 @@ impl History {
         if holder == Holder::Transaction {
             let open = log.holds.values().filter(|held| held.holder == Holder::Transaction).count();
             if open >= self.transactions_per_database_max {
-                return Err(EngineError::limit(Limit::TransactionsPerDatabase, format!(
-                    "a database has {open} open transactions at the most; commit or abort some"
-                )));
+                return Err(EngineError::limit(
+                    Limit::TransactionsPerDatabase,
+                    format!("a database has {open} open transactions at the most; commit or abort some"),
+                ));
             }
             self.transactions.fetch_add(1, Ordering::Relaxed);
         }

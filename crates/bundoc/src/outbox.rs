@@ -81,10 +81,10 @@ pub(crate) fn note(operation: &WriteOp, options: &EngineOptions) -> Result<Optio
         .to_vec()
         .map_err(|error| EngineError::InvalidDocument(format!("the payload is not valid BSON: {error}")))?;
     if value.len() > options.outbox_entry_bytes_max {
-        return Err(EngineError::limit(Limit::OutboxEntryBytes, format!(
-            "an event or a job has {} bytes at the most",
-            options.outbox_entry_bytes_max
-        )));
+        return Err(EngineError::limit(
+            Limit::OutboxEntryBytes,
+            format!("an event or a job has {} bytes at the most", options.outbox_entry_bytes_max),
+        ));
     }
     Ok(Some(Noted { outbox, value }))
 }

@@ -186,16 +186,19 @@ impl FjallTransaction {
         let options = &self.requests.shared.options;
         let (count, bytes) = (self.own.operations + operations, self.own.bytes + bytes);
         if count > options.batch_operations_max {
-            return Err(EngineError::limit(Limit::BatchOperations, format!(
-                "a transaction has {} operations at the most",
-                options.batch_operations_max
-            )));
+            return Err(EngineError::limit(
+                Limit::BatchOperations,
+                format!("a transaction has {} operations at the most", options.batch_operations_max),
+            ));
         }
         if bytes > options.batch_bytes_max && count > 1 {
-            return Err(EngineError::limit(Limit::BatchBytes, format!(
-                "what a transaction writes has {} bytes together at the most",
-                options.batch_bytes_max
-            )));
+            return Err(EngineError::limit(
+                Limit::BatchBytes,
+                format!(
+                    "what a transaction writes has {} bytes together at the most",
+                    options.batch_bytes_max
+                ),
+            ));
         }
         Ok(())
     }

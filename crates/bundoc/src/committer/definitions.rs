@@ -18,10 +18,10 @@ use crate::options::EngineOptions;
 use std::sync::Arc;
 
 pub(super) fn too_many_collections(options: &EngineOptions) -> EngineError {
-    EngineError::limit(Limit::CollectionsPerDatabase, format!(
-        "a database has {} collections at the most",
-        options.collections_per_database_max
-    ))
+    EngineError::limit(
+        Limit::CollectionsPerDatabase,
+        format!("a database has {} collections at the most", options.collections_per_database_max),
+    )
 }
 
 impl Committer {

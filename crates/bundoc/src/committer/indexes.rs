@@ -24,7 +24,10 @@ impl Committer {
         }
         let most = self.shared.options.indexes_per_collection_max;
         if collection.indexes.len() >= most {
-            return Err(EngineError::limit(Limit::IndexesPerCollection, format!("a collection has {most} indexes at the most")));
+            return Err(EngineError::limit(
+                Limit::IndexesPerCollection,
+                format!("a collection has {most} indexes at the most"),
+            ));
         }
         let index = Index::unbuilt(IndexShape::new(self.new_id()?, spec, None)?);
         let mut indexes = collection.indexes.clone();
@@ -74,9 +77,10 @@ impl Committer {
         }
         let most = shared.options.group_indexes_per_database_max;
         if groups.len() >= most {
-            return Err(EngineError::limit(Limit::GroupIndexesPerDatabase, format!(
-                "a database has {most} group indexes at the most"
-            )));
+            return Err(EngineError::limit(
+                Limit::GroupIndexesPerDatabase,
+                format!("a database has {most} group indexes at the most"),
+            ));
         }
         let index = Index::unbuilt(IndexShape::new(self.new_id()?, spec, Some(pattern.clone()))?);
         group.put(Space::Catalog, group_key(database.id, index.shape.id), encode_group(&index)?);

@@ -24,9 +24,7 @@ pub(super) fn not_there(
         WriteOp::Update { id, .. } | WriteOp::Delete { id, .. } => {
             Err(EngineError::DocumentNotFound { collection: name, id: id.to_string() })
         }
-        WriteOp::UpdateMatching { .. } => {
-            Ok(Written::Updated { matched: 0, modified: 0, upserted_id: None })
-        }
+        WriteOp::UpdateMatching { .. } => Ok(Written::Updated { matched: 0, modified: 0, upserted_id: None }),
         WriteOp::DeleteMatching { .. } => Ok(Written::Deleted(0)),
         WriteOp::FindAndModify(_) => Ok(Written::Found(None)),
         _ => Err(EngineError::CollectionNotFound(name)),

@@ -10,9 +10,9 @@ use crate::committer::{Batch, Ending, Work};
 use crate::document;
 use crate::engine::{
     Actor, Change, ChangePosition, CollectionInfo, CollectionName, CollectionPattern, Commit, DatabaseName,
-    DatabaseStats, DocumentId, Engine, EngineStats, Explanation, Extent, FindRequest, GroupIndexInfo, GroupPage,
-    IndexInfo, IndexSpec, Listing, Outbox, OutboxEntry, Page, RuleProbe, RuleSet, RuleVerdict, Sight,
-    StoredDocument, Transaction, Varies, WriteOp,
+    DatabaseStats, DocumentId, Engine, EngineStats, Explanation, Extent, FindRequest, GroupIndexInfo,
+    GroupPage, IndexInfo, IndexSpec, Listing, Outbox, OutboxEntry, Page, RuleProbe, RuleSet, RuleVerdict,
+    Sight, StoredDocument, Transaction, Varies, WriteOp,
 };
 use crate::error::EngineError;
 use crate::find::{self, look};

@@ -9,6 +9,7 @@ use crate::history::History;
 use crate::home::Home;
 use crate::journal;
 use crate::layout::{LAST_COMMIT, NEXT_ID, Space};
+use crate::matching;
 use crate::options::EngineOptions;
 use crate::recovery::RecoveryReport;
 use crate::requests::Requests;
@@ -47,6 +48,7 @@ impl FjallEngine {
             outboxes: record::load_outboxes(&store, &catalog)?,
             history: Arc::new(History::new(&options)),
             matching_queries: Arc::new(Semaphore::new(options.matching_queries_max.max(1))),
+            drafts: Arc::new(Semaphore::new(matching::room(options.matching_drafts_bytes_max))),
             #[cfg(test)]
             unchecked: AtomicBool::new(false),
             store,

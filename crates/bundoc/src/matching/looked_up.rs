@@ -6,6 +6,7 @@ use crate::error::EngineError;
 use crate::find::Seen;
 use crate::history::Changed;
 use crate::rules::Lookup;
+use bson::DateTime;
 use fjall::Slice;
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
@@ -41,13 +42,13 @@ impl LookedUp {
 /// Looks documents up in a snapshot, at one time, and remembers which.
 pub(super) struct Noting<'a> {
     seen: &'a Seen<'a>,
-    time_ms: i64,
+    now: DateTime,
     looked_up: Mutex<LookedUp>,
 }
 
 impl<'a> Noting<'a> {
-    pub(super) fn new(seen: &'a Seen<'a>, time_ms: i64) -> Self {
-        Self { seen, time_ms, looked_up: Mutex::default() }
+    pub(super) fn new(seen: &'a Seen<'a>, now: DateTime) -> Self {
+        Self { seen, now, looked_up: Mutex::default() }
     }
 
     pub(super) fn into_looked_up(self) -> LookedUp {
@@ -62,6 +63,6 @@ impl Lookup for Noting<'_> {
     }
 
     fn time_ms(&self) -> i64 {
-        self.time_ms
+        self.now.timestamp_millis()
     }
 }

@@ -66,10 +66,10 @@ impl ReadSet {
         seen: Option<Arc<Collection>>,
     ) -> Result<(), EngineError> {
         if self.collections.len() >= self.most {
-            return Err(EngineError::limit(Limit::TransactionReads, format!(
-                "a transaction looks at {} collections at the most",
-                self.most
-            )));
+            return Err(EngineError::limit(
+                Limit::TransactionReads,
+                format!("a transaction looks at {} collections at the most", self.most),
+            ));
         }
         let reads = Reads { seen, everything: false, ids: HashSet::new(), filters: Vec::new() };
         self.collections.insert(name.clone(), reads);

@@ -172,7 +172,8 @@ fn end(place: &Place, value: &Bson) -> Result<End, EngineError> {
 
 /// A condition (`{"$gt": 5}`, a regular expression), a filter over the fields of objects, or a value.
 fn pull(place: &Place, value: &Bson, patterns: &mut Patterns) -> Result<Pull, EngineError> {
-    let mut parse = |filter: &Document| filter::parse_with(filter, patterns).map_err(|error| place.error(error));
+    let mut parse =
+        |filter: &Document| filter::parse_with(filter, patterns).map_err(|error| place.error(error));
     let mut of_element = |value: &Bson| {
         let mut filter = Document::new();
         filter.insert(ELEMENT, value.clone());
