@@ -40,6 +40,9 @@ pub struct DocumentsConfig {
     pub subscriptions_per_project_max: usize,
     /// Live queries among them.
     pub live_queries_per_project_max: usize,
+    /// Regular expressions in the live queries of one project; equal queries count once. Each may take a
+    /// megabyte and more.
+    pub live_query_patterns_per_project_max: usize,
     /// Documents in the result of a live query.
     pub live_query_documents_max: usize,
     /// Events that wait for a subscriber; one that is slower is told to read again.
@@ -69,6 +72,7 @@ impl Default for DocumentsConfig {
             subscriptions_max: 40_000,
             subscriptions_per_project_max: 20_000,
             live_queries_per_project_max: 1_000,
+            live_query_patterns_per_project_max: 256,
             live_query_documents_max: 10_000,
             subscription_events_max: 256,
             subscription_bytes_max: 256 * 1024,

@@ -1,5 +1,6 @@
 //! Engine errors as callers see them: every variant chooses its code here and nowhere else.
 
+use crate::limit::Limit;
 use bundoc::error::EngineError;
 use serde_json::{Value, json};
 use service_kit::error::{ApiError, ErrorCode};
@@ -53,7 +54,11 @@ fn explained(answer: ApiError, error: &EngineError) -> ApiError {
             "column": place.map(|place| place.column),
         })),
         EngineError::UniqueViolation { index } => answer.with_details(json!({ "index_name": index })),
-        EngineError::Busy => answer.retry_after(BUSY_RETRY_AFTER),
+        EngineError::LimitExceeded { limit, .. } | EngineError::QueryTooExpensive { limit, .. } => {
+            Limit::Engine(*limit).name_in(answer)
+        }
+        EngineError::Busy => Limit::WriteQueue.name_in(answer).retry_after(BUSY_RETRY_AFTER),
+        EngineError::DiskFull => Limit::DiskReserve.name_in(answer),
         _ => answer,
     }
 }
@@ -75,8 +80,8 @@ fn code(error: &EngineError) -> ErrorCode {
         EngineError::IndexNotFound(_) => ErrorCode::IndexNotFound,
         EngineError::IndexExists(_) => ErrorCode::IndexExists,
         EngineError::Denied { .. } => ErrorCode::Forbidden,
-        EngineError::LimitExceeded(_) => ErrorCode::LimitExceeded,
-        EngineError::QueryTooExpensive(_) => ErrorCode::QueryTooExpensive,
+        EngineError::LimitExceeded { .. } => ErrorCode::LimitExceeded,
+        EngineError::QueryTooExpensive { .. } => ErrorCode::QueryTooExpensive,
         EngineError::Busy => ErrorCode::Overloaded,
         EngineError::TransactionConflict => ErrorCode::TransactionConflict,
         EngineError::TransactionExpired => ErrorCode::TransactionExpired,

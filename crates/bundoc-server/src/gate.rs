@@ -6,6 +6,7 @@
 mod turns;
 
 use crate::config::DocumentsConfig;
+use crate::limit::Limit;
 use service_kit::error::{ApiError, Classify, ErrorCode};
 use service_kit::ids::ProjectId;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -43,10 +44,12 @@ impl Classify for GateError {
 impl GateError {
     /// The answer, with `Retry-After` where that helps.
     pub(crate) fn answer(&self) -> ApiError {
-        match self {
-            Self::QueueFull | Self::WaitedTooLong => ApiError::from_error(self).retry_after(RETRY_AFTER),
-            Self::BrokeOff(_) => ApiError::from_error(self),
-        }
+        let limit = match self {
+            Self::QueueFull => Limit::QueriesWaiting,
+            Self::WaitedTooLong => Limit::QueryWait,
+            Self::BrokeOff(_) => return ApiError::from_error(self),
+        };
+        limit.name_in(ApiError::from_error(self)).retry_after(RETRY_AFTER)
     }
 }
 

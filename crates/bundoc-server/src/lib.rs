@@ -9,6 +9,7 @@ mod gate;
 mod grpc;
 mod http;
 mod json;
+mod limit;
 mod live;
 mod metrics;
 mod reader;

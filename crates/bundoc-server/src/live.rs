@@ -23,6 +23,7 @@ mod vary;
 use crate::config::DocumentsConfig;
 use crate::error;
 use crate::gate::Gate;
+use crate::limit::Limit;
 use crate::scope::{Scope, visible_to};
 use axum::response::Response;
 use bundoc::Matcher;
@@ -34,7 +35,7 @@ use routes::Standing;
 use service_kit::error::{ApiError, ErrorCode};
 use service_kit::ids::ProjectId;
 use service_kit::sse::Outbox;
-use shared::NewQuery;
+use shared::{NewQuery, TooManyPatterns};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -162,7 +163,11 @@ impl Live {
         let matcher = Matcher::new(request.filter.clone(), request.fields.clone()).map_err(error::engine)?;
         let (ticket, feed) = self.enter(&scope, Kind::Query)?;
         let FindRequest { filter, fields, .. } = request;
-        let shared = feed.share(&collection, NewQuery { matcher, filter, fields });
+        let most = self.config.live_query_patterns_per_project_max;
+        let shared = feed.share(&collection, NewQuery { matcher, filter, fields }, most);
+        let shared = shared.map_err(|TooManyPatterns { held }| {
+            too_many(Limit::LiveQueryPatternsPerProject, ("regular expressions in live queries", held))
+        })?;
         let query = LiveQuery::new(shared, self.config.live_query_documents_max);
         let denied = |failed| error::engine(visible_to(&scope.actor, failed));
         query.probe(self, &scope, &collection).await?.map_err(denied)?;
@@ -238,20 +243,16 @@ impl Live {
         }
         if state.subscriptions >= self.config.subscriptions_max {
             let message = "the server has as many subscriptions as it may, try again";
-            return Err(ApiError::new(ErrorCode::Overloaded, message).retry_after(RETRY_AFTER));
+            return Err(Limit::Subscriptions.refusal(message).retry_after(RETRY_AFTER));
         }
         let project = state.projects.get(&scope.project);
         let (subscriptions, queries) =
             project.map_or((0, 0), |project| (project.subscriptions, project.queries));
-        let too_many = |what: &str, max: usize| {
-            let message = format!("the project has {max} {what}, which is as many as it may: end some first");
-            Err(ApiError::new(ErrorCode::RateLimited, message).retry_after(RETRY_AFTER))
-        };
         if subscriptions >= self.config.subscriptions_per_project_max {
-            return too_many("subscriptions", subscriptions);
+            return Err(too_many(Limit::SubscriptionsPerProject, ("subscriptions", subscriptions)));
         }
         if kind == Kind::Query && queries >= self.config.live_queries_per_project_max {
-            return too_many("live queries", queries);
+            return Err(too_many(Limit::LiveQueriesPerProject, ("live queries", queries)));
         }
         let feed = self.counted(&mut state, scope, kind);
         state.last_number += 1;
@@ -319,6 +320,11 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         self.live.leave(self);
     }
+}
+
+fn too_many(limit: Limit, (what, count): (&str, usize)) -> ApiError {
+    let message = format!("the project has {count} {what}, which is as many as it may: end some first");
+    limit.refusal(message).retry_after(RETRY_AFTER)
 }
 
 /// After everything that is committed now.

@@ -1,6 +1,7 @@
 //! What the service counts: calls by operation and outcome, how long they took, and what was refused because
-//! of a limit. Handles are made once, at the start; no project and no collection stands in a label.
+//! of which limit. Handles are made once, at the start; no project and no collection stands in a label.
 
+use crate::limit::{Limit, Refusal};
 use metrics::{Counter, Histogram};
 use service_kit::error::ErrorCode;
 use std::time::Instant;
@@ -56,10 +57,10 @@ impl Operation {
         Self::Subscribe,
     ];
 
-    /// Whether it can be done inside a transaction; definitions, streams and plans cannot.
+    /// Whether a call may name a transaction that it belongs to; definitions, streams and plans cannot.
     pub(crate) fn joins_transactions(self) -> bool {
         match self {
-            Self::Inspect | Self::Administer | Self::Explain | Self::Transaction | Self::Subscribe => false,
+            Self::Inspect | Self::Administer | Self::Explain | Self::Subscribe => false,
             Self::Insert
             | Self::Get
             | Self::Replace
@@ -68,7 +69,8 @@ impl Operation {
             | Self::Find
             | Self::Count
             | Self::Modify
-            | Self::Batch => true,
+            | Self::Batch
+            | Self::Transaction => true,
         }
     }
 
@@ -95,11 +97,14 @@ impl Operation {
 /// The handles of all operations.
 pub(crate) struct Metrics {
     by_operation: [OperationMetrics; Operation::ALL.len()],
-    limits: [Counter; LIMITS.len()],
+    /// By limit.
+    refused: Vec<(Limit, Counter)>,
+    /// By code, of what names no limit.
+    refused_otherwise: [Counter; CODES.len()],
 }
 
 /// The codes of what goes over a limit.
-const LIMITS: [ErrorCode; 6] = [
+const CODES: [ErrorCode; 6] = [
     ErrorCode::QueryTooExpensive,
     ErrorCode::BodyTooLarge,
     ErrorCode::LimitExceeded,
@@ -107,6 +112,10 @@ const LIMITS: [ErrorCode; 6] = [
     ErrorCode::Overloaded,
     ErrorCode::DiskFull,
 ];
+
+fn refusals(code: ErrorCode, limit: &'static str) -> Counter {
+    metrics::counter!("bunbase_documents_refused_total", "code" => code.as_str(), "limit" => limit)
+}
 
 struct OperationMetrics {
     ok: Counter,
@@ -127,8 +136,8 @@ impl OperationMetrics {
         }
     }
 
-    fn record(&self, outcome: Result<(), ErrorCode>, begun: Instant) {
-        match outcome.map_err(ErrorCode::status) {
+    fn record(&self, outcome: Result<(), Refusal>, begun: Instant) {
+        match outcome.map_err(|refusal| refusal.code.status()) {
             Ok(()) => self.ok.increment(1),
             Err(status) if status.is_client_error() => self.rejected.increment(1),
             Err(_) => self.failed.increment(1),
@@ -139,17 +148,55 @@ impl OperationMetrics {
 
 impl Metrics {
     pub(crate) fn register() -> Self {
-        let limits =
-            LIMITS.map(|code| metrics::counter!("bunbase_documents_refused_total", "code" => code.as_str()));
-        Self { by_operation: Operation::ALL.map(OperationMetrics::register), limits }
+        Self {
+            by_operation: Operation::ALL.map(OperationMetrics::register),
+            refused: Limit::all().map(|limit| (limit, refusals(limit.code(), limit.name()))).collect(),
+            refused_otherwise: CODES.map(|code| refusals(code, "other")),
+        }
     }
 
     /// Counts one call, over HTTP or gRPC.
-    pub(crate) fn record(&self, operation: Operation, outcome: Result<(), ErrorCode>, begun: Instant) {
+    pub(crate) fn record(&self, operation: Operation, outcome: Result<(), Refusal>, begun: Instant) {
         self.by_operation[operation as usize].record(outcome, begun);
-        let reached = outcome.err().and_then(|code| LIMITS.iter().position(|limit| *limit == code));
-        if let Some(counter) = reached.and_then(|at| self.limits.get(at)) {
+        if let Some(counter) = outcome.err().and_then(|refusal| self.refused(refusal)) {
             counter.increment(1);
         }
+    }
+
+    fn refused(&self, refusal: Refusal) -> Option<&Counter> {
+        let of_limit = |limit| self.refused.iter().find(|(known, _)| *known == limit);
+        let of_code = || CODES.iter().position(|code| *code == refusal.code);
+        match refusal.limit {
+            Some(limit) => of_limit(limit).map(|(_, counter)| counter),
+            None => of_code().and_then(|at| self.refused_otherwise.get(at)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    #[test]
+    fn refusals_are_counted_by_the_limit_that_was_reached() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        metrics::with_local_recorder(&recorder, || {
+            let metrics = Metrics::register();
+            let record = |refusal| metrics.record(Operation::Find, Err(refusal), Instant::now());
+            record(Refusal::from(&Limit::RequestsPerProject.refusal("too many")));
+            record(Refusal { code: ErrorCode::Overloaded, limit: None });
+            record(Refusal { code: ErrorCode::Forbidden, limit: None });
+        });
+        let shown = recorder.handle().render();
+        let counted = |line: &str| shown.lines().any(|known| known == line);
+        let name = "bunbase_documents_refused_total";
+        assert!(
+            counted(&format!(r#"{name}{{code="rate_limited",limit="requests_per_project_max"}} 1"#)),
+            "{shown}"
+        );
+        assert!(counted(&format!(r#"{name}{{code="overloaded",limit="other"}} 1"#)), "{shown}");
+        assert!(counted(&format!(r#"{name}{{code="overloaded",limit="transactions_max"}} 0"#)), "{shown}");
+        assert!(!shown.contains("forbidden"));
     }
 }

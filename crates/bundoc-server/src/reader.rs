@@ -1,6 +1,7 @@
 //! What reads are answered from: the engine, or the open transaction that the call belongs to. One way to
 //! ask both, so that every reading call works inside transactions as well.
 
+use crate::limit::Limit;
 use crate::scope::{Scope, visible_to};
 use crate::service::BundocServer;
 use crate::{error, json};
@@ -138,7 +139,7 @@ impl BundocServer {
         let max = self.config.emit_bytes_max;
         if json::write_value(payload)?.len() > max {
             let message = format!("what an event or a job carries has {max} bytes at the most");
-            return Err(ApiError::new(ErrorCode::LimitExceeded, message));
+            return Err(Limit::EmitBytes.refusal(message));
         }
         Ok(())
     }

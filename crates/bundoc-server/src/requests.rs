@@ -1,7 +1,8 @@
 //! How many requests of one project are answered at the same time. A project over its limit is turned
 //! away at once, before any work; projects without open requests have no entry.
 
-use service_kit::error::{ApiError, ErrorCode};
+use crate::limit::Limit;
+use service_kit::error::ApiError;
 use service_kit::ids::ProjectId;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -38,7 +39,7 @@ impl OpenRequests {
         let count = by_project.get(project).copied().unwrap_or_default();
         if count >= self.per_project_max {
             let message = format!("the project has {count} requests open, which is as many as it may");
-            return Err(ApiError::new(ErrorCode::RateLimited, message).retry_after(RETRY_AFTER));
+            return Err(Limit::RequestsPerProject.refusal(message).retry_after(RETRY_AFTER));
         }
         by_project.insert(project.clone(), count + 1);
         drop(by_project);
@@ -78,6 +79,7 @@ impl Drop for OpenRequest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use service_kit::error::ErrorCode;
 
     #[test]
     fn a_project_over_its_limit_is_turned_away_and_others_are_not() {

@@ -63,8 +63,8 @@ fn refused(error: EngineError) -> DocumentsError {
         | EngineError::IndexNotFound(_)
         | EngineError::IndexExists(_)
         | EngineError::Denied { .. }
-        | EngineError::LimitExceeded(_) => DocumentsError::Invalid(error.to_string()),
-        EngineError::QueryTooExpensive(_)
+        | EngineError::LimitExceeded { .. } => DocumentsError::Invalid(error.to_string()),
+        EngineError::QueryTooExpensive { .. }
         | EngineError::TransactionConflict
         | EngineError::TransactionExpired
         | EngineError::Busy

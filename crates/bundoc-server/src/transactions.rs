@@ -10,7 +10,8 @@ mod session;
 use crate::config::DocumentsConfig;
 use crate::error;
 use crate::gate::Gate;
-use crate::scope::{Identity, Scope, no_transaction};
+use crate::limit::Limit;
+use crate::scope::{Identity, Scope, TRANSACTION_HEADER, no_transaction};
 use bundoc::engine::{Actor, Commit, Engine, Transaction};
 use bundoc::error::EngineError;
 use service_kit::error::{ApiError, ErrorCode};
@@ -30,12 +31,12 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub(crate) struct Transactions {
     engine: Arc<dyn Engine>,
     gate: Arc<Gate>,
-    limits: Limits,
+    bounds: Bounds,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Limits {
+struct Bounds {
     open: usize,
     open_per_project: usize,
     idle: Duration,
@@ -103,18 +104,22 @@ pub(crate) struct Opened {
 
 impl Transactions {
     pub(crate) fn new(config: &DocumentsConfig, engine: Arc<dyn Engine>, gate: Arc<Gate>) -> Arc<Self> {
-        let limits = Limits {
+        let bounds = Bounds {
             open: config.transactions_max,
             open_per_project: config.transactions_per_project_max,
             idle: Duration::from_millis(config.transaction_idle_ms_max.get()),
             age: Duration::from_millis(config.transaction_age_ms_max.get()),
             wait: Duration::from_millis(config.query_wait_ms_max.get()),
         };
-        Arc::new(Self { engine, gate, limits, state: Mutex::default() })
+        Arc::new(Self { engine, gate, bounds, state: Mutex::default() })
     }
 
     /// Opens one for the caller.
     pub(crate) async fn open(self: &Arc<Self>, scope: &Scope) -> Result<Opened, ApiError> {
+        if scope.transaction.is_some() {
+            let message = "a transaction cannot be opened inside another one";
+            return Err(ApiError::new(ErrorCode::InvalidRequest, message));
+        }
         self.check_room(&self.lock(), &scope.project)?;
         let (engine, database, actor) = (self.engine.clone(), scope.database.clone(), scope.actor.clone());
         let begun = self.gate.run(&scope.project, move || engine.begin(&database, &actor)).await;
@@ -123,26 +128,26 @@ impl Transactions {
         let id = TransactionId::generate();
         let mut state = self.lock();
         self.check_room(&state, &scope.project)?;
-        let watch = watch(Arc::downgrade(self), Arc::downgrade(&session), id.clone(), self.limits);
+        let watch = watch(Arc::downgrade(self), Arc::downgrade(&session), id.clone(), self.bounds);
         let watching = tokio::spawn(watch).abort_handle();
         state.open.insert(id.clone(), Open { session, watching });
         gauge(&state);
-        Ok(Opened { id, expires_in: self.limits.age, idle: self.limits.idle })
+        Ok(Opened { id, expires_in: self.bounds.age, idle: self.bounds.idle })
     }
 
     fn check_room(&self, state: &State, project: &ProjectId) -> Result<(), ApiError> {
         if state.ended {
             return Err(ApiError::new(ErrorCode::ShuttingDown, "the server is shutting down"));
         }
-        if state.open.len() >= self.limits.open {
+        if state.open.len() >= self.bounds.open {
             let message = "the server has as many open transactions as it may, try again";
-            return Err(ApiError::new(ErrorCode::Overloaded, message).retry_after(RETRY_AFTER));
+            return Err(Limit::Transactions.refusal(message).retry_after(RETRY_AFTER));
         }
         let of_project = state.of(project);
-        if of_project >= self.limits.open_per_project {
+        if of_project >= self.bounds.open_per_project {
             let message =
                 format!("the project has {of_project} open transactions, which is as many as it may");
-            return Err(ApiError::new(ErrorCode::RateLimited, message).retry_after(RETRY_AFTER));
+            return Err(Limit::TransactionsPerProject.refusal(message).retry_after(RETRY_AFTER));
         }
         Ok(())
     }
@@ -177,6 +182,7 @@ impl Transactions {
 
     /// Commits; the transaction is at its end whatever comes of it.
     pub(crate) async fn commit(&self, scope: &Scope, id: &TransactionId) -> Result<Commit, ApiError> {
+        check_named(scope, id)?;
         let session = self.session(scope, id)?;
         let mut turn = self.turn(&session).await?;
         // Who takes it out ends it: of a commit and an abort at the same time only one does.
@@ -195,6 +201,7 @@ impl Transactions {
 
     /// Aborts; a call that is running in it ends first, those that wait are told that it is gone.
     pub(crate) fn abort(&self, scope: &Scope, id: &TransactionId) -> Result<(), ApiError> {
+        check_named(scope, id)?;
         self.session(scope, id)?;
         self.close(id, Ended::Quietly).ok_or_else(|| self.absent(&Holder::of(scope), id))?;
         count("aborted");
@@ -241,9 +248,9 @@ impl Transactions {
     }
 
     async fn turn(&self, session: &Arc<Session>) -> Result<Work, ApiError> {
-        session.turn(self.limits.wait).await.ok_or_else(|| {
+        session.turn(self.bounds.wait).await.ok_or_else(|| {
             let message = "another call of this transaction is still running";
-            ApiError::new(ErrorCode::Overloaded, message).retry_after(RETRY_AFTER)
+            Limit::QueryWait.refusal(message).retry_after(RETRY_AFTER)
         })
     }
 
@@ -276,9 +283,9 @@ impl Transactions {
 }
 
 /// Ends a transaction that is idle or old.
-async fn watch(transactions: Weak<Transactions>, session: Weak<Session>, id: TransactionId, limits: Limits) {
+async fn watch(transactions: Weak<Transactions>, session: Weak<Session>, id: TransactionId, bounds: Bounds) {
     loop {
-        let Some(ends_at) = session.upgrade().map(|session| session.ends_at(limits.idle, limits.age)) else {
+        let Some(ends_at) = session.upgrade().map(|session| session.ends_at(bounds.idle, bounds.age)) else {
             return;
         };
         if ends_at <= tokio::time::Instant::now() {
@@ -288,6 +295,20 @@ async fn watch(transactions: Weak<Transactions>, session: Weak<Session>, id: Tra
     }
     if let Some(transactions) = transactions.upgrade() {
         transactions.close(&id, Ended::Expired);
+    }
+}
+
+/// What ends a transaction belongs to no other one.
+fn check_named(scope: &Scope, id: &TransactionId) -> Result<(), ApiError> {
+    match &scope.transaction {
+        Some(named) if named != id => {
+            let message = format!(
+                "`{TRANSACTION_HEADER}` names another transaction than the one to end: send the same id, or \
+                 leave it out"
+            );
+            Err(ApiError::new(ErrorCode::InvalidRequest, message))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What one batch may have.
 
 use crate::engine::{Modification, UpdateSpec, WriteOp};
-use crate::error::EngineError;
+use crate::error::{EngineError, Limit};
 use crate::options::EngineOptions;
 use bson::{Document, doc};
 
@@ -11,16 +11,16 @@ pub(crate) fn check(operations: &[WriteOp], options: &EngineOptions) -> Result<(
         return Err(EngineError::InvalidQuery("a batch has at least one operation".into()));
     }
     if operations.len() > options.batch_operations_max {
-        return Err(EngineError::LimitExceeded(format!(
-            "a batch has {} operations at the most",
-            options.batch_operations_max
-        )));
+        return Err(EngineError::limit(
+            Limit::BatchOperations,
+            format!("a batch has {} operations at the most", options.batch_operations_max),
+        ));
     }
     if operations.len() > 1 && bytes(operations) > options.batch_bytes_max {
-        return Err(EngineError::LimitExceeded(format!(
-            "the documents of a batch have {} bytes together at the most",
-            options.batch_bytes_max
-        )));
+        return Err(EngineError::limit(
+            Limit::BatchBytes,
+            format!("the documents of a batch have {} bytes together at the most", options.batch_bytes_max),
+        ));
     }
     Ok(())
 }

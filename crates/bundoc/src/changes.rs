@@ -3,11 +3,12 @@
 //! the document before (4) and that document, the document as BSON. Format 1 had kinds 1 to 3, without
 //! number and document before; such entries are read until they are trimmed.
 
-use crate::catalog::Collection;
+use crate::catalog::{Collection, record};
 use crate::engine::{Change, ChangeKind, ChangePosition, CollectionName, DocumentId};
 use crate::error::EngineError;
-use crate::layout::{self, Id};
-use crate::store::KeyRange;
+use crate::layout::{self, Id, Space};
+use crate::options::EngineOptions;
+use crate::store::{KeyRange, View};
 use bson::RawDocumentBuf;
 use std::ops::Bound;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -66,6 +67,34 @@ pub(crate) fn written_at(value: &[u8]) -> Option<u64> {
 pub(crate) fn range(database: Id, after: ChangePosition) -> KeyRange {
     let to = crate::key::prefix_end(&database.to_be_bytes()).map_or(Bound::Unbounded, Bound::Excluded);
     KeyRange { from: Bound::Excluded(layout::change(database, after).to_vec()), to }
+}
+
+/// Up to `limit` changes after a place, as many as make a page.
+///
+/// # Errors
+/// `FeedTrimmed` where the feed does not reach back to it.
+pub(crate) fn read(
+    view: &View<'_>,
+    database: Id,
+    (after, limit): (ChangePosition, usize),
+    options: &EngineOptions,
+) -> Result<Vec<Change>, EngineError> {
+    let feed = view.get(Space::Catalog, &record::feed_key(database))?;
+    let feed = feed.map(|feed| record::decode_feed(&feed)).transpose()?.unwrap_or_default();
+    if after < feed.floor {
+        return Err(EngineError::FeedTrimmed);
+    }
+    let mut bytes = 0;
+    let mut found = Vec::new();
+    for entry in view.ascending(Space::Changes, range(database, after)).take(limit) {
+        let (key, value) = entry?;
+        bytes += value.len();
+        found.push(decode(&key, &value)?);
+        if bytes >= options.find_page_bytes_max {
+            break;
+        }
+    }
+    Ok(found)
 }
 
 /// The change under a key.

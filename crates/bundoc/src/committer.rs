@@ -8,6 +8,7 @@
 
 mod background;
 mod build;
+mod change;
 mod definitions;
 mod effects;
 mod entries;
@@ -17,12 +18,13 @@ mod indexes;
 mod matching;
 mod outboxes;
 mod refusals;
+mod search;
 mod write;
 mod writer;
 
 use crate::catalog::Catalog;
 use crate::engine::{Commit, DatabaseName};
-use crate::error::EngineError;
+use crate::error::{EngineError, Limit};
 use crate::feeds::Feeds;
 use crate::history::History;
 use crate::home::SideRecord;
@@ -32,8 +34,11 @@ use crate::outbox::Outboxes;
 use crate::space::FreeSpace;
 use crate::store::Store;
 use background::Background;
+pub(crate) use change::Change;
 use effects::Effects;
+pub(crate) use entries::{Moves, maintained};
 pub(crate) use group::{Group, Writes};
+pub(crate) use matching::update_by_filter;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -90,6 +95,8 @@ pub(crate) struct Shared {
     pub(crate) outboxes: Outboxes,
     /// One permit for each query of a write that may run at the same time.
     pub(crate) matching_queries: Arc<Semaphore>,
+    /// The memory for what they work out; see `matching::room`.
+    pub(crate) drafts: Arc<Semaphore>,
     /// Whether transactions may commit whatever others did: only to see that the checker notices.
     #[cfg(test)]
     pub(crate) unchecked: AtomicBool,
@@ -333,7 +340,7 @@ impl Committer {
         let id = self.next_id;
         self.next_id = id
             .checked_add(1)
-            .ok_or_else(|| EngineError::LimitExceeded("this store has no free numbers left".into()))?;
+            .ok_or_else(|| EngineError::limit(Limit::StoreNumbers, "this store has no free numbers left"))?;
         Ok(id)
     }
 }

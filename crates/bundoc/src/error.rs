@@ -1,5 +1,6 @@
 //! What can go wrong in the engine, with a stable code for each.
 
+pub use crate::limit::Limit;
 pub use ::rules::Place;
 
 fn at(place: Option<Place>) -> String {
@@ -80,12 +81,22 @@ pub enum EngineError {
         /// Collection.
         collection: String,
     },
-    /// A limit of the engine was reached; says which.
-    #[error("{0}")]
-    LimitExceeded(String),
-    /// A query examined more documents or took longer than allowed.
-    #[error("{0}")]
-    QueryTooExpensive(String),
+    /// A limit of the engine was reached.
+    #[error("{message}")]
+    LimitExceeded {
+        /// Which.
+        limit: Limit,
+        /// What to do.
+        message: String,
+    },
+    /// A query examined more documents, took longer or holds more than allowed.
+    #[error("{message}")]
+    QueryTooExpensive {
+        /// By which limit.
+        limit: Limit,
+        /// What to do.
+        message: String,
+    },
     /// Somebody else changed what the transaction read.
     #[error("others changed what the transaction read; nothing was written, try the whole transaction again")]
     TransactionConflict,
@@ -151,4 +162,10 @@ pub enum EngineError {
     /// The engine is shut down.
     #[error("the document store is shut down")]
     Closed,
+}
+
+impl EngineError {
+    pub(crate) fn limit(limit: Limit, message: impl Into<String>) -> Self {
+        Self::LimitExceeded { limit, message: message.into() }
+    }
 }

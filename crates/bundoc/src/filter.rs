@@ -10,8 +10,8 @@ mod types;
 
 pub(crate) use condition::{Comparison, Condition, ElementTest};
 pub(crate) use operand::whole_number;
-pub(crate) use parse::{parse, parse_element};
-pub(crate) use regex::Pattern;
+pub(crate) use parse::{parse, parse_element, parse_with};
+pub(crate) use regex::{Pattern, Patterns};
 pub(crate) use types::{Types, type_name};
 
 use crate::expr::Expression;

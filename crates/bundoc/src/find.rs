@@ -84,6 +84,16 @@ impl Lookup for Seen<'_> {
 }
 
 impl<'a> Seen<'a> {
+    /// The same, where rules look other documents up elsewhere.
+    pub(crate) fn looking_up<'l>(&'l self, lookup: &'l dyn Lookup) -> Seen<'l> {
+        Seen {
+            view: self.view.clone(),
+            database: Arc::clone(&self.database),
+            collection: Arc::clone(&self.collection),
+            lookup: Some(lookup),
+        }
+    }
+
     fn scope(&'a self, actor: &'a Actor, options: &'a EngineOptions) -> Scope<'a> {
         Scope {
             view: &self.view,
@@ -224,6 +234,22 @@ pub(crate) fn nothing(request: &FindRequest, options: &EngineOptions) -> Result<
     Ok(Page { documents: Vec::new(), next_cursor: None, examined: 0, index: None })
 }
 
+/// The same for a count.
+pub(crate) fn count_nothing(filter: &Document, options: &EngineOptions) -> Result<u64, EngineError> {
+    Query::parse(&all_that(filter), 0, options)?;
+    Ok(0)
+}
+
+/// The same for the values of a field.
+pub(crate) fn distinct_nothing(
+    (field, filter): (&str, &Document),
+    options: &EngineOptions,
+) -> Result<Vec<Bson>, EngineError> {
+    path::check(field).map_err(EngineError::InvalidQuery)?;
+    Query::parse(&all_that(filter), 0, options)?;
+    Ok(Vec::new())
+}
+
 fn output(found: &Found, fields: &Projection) -> Result<StoredDocument, EngineError> {
     if fields.is_everything() {
         return document::to_stored(&found.stored);
@@ -234,8 +260,11 @@ fn output(found: &Found, fields: &Projection) -> Result<StoredDocument, EngineEr
 
 /// A query for all that a filter matches, in no order.
 fn all(seen: &Seen<'_>, filter: &Document, options: &EngineOptions) -> Result<Query, EngineError> {
-    let request = FindRequest { filter: filter.clone(), limit: 1, ..FindRequest::default() };
-    Query::parse(&request, seen.collection.id, options)
+    Query::parse(&all_that(filter), seen.collection.id, options)
+}
+
+fn all_that(filter: &Document) -> FindRequest {
+    FindRequest { filter: filter.clone(), limit: 1, ..FindRequest::default() }
 }
 
 /// How many documents match.

@@ -7,7 +7,7 @@
 
 use crate::catalog::Collection;
 use crate::engine::{DatabaseName, DocumentId};
-use crate::error::EngineError;
+use crate::error::{EngineError, Limit};
 use crate::options::EngineOptions;
 use fjall::Slice;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -113,9 +113,10 @@ impl History {
         if holder == Holder::Transaction {
             let open = log.holds.values().filter(|held| held.holder == Holder::Transaction).count();
             if open >= self.transactions_per_database_max {
-                return Err(EngineError::LimitExceeded(format!(
-                    "a database has {open} open transactions at the most; commit or abort some"
-                )));
+                return Err(EngineError::limit(
+                    Limit::TransactionsPerDatabase,
+                    format!("a database has {open} open transactions at the most; commit or abort some"),
+                ));
             }
             self.transactions.fetch_add(1, Ordering::Relaxed);
         }
@@ -301,7 +302,7 @@ mod tests {
         let history = Arc::new(History::new(&options));
         let first = history.hold(&name("a"), Holder::Transaction).unwrap();
         let refused = history.hold(&name("a"), Holder::Transaction).map(|_| ());
-        assert!(matches!(refused, Err(EngineError::LimitExceeded(_))));
+        assert!(matches!(refused, Err(EngineError::LimitExceeded { .. })));
         history.hold(&name("b"), Holder::Transaction).unwrap();
         drop(first);
         history.hold(&name("a"), Holder::Transaction).unwrap();

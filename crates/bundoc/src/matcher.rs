@@ -13,6 +13,7 @@ use bson::{Document, RawDocument, RawDocumentBuf};
 pub struct Matcher {
     filter: Filter,
     fields: Projection,
+    patterns: usize,
 }
 
 impl Matcher {
@@ -22,8 +23,13 @@ impl Matcher {
     /// `EngineError::InvalidQuery`.
     pub fn new(filter: Document, fields: Document) -> Result<Self, EngineError> {
         let request = FindRequest { filter, fields, limit: 1, ..FindRequest::default() };
-        let Query { filter, fields, .. } = Query::parse(&request, 0, &EngineOptions::default())?;
-        Ok(Self { filter, fields })
+        let Query { filter, fields, patterns, .. } = Query::parse(&request, 0, &EngineOptions::default())?;
+        Ok(Self { filter, fields, patterns })
+    }
+
+    /// How many regular expressions it holds, each of which may take a megabyte and more.
+    pub fn patterns(&self) -> usize {
+        self.patterns
     }
 
     /// Whether the document passes the filter.

@@ -3,22 +3,32 @@
 //! state without a scan.
 //!
 //! What must hold: a selection that is complete has every document that matched in its snapshot. One that
-//! is not has every one up to its horizon, in the order of the search.
+//! is not has every one up to its horizon, in the order of the search. Under rules it also says what they
+//! looked at beside the documents: where that changed, the search runs again.
+
+mod drafts;
+mod looked_up;
+#[cfg(test)]
+mod tests;
 
 use crate::committer::{Batch, Shared, Work};
 use crate::document;
 use crate::engine::{
     Actor, CollectionName, Commit, DatabaseName, DocumentId, FieldOrder, FindAndModify, FindRequest, WriteOp,
 };
-use crate::error::EngineError;
+use crate::error::{EngineError, Limit};
 use crate::find::{self, Seen, look};
 use crate::history::{Hold, Holder};
 use crate::layout::{self, Id, Space};
 use crate::options::EngineOptions;
 use crate::query::Query;
 use crate::requests::Requests;
-use crate::rules::Method;
-use bson::{Document, doc};
+use crate::rules::{CompiledRules, Method};
+use bson::{DateTime, Document, doc};
+use drafts::Drafting;
+pub(crate) use drafts::{After, Draft, Drafts, room};
+pub(crate) use looked_up::LookedUp;
+use looked_up::Noting;
 use std::sync::Arc;
 
 /// How often a query runs outside of the committer before it runs inside.
@@ -53,13 +63,25 @@ pub(crate) struct Selection {
     pub(crate) ids: Vec<DocumentId>,
     /// The place of the last candidate, where there may be more behind it.
     pub(crate) horizon: Option<Vec<u8>>,
+    /// The rules that decided, and what they saw beside the documents.
+    pub(crate) ruled: Ruled,
+    /// What is done to the documents, worked out so far.
+    pub(crate) drafts: Drafts,
+}
+
+/// What decided which documents were found, beside the documents.
+#[derive(Default)]
+pub(crate) struct Ruled {
+    pub(crate) rules: Option<Arc<CompiledRules>>,
+    pub(crate) looked_up: LookedUp,
 }
 
 /// The selections of a batch, by operation, and what keeps the history since.
-#[derive(Default)]
 pub(crate) struct Selections {
     of: Vec<Option<Selection>>,
-    _hold: Option<Hold>,
+    /// What time it is for the batch, from the searches to the end.
+    pub(crate) now: DateTime,
+    _hold: Hold,
 }
 
 impl Selections {
@@ -115,7 +137,8 @@ impl<'a> Search<'a> {
             (Most::First(_), Some(last)) if more => self.place(seen, last, options)?,
             _ => None,
         };
-        Ok(Selection { collection: Some(seen.collection.id), since: seen.view.commit()?, ids, horizon })
+        let (collection, since) = (Some(seen.collection.id), seen.view.commit()?);
+        Ok(Selection { collection, since, ids, horizon, ruled: Ruled::default(), drafts: Drafts::default() })
     }
 
     /// The first ids, and whether there may be more.
@@ -159,10 +182,13 @@ impl<'a> Search<'a> {
 
 /// The refusal of a write that is about too much.
 pub(crate) fn too_many(options: &EngineOptions) -> EngineError {
-    EngineError::LimitExceeded(format!(
-        "the filter matches more than {} documents: split the work by ranges of `_id` or of another field",
-        options.matching_documents_max
-    ))
+    EngineError::limit(
+        Limit::MatchingDocuments,
+        format!(
+            "the filter matches more than {} documents: split the work by ranges of `_id` or of another field",
+            options.matching_documents_max
+        ),
+    )
 }
 
 /// Whether a batch has operations with a filter.
@@ -178,33 +204,63 @@ fn select_all(
     candidates: usize,
 ) -> Result<Selections, EngineError> {
     let hold = shared.history.hold(database, Holder::Write)?;
+    let now = DateTime::now();
     let mut of = Vec::with_capacity(batch.operations.len());
     for (index, operation) in batch.operations.iter().enumerate() {
-        let selection = Search::of(operation, candidates)
-            .map(|(collection, search)| select(shared, (database, collection), &search, &batch.actor));
+        let selection = Search::of(operation, candidates).map(|(collection, search)| {
+            let place = Place { shared, database, collection };
+            place.select(operation, &search, (&batch.actor, now))
+        });
         of.push(selection.transpose().map_err(|error| batch.at(index, error))?);
     }
     if let Some(oldest) = of.iter().flatten().map(|selection| selection.since).min() {
         hold.needs_after(oldest);
     }
-    Ok(Selections { of, _hold: Some(hold) })
+    Ok(Selections { of, now, _hold: hold })
 }
 
-fn select(
-    shared: &Shared,
-    (database, collection): (&DatabaseName, &CollectionName),
-    search: &Search<'_>,
-    actor: &Actor,
-) -> Result<Selection, EngineError> {
-    if let Some(seen) = look(&shared.store, &shared.catalog, database, collection) {
-        return search.run(&seen, actor, &shared.options);
+/// Where a search looks.
+struct Place<'a> {
+    shared: &'a Shared,
+    database: &'a DatabaseName,
+    collection: &'a CollectionName,
+}
+
+impl Place<'_> {
+    fn select(
+        &self,
+        operation: &WriteOp,
+        search: &Search<'_>,
+        (actor, now): (&Actor, DateTime),
+    ) -> Result<Selection, EngineError> {
+        let Self { shared, database, collection } = *self;
+        let Some(seen) = look(&shared.store, &shared.catalog, database, collection) else {
+            return self.nothing(search, actor);
+        };
+        let noting = Noting::new(&seen, now);
+        let looking_up = seen.looking_up(&noting);
+        let selection = search.run(&looking_up, actor, &shared.options)?;
+        let drafts = Drafting::new(shared, &looking_up, (actor, now))
+            .drafts(operation, &selection.ids)
+            .unwrap_or_default();
+        let (rules, looked_up) = (Some(Arc::clone(&seen.collection.rules)), noting.into_looked_up());
+        Ok(Selection { ruled: Ruled { rules, looked_up }, drafts, ..selection })
     }
-    if matches!(actor, Actor::Ruled(_)) {
-        return Err(EngineError::Denied { collection: collection.to_string() });
+
+    fn nothing(&self, search: &Search<'_>, actor: &Actor) -> Result<Selection, EngineError> {
+        if matches!(actor, Actor::Ruled(_)) {
+            return Err(EngineError::Denied { collection: self.collection.to_string() });
+        }
+        search.query(0, &self.shared.options)?;
+        Ok(Selection {
+            collection: None,
+            since: self.shared.store.view().commit()?,
+            ids: Vec::new(),
+            horizon: None,
+            ruled: Ruled::default(),
+            drafts: Drafts::default(),
+        })
     }
-    search.query(0, &shared.options)?;
-    let since = shared.store.view().commit()?;
-    Ok(Selection { collection: None, since, ids: Vec::new(), horizon: None })
 }
 
 impl Requests {

@@ -19,6 +19,8 @@ pub struct EngineOptions {
     pub matching_documents_max: usize,
     /// Queries of updates and removals by a filter that run at the same time; others wait.
     pub matching_queries_max: usize,
+    /// Bytes of what all of them have worked out for the committer; beyond, it works out the rest itself.
+    pub matching_drafts_bytes_max: usize,
     /// Transactions that are open in one database at the same time.
     pub transactions_per_database_max: usize,
     /// How old a transaction may be when it commits.
@@ -98,6 +100,7 @@ impl Default for EngineOptions {
             batch_bytes_max: 32 * MIB,
             matching_documents_max: 10_000,
             matching_queries_max: 16,
+            matching_drafts_bytes_max: 64 * MIB,
             transactions_per_database_max: 256,
             transaction_age_max: Duration::from_secs(60),
             transaction_reads_max: 10_000,

@@ -6,10 +6,10 @@
 
 use crate::catalog::record::{OUTBOX, join};
 use crate::engine::{ChangePosition, DatabaseName, Outbox, OutboxEntry, Outgoing, WriteOp};
-use crate::error::EngineError;
-use crate::layout::Id;
+use crate::error::{EngineError, Limit};
+use crate::layout::{Id, Space};
 use crate::options::EngineOptions;
-use crate::store::KeyRange;
+use crate::store::{KeyRange, View};
 use bson::{Bson, Document, doc};
 use std::collections::HashMap;
 use std::ops::Bound;
@@ -42,7 +42,7 @@ pub(crate) fn key(database: Id, outbox: Outbox, position: ChangePosition) -> Vec
 }
 
 /// The keys after a position.
-pub(crate) fn after(database: Id, outbox: Outbox, position: ChangePosition) -> KeyRange {
+fn after(database: Id, outbox: Outbox, position: ChangePosition) -> KeyRange {
     let all = KeyRange::prefix(&prefix(database, outbox));
     KeyRange { from: Bound::Excluded(key(database, outbox, position)), to: all.to }
 }
@@ -81,16 +81,36 @@ pub(crate) fn note(operation: &WriteOp, options: &EngineOptions) -> Result<Optio
         .to_vec()
         .map_err(|error| EngineError::InvalidDocument(format!("the payload is not valid BSON: {error}")))?;
     if value.len() > options.outbox_entry_bytes_max {
-        return Err(EngineError::LimitExceeded(format!(
-            "an event or a job has {} bytes at the most",
-            options.outbox_entry_bytes_max
-        )));
+        return Err(EngineError::limit(
+            Limit::OutboxEntryBytes,
+            format!("an event or a job has {} bytes at the most", options.outbox_entry_bytes_max),
+        ));
     }
     Ok(Some(Noted { outbox, value }))
 }
 
+/// Up to `limit` entries after a place, as many as make a page.
+pub(crate) fn read(
+    view: &View<'_>,
+    (database, outbox): (Id, Outbox),
+    (place, limit): (ChangePosition, usize),
+    options: &EngineOptions,
+) -> Result<Vec<OutboxEntry>, EngineError> {
+    let mut bytes = 0;
+    let mut found = Vec::new();
+    for entry in view.ascending(Space::Catalog, after(database, outbox, place)).take(limit) {
+        let (key, value) = entry?;
+        bytes += value.len();
+        found.push(decode(outbox, &key, &value)?);
+        if bytes >= options.find_page_bytes_max {
+            break;
+        }
+    }
+    Ok(found)
+}
+
 /// The entry under a key.
-pub(crate) fn decode(outbox: Outbox, key: &[u8], value: &[u8]) -> Result<OutboxEntry, EngineError> {
+fn decode(outbox: Outbox, key: &[u8], value: &[u8]) -> Result<OutboxEntry, EngineError> {
     let entry = || {
         let (commit, index) = key.get(PREFIX_BYTES..)?.split_first_chunk::<8>()?;
         let commit = u64::from_be_bytes(*commit);
@@ -226,6 +246,6 @@ mod tests {
         note(&emit("a.b", 10), &options).unwrap();
         assert!(matches!(note(&emit("", 1), &options), Err(EngineError::InvalidName(_))));
         assert!(matches!(note(&emit("a\n", 1), &options), Err(EngineError::InvalidName(_))));
-        assert!(matches!(note(&emit("a", 100), &options), Err(EngineError::LimitExceeded(_))));
+        assert!(matches!(note(&emit("a", 100), &options), Err(EngineError::LimitExceeded { .. })));
     }
 }

@@ -14,6 +14,7 @@ use bson::{Document, RawArray, RawArrayBuf, RawBsonRef, RawDocument, RawDocument
 pub(crate) struct Projection {
     mode: Mode,
     fields: Fields,
+    patterns: usize,
 }
 
 /// What happens to fields that are not named.
@@ -54,6 +55,11 @@ impl Projection {
     /// Whether whole documents are shown.
     pub(crate) fn is_everything(&self) -> bool {
         self.mode == Mode::Exclusion && self.fields.is_empty()
+    }
+
+    /// How many regular expressions it holds.
+    pub(crate) fn patterns(&self) -> usize {
+        self.patterns
     }
 
     /// The paths without which it cannot be applied; `None` where that is the whole document.

@@ -3,8 +3,8 @@
 //! collection stands before `_id`.
 
 use crate::engine::{CollectionPattern, FieldOrder, FindRequest, Order};
-use crate::error::EngineError;
-use crate::filter::{self, Filter};
+use crate::error::{EngineError, Limit};
+use crate::filter::{self, Filter, Patterns};
 use crate::indexing::{append_id, id_order};
 use crate::key::{encode, invert};
 use crate::layout::Id;
@@ -31,6 +31,8 @@ pub(crate) struct Query {
     pub(crate) skip: usize,
     pub(crate) after: Option<Place>,
     pub(crate) fields: Projection,
+    /// Regular expressions of the filter and the projection.
+    pub(crate) patterns: usize,
     /// Whether it is over several collections; the id in a place is then the name of the collection, `00`
     /// and the id.
     pub(crate) over_group: bool,
@@ -97,8 +99,11 @@ impl Query {
             request.cursor.as_deref().map(|cursor| Place::parse(cursor, fingerprint, &sort)).transpose()?;
         // A cursor already stands behind what was passed over.
         let skip = if after.is_some() { 0 } else { request.skip };
-        let filter = filter::parse(&request.filter)?;
-        Ok(Self { filter, sort, limit: request.limit, skip, after, fields, over_group: false, fingerprint })
+        let mut patterns = Patterns::default();
+        let filter = filter::parse_with(&request.filter, &mut patterns)?;
+        let patterns = patterns.count() + fields.patterns();
+        let limit = request.limit;
+        Ok(Self { filter, sort, limit, skip, after, fields, patterns, over_group: false, fingerprint })
     }
 
     /// The cursor that continues behind a place.
@@ -156,9 +161,10 @@ impl Sort {
     pub(crate) fn place(&self, document: &RawDocument, id: &str) -> Result<Place, EngineError> {
         let values: Vec<_> = self.fields.iter().map(|field| sort_value(document, field)).collect();
         if values.iter().map(Vec::len).sum::<usize>() > SORT_KEY_BYTES_MAX {
-            return Err(EngineError::QueryTooExpensive(format!(
+            let message = format!(
                 "document `{id}` has sort values of more than {SORT_KEY_BYTES_MAX} bytes; sort by shorter fields"
-            )));
+            );
+            return Err(EngineError::QueryTooExpensive { limit: Limit::SortKeyBytes, message });
         }
         Ok(Place { values, id: id.to_owned() })
     }

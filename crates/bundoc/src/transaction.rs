@@ -25,7 +25,7 @@ use crate::engine::{
     Actor, CollectionName, Commit, DatabaseName, DocumentId, FindRequest, Page, StoredDocument, Transaction,
     WriteOp, Written,
 };
-use crate::error::EngineError;
+use crate::error::{EngineError, Limit};
 use crate::find::{self, Overlay, Seen};
 use crate::history::{Changed, Hold, Holder};
 use crate::layout::Id;
@@ -186,16 +186,19 @@ impl FjallTransaction {
         let options = &self.requests.shared.options;
         let (count, bytes) = (self.own.operations + operations, self.own.bytes + bytes);
         if count > options.batch_operations_max {
-            return Err(EngineError::LimitExceeded(format!(
-                "a transaction has {} operations at the most",
-                options.batch_operations_max
-            )));
+            return Err(EngineError::limit(
+                Limit::BatchOperations,
+                format!("a transaction has {} operations at the most", options.batch_operations_max),
+            ));
         }
         if bytes > options.batch_bytes_max && count > 1 {
-            return Err(EngineError::LimitExceeded(format!(
-                "what a transaction writes has {} bytes together at the most",
-                options.batch_bytes_max
-            )));
+            return Err(EngineError::limit(
+                Limit::BatchBytes,
+                format!(
+                    "what a transaction writes has {} bytes together at the most",
+                    options.batch_bytes_max
+                ),
+            ));
         }
         Ok(())
     }
@@ -260,10 +263,6 @@ impl<'a> Searched<'a> {
     }
 }
 
-fn all(filter: &Document) -> FindRequest {
-    FindRequest { filter: filter.clone(), limit: 1, ..FindRequest::default() }
-}
-
 #[async_trait::async_trait]
 impl Transaction for FjallTransaction {
     fn get(
@@ -300,7 +299,7 @@ impl Transaction for FjallTransaction {
             let state = writer.state();
             match Searched::new(writer, &state, (collection, filter))? {
                 Some(Searched { seen, own }) => find::count(&seen, filter, writer.actor, options, Some(&own)),
-                None => find::nothing(&all(filter), options).map(|_| 0),
+                None => find::count_nothing(filter, options),
             }
         })
     }
@@ -318,7 +317,7 @@ impl Transaction for FjallTransaction {
                 Some(Searched { seen, own }) => {
                     find::distinct(&seen, (field, filter), writer.actor, options, Some(&own))
                 }
-                None => find::nothing(&all(filter), options).map(|_| Vec::new()),
+                None => find::distinct_nothing((field, filter), options),
             }
         })
     }

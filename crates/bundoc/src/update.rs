@@ -20,7 +20,7 @@ mod walk;
 
 use crate::engine::UpdateSpec;
 use crate::error::EngineError;
-use crate::filter::Filter;
+use crate::filter::{Filter, Patterns};
 use bson::{Bson, DateTime, Document, RawDocumentBuf};
 use operation::Operation;
 use path::Segment;
@@ -70,21 +70,22 @@ impl Update {
         if operators != 0 && operators != spec.update.len() {
             return Err(invalid("an update has either operators or plain fields, not both"));
         }
+        let mut patterns = Patterns::default();
         let mut update = Self {
             root: Branch::default(),
             renames: Vec::new(),
-            selectors: Selectors::parse(&spec.array_filters)?,
+            selectors: Selectors::parse(&spec.array_filters, &mut patterns)?,
             changes: 0,
             top_level: Vec::new(),
         };
         if operators == 0 {
-            update.add_operator("$set", &spec.update)?;
+            update.add_operator("$set", &spec.update, &mut patterns)?;
         } else {
             for (name, fields) in &spec.update {
                 let operator = parse::operator(name)?;
                 let fields = fields.as_document();
                 let fields = fields.ok_or_else(|| invalid(format!("`{name}` takes an object of paths")))?;
-                update.add_operator(operator, fields)?;
+                update.add_operator(operator, fields, &mut patterns)?;
             }
         }
         update.selectors.check_all_used()?;
@@ -93,7 +94,12 @@ impl Update {
         Ok(update)
     }
 
-    fn add_operator(&mut self, operator: &'static str, fields: &Document) -> Result<(), EngineError> {
+    fn add_operator(
+        &mut self,
+        operator: &'static str,
+        fields: &Document,
+        patterns: &mut Patterns,
+    ) -> Result<(), EngineError> {
         self.changes += fields.len();
         if self.changes > CHANGES_MAX {
             return Err(invalid(format!("an update changes {CHANGES_MAX} fields at the most")));
@@ -103,7 +109,7 @@ impl Update {
             if operator == "$rename" {
                 self.add_rename(place, value)?;
             } else {
-                let operation = parse::operation(&place, value)?;
+                let operation = parse::operation(&place, value, patterns)?;
                 self.add(place, operation, value)?;
             }
         }

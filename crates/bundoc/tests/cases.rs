@@ -41,8 +41,8 @@ fn code(error: &EngineError) -> &'static str {
         EngineError::UniqueViolation { .. } => "unique_violation",
         EngineError::DocumentExists { .. } => "document_exists",
         EngineError::DocumentNotFound { .. } => "document_not_found",
-        EngineError::LimitExceeded(_) => "limit_exceeded",
-        EngineError::QueryTooExpensive(_) => "query_too_expensive",
+        EngineError::LimitExceeded { .. } => "limit_exceeded",
+        EngineError::QueryTooExpensive { .. } => "query_too_expensive",
         _ => "internal",
     }
 }

@@ -302,7 +302,10 @@ async fn a_filter_that_matches_too_much_is_refused_with_a_way_out() {
     let store = open(EngineOptions { matching_documents_max: 5, ..EngineOptions::default() });
     store.fill(6).await;
     let refused = store.write(vec![delete(doc! {}, true)]).await.unwrap_err();
-    assert!(matches!(&refused, EngineError::LimitExceeded(text) if text.contains("split")), "{refused}");
+    assert!(
+        matches!(&refused, EngineError::LimitExceeded { message: text, .. } if text.contains("split")),
+        "{refused}"
+    );
     assert!(store.write(vec![delete(doc! {"n": {"$lt": 5}}, true)]).await.is_ok());
     assert!(store.write(vec![delete(doc! {}, true)]).await.is_ok());
 
@@ -311,7 +314,10 @@ async fn a_filter_that_matches_too_much_is_refused_with_a_way_out() {
         store.write(vec![insert(&doc! {"n": n, "text": "x".repeat(900)})]).await.unwrap();
     }
     let refused = store.write(vec![update(doc! {}, doc! {"$inc": {"n": 1}}, true, false)]).await.unwrap_err();
-    assert!(matches!(&refused, EngineError::LimitExceeded(text) if text.contains("split")), "{refused}");
+    assert!(
+        matches!(&refused, EngineError::LimitExceeded { message: text, .. } if text.contains("split")),
+        "{refused}"
+    );
 }
 
 #[tokio::test]
@@ -346,7 +352,7 @@ async fn a_database_takes_no_more_than_its_bytes() {
             Err(error) => break error,
         }
     };
-    assert!(matches!(refused, EngineError::LimitExceeded(_)), "{refused}");
+    assert!(matches!(refused, EngineError::LimitExceeded { .. }), "{refused}");
     let stats = store.engine.database_stats(&database()).unwrap();
     assert_eq!((stats.documents, stats.collections, stats.indexes), (taken, 1, 0));
     assert!((18_000..=20_000).contains(&stats.bytes), "{stats:?}");

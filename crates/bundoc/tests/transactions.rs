@@ -379,11 +379,14 @@ async fn too_old_or_too_much_is_refused() {
     let mut transaction = store.begin();
     transaction.write(vec![set("a", 1), set("a", 2)]).unwrap();
     let refused = transaction.write(vec![set("a", 3), set("a", 4)]);
-    assert!(matches!(refused, Err(EngineError::LimitExceeded(_))));
+    assert!(matches!(refused, Err(EngineError::LimitExceeded { .. })));
     let refused = transaction.write(vec![insert(&doc! {"text": "x".repeat(10_000)})]);
-    assert!(matches!(refused, Err(EngineError::LimitExceeded(_))));
+    assert!(matches!(refused, Err(EngineError::LimitExceeded { .. })));
     let second = store.begin();
-    assert!(matches!(store.engine.begin(&database(), &Actor::Trusted), Err(EngineError::LimitExceeded(_))));
+    assert!(matches!(
+        store.engine.begin(&database(), &Actor::Trusted),
+        Err(EngineError::LimitExceeded { .. })
+    ));
     drop(second);
     assert_eq!(store.engine.stats().transactions_open, 1);
     transaction.commit().await.unwrap();
@@ -491,7 +494,7 @@ async fn an_outbox_that_nobody_settles_takes_only_so_much() {
     store.write(vec![emit("a"), emit("b")]).await.unwrap();
     let refused = store.write(vec![emit("c"), emit("d")]).await;
     let Err(EngineError::BatchOperation { index: 1, source }) = refused else { panic!("{refused:?}") };
-    assert!(matches!(*source, EngineError::LimitExceeded(_)));
+    assert!(matches!(*source, EngineError::LimitExceeded { .. }));
     store.write(vec![emit("c")]).await.unwrap();
     let job = WriteOp::Enqueue { queue: "q".into(), payload: Bson::Null, options: doc! {} };
     store.write(vec![job]).await.unwrap();

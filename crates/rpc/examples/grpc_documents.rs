@@ -1,5 +1,5 @@
 //! A program outside that keeps documents over gRPC: `cargo run -p rpc --example grpc_documents -- URL KEY`.
-//! The example of docs/bundoc/grpc.md.
+//! The example of docs/bundoc/grpc.md; a test of `bundoc-server` runs it.
 
 use bson::{Document, doc};
 use rpc::bundoc_v1::documents_client::DocumentsClient;
@@ -34,12 +34,8 @@ fn insert(collection: &str, document: &Document) -> Result<Operation, bson::erro
     Ok(Operation { what: Some(operation::What::Insert(insert)) })
 }
 
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut arguments = std::env::args().skip(1);
-    let (Some(url), Some(key)) = (arguments.next(), arguments.next()) else {
-        return Err("usage: grpc_documents http://127.0.0.1:3001 sk_…".into());
-    };
+/// Inserts three cities in a transaction; the large ones, the largest first.
+pub(crate) async fn cities(url: String, key: &str) -> Result<Vec<Document>, Box<dyn std::error::Error>> {
     let channel = Endpoint::from_shared(url)?.connect().await?;
     let credentials = Credentials { key: key.parse()?, transaction: None };
     let mut documents = DocumentsClient::with_interceptor(channel.clone(), credentials.clone());
@@ -52,8 +48,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .into_iter()
         .collect::<Result<_, _>>()?;
     transaction.write(WriteRequest { operations }).await?;
-    let committed = documents.commit_transaction(TransactionRequest { id: begun.id }).await?.into_inner();
-    println!("commit {}", committed.commit);
+    documents.commit_transaction(TransactionRequest { id: begun.id }).await?;
 
     let large = FindRequest {
         collection: "cities".to_owned(),
@@ -62,10 +57,23 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         ..FindRequest::default()
     };
     let mut pages = documents.find(large).await?.into_inner();
+    let mut cities = Vec::new();
     while let Some(part) = pages.message().await? {
         for found in part.documents {
-            println!("{}", Document::from_reader(&*found.bson)?);
+            cities.push(Document::from_reader(&*found.bson)?);
         }
+    }
+    Ok(cities)
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let (Some(url), Some(key)) = (arguments.next(), arguments.next()) else {
+        return Err("usage: grpc_documents http://127.0.0.1:3001 sk_…".into());
+    };
+    for city in cities(url, &key).await? {
+        println!("{city}");
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! In front of every call: who asks, the one question, the count of the project's open requests; behind it
 //! the measure, and the audit record of what changes definitions.
 
+use crate::limit::Refusal;
 use crate::metrics::Operation;
 use crate::requests::OpenRequest;
 use crate::scope::{Scope, TRANSACTION_HEADER};
@@ -193,6 +194,6 @@ fn entry(grant: Grant, peer: Option<Peer>, kind: Kind, target: Target) -> AuditE
     }
 }
 
-fn outcome<T>(done: &Result<T, ApiError>) -> Result<(), ErrorCode> {
-    done.as_ref().map(drop).map_err(|error| error.code)
+fn outcome<T>(done: &Result<T, ApiError>) -> Result<(), Refusal> {
+    done.as_ref().map(drop).map_err(Refusal::from)
 }

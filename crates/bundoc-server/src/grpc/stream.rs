@@ -4,6 +4,7 @@
 use super::admission::{Admitted, Calls, Kind, Question};
 use super::documents::{page_request, page_size};
 use super::{Streamed, from_wire, to_wire, wire};
+use crate::limit::Refusal;
 use crate::metrics::Operation;
 use crate::reader::Reader;
 use crate::service::BundocServer;
@@ -12,10 +13,11 @@ use futures_util::{StreamExt, stream};
 use ports::access::Action;
 use routes::Standing;
 use rpc::api_status;
-use service_kit::error::{ApiError, ErrorCode};
+use service_kit::error::ApiError;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
+use tokio::time::Instant as Moment;
 use tonic::{Request, Response, Status};
 
 /// Bytes of documents in one message: a quarter of what clients take where they were told nothing else. A
@@ -53,12 +55,12 @@ struct Pages {
     server: Arc<BundocServer>,
     admitted: Admitted,
     question: Question,
-    asked_at: Instant,
+    asked_at: Moment,
     query: Query,
     waiting: VecDeque<Part>,
     is_over: bool,
     begun: Instant,
-    outcome: Result<(), ErrorCode>,
+    outcome: Result<(), Refusal>,
 }
 
 impl Drop for Pages {
@@ -75,7 +77,7 @@ impl Pages {
             }
             if let Err(failed) = self.read_page().await {
                 self.is_over = true;
-                self.outcome = Err(failed.code);
+                self.outcome = Err(Refusal::from(&failed));
                 return Some((Err(failed), self));
             }
         }
@@ -87,7 +89,7 @@ impl Pages {
         if self.asked_at.elapsed() >= Standing::EVERY {
             let grant = self.question.ask().await?;
             self.admitted.renew(grant)?;
-            self.asked_at = Instant::now();
+            self.asked_at = Moment::now();
         }
         let (documents, next_cursor) = self.look_up().await?;
         let query = &mut self.query;
@@ -193,14 +195,14 @@ impl Calls {
             Err(refused) => Err(refused),
         };
         let (admitted, question, query) = opened.map_err(|refused| {
-            self.server.metrics.record(kind.operation, Err(refused.code), begun);
+            self.server.metrics.record(kind.operation, Err(Refusal::from(&refused)), begun);
             api_status(&refused)
         })?;
         let pages = Pages {
             server: self.server.clone(),
             admitted,
             question,
-            asked_at: Instant::now(),
+            asked_at: Moment::now(),
             query,
             waiting: VecDeque::new(),
             is_over: false,

@@ -2,6 +2,7 @@
 //! refuses a transaction where none can be used, measures.
 
 use super::Server;
+use crate::limit::Refusal;
 use crate::metrics::Operation;
 use crate::scope::TRANSACTION_HEADER;
 use axum::extract::{Request, State};
@@ -44,12 +45,13 @@ impl Door {
 }
 
 /// The code of an error; what axum itself refuses has none and counts by its status.
-fn outcome(response: &Response) -> Result<(), ErrorCode> {
-    let code = response.extensions().get::<ApiError>().map(|error| error.code);
-    match (response.status(), code) {
+fn outcome(response: &Response) -> Result<(), Refusal> {
+    let told = response.extensions().get::<ApiError>().map(Refusal::from);
+    let plain = |code| Err(Refusal { code, limit: None });
+    match (response.status(), told) {
         (status, _) if status < StatusCode::BAD_REQUEST => Ok(()),
-        (_, Some(code)) => Err(code),
-        (status, None) if status.is_client_error() => Err(ErrorCode::InvalidRequest),
-        (_, None) => Err(ErrorCode::Internal),
+        (_, Some(refusal)) => Err(refusal),
+        (status, None) if status.is_client_error() => plain(ErrorCode::InvalidRequest),
+        (_, None) => plain(ErrorCode::Internal),
     }
 }

@@ -4,7 +4,7 @@
 use super::event::LiveChange;
 use super::position::event_id;
 use super::room::{Member, Place, Room};
-use super::shared::{NewQuery, SharedQueries, SharedQuery};
+use super::shared::{NewQuery, SharedQueries, SharedQuery, TooManyPatterns};
 use super::subscriber::{Subscriber, ViewerKey, key_of};
 use super::{Live, now};
 use bundoc::engine::{Actor, Change, ChangePosition, CollectionName, DatabaseName, Engine};
@@ -111,8 +111,14 @@ impl Feed {
     }
 
     /// The query that is there already where an equal one is.
-    pub(super) fn share(&self, collection: &CollectionName, query: NewQuery) -> Arc<SharedQuery> {
-        self.queries.lock().unwrap_or_else(PoisonError::into_inner).share(collection, query)
+    pub(super) fn share(
+        &self,
+        collection: &CollectionName,
+        query: NewQuery,
+        patterns_max: usize,
+    ) -> Result<Arc<SharedQuery>, TooManyPatterns> {
+        let mut queries = self.queries.lock().unwrap_or_else(PoisonError::into_inner);
+        queries.share(collection, query, patterns_max)
     }
 
     pub(super) fn place(&self) -> Place<'_> {

@@ -9,6 +9,7 @@ use super::event::{self, LiveChange, Show};
 use super::shared::SharedQuery;
 use super::subscriber::{Outcome, Subscriber};
 use super::{Live, follow, now};
+use crate::limit::Limit;
 use crate::scope::Scope;
 use bundoc::engine::{ChangePosition, CollectionName, FindRequest, Page, Sight};
 use bundoc::error::EngineError;
@@ -103,16 +104,19 @@ impl LiveQuery {
             loop {
                 let page = engine.find(&database, &collection, &request, &actor)?;
                 found += page.documents.len();
-                if found > max {
-                    return Err(too_large(max));
-                }
                 match page.next_cursor {
-                    Some(cursor) => request.cursor = Some(cursor),
-                    None => return Ok(()),
+                    Some(cursor) if found <= max => request.cursor = Some(cursor),
+                    _ => return Ok(found),
                 }
             }
         };
-        live.gate.run(&scope.project, work).await.map_err(|refused| refused.answer())
+        match live.gate.run(&scope.project, work).await.map_err(|refused| refused.answer())? {
+            Ok(found) if found > max => {
+                let message = format!("a live query has {max} documents at the most: ask for less");
+                Err(Limit::LiveQueryDocuments.refusal(message))
+            }
+            found => Ok(found.map(drop)),
+        }
     }
 
     /// What a change is to the result.
@@ -142,10 +146,6 @@ impl LiveQuery {
     fn result(&self) -> MutexGuard<'_, HashMap<Box<str>, ChangePosition>> {
         self.result.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn too_large(max: usize) -> EngineError {
-    EngineError::QueryTooExpensive(format!("a live query has {max} documents at the most: ask for less"))
 }
 
 /// Sends the result and what changes in it until nobody reads any more.
@@ -222,7 +222,7 @@ async fn page(
     match live.gate.run(project, find).await {
         Ok(Ok(page)) => Ok(page),
         Ok(Err(EngineError::Denied { .. })) => Err("revoked"),
-        Ok(Err(EngineError::QueryTooExpensive(_))) => Err(TOO_EXPENSIVE),
+        Ok(Err(EngineError::QueryTooExpensive { .. })) => Err(TOO_EXPENSIVE),
         Ok(Err(_)) | Err(_) => Err("unavailable"),
     }
 }

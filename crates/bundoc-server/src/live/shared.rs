@@ -31,20 +31,43 @@ pub(super) struct NewQuery {
     pub(super) fields: Document,
 }
 
+/// The queries of a project hold as many regular expressions as they may.
+#[derive(Debug)]
+pub(super) struct TooManyPatterns {
+    pub(super) held: usize,
+}
+
 impl SharedQueries {
-    /// The one that is there, or else the new one.
-    pub(super) fn share(&mut self, collection: &CollectionName, query: NewQuery) -> Arc<SharedQuery> {
+    /// The one that is there, or else the new one, where all have no more than so many regular expressions
+    /// with it.
+    pub(super) fn share(
+        &mut self,
+        collection: &CollectionName,
+        query: NewQuery,
+        patterns_max: usize,
+    ) -> Result<Arc<SharedQuery>, TooManyPatterns> {
         let NewQuery { matcher, filter, fields } = query;
         let bytes = |document: &Document| document.to_vec().unwrap_or_default();
         let key = (collection.clone(), [bytes(&filter), bytes(&fields)].concat());
         if let Some(known) = self.known.get(&key).and_then(Weak::upgrade) {
-            return known;
+            return Ok(known);
         }
         self.known.retain(|_, query| query.strong_count() > 0);
+        if matcher.patterns() > 0 {
+            let held = self.patterns();
+            if held + matcher.patterns() > patterns_max {
+                return Err(TooManyPatterns { held });
+            }
+        }
         self.last_number += 1;
         let equality = Equality::required_by(&filter);
         let query = Arc::new(SharedQuery { number: self.last_number, matcher, filter, equality });
         self.known.insert(key, Arc::downgrade(&query));
-        query
+        Ok(query)
+    }
+
+    /// Regular expressions of all of them.
+    fn patterns(&self) -> usize {
+        self.known.values().filter_map(Weak::upgrade).map(|query| query.matcher.patterns()).sum()
     }
 }

@@ -273,7 +273,9 @@ fn look(
     loop {
         let page = match engine.find(database, collection, &request, actor) {
             Ok(page) => page,
-            Err(EngineError::QueryTooExpensive(_) | EngineError::Denied { .. }) => return Ok(View::Other),
+            Err(EngineError::QueryTooExpensive { .. } | EngineError::Denied { .. }) => {
+                return Ok(View::Other);
+            }
             Err(error) => return Err(error),
         };
         for stored in &page.documents {

@@ -7,6 +7,7 @@ use http::Method;
 use serde_json::{Value, json};
 use service_kit::ids::EndUserId;
 use std::collections::HashSet;
+use std::time::{Duration, Instant};
 
 const PATH: &str = "/collections/notes/documents/query/subscribe";
 
@@ -162,4 +163,34 @@ async fn a_reader_that_is_too_slow_gets_the_result_again() {
     seen.sort();
     // The last may come after `ready`, where it was written after the result was read again.
     assert_eq!(seen, ["added n0", "added n1", "added n2", "added n3", "added n4", "added n5", "ready"]);
+}
+
+#[tokio::test]
+async fn the_live_queries_of_a_project_have_so_many_regular_expressions() {
+    let limits = DocumentsConfig { live_query_patterns_per_project_max: 3, ..DocumentsConfig::default() };
+    let world = World::with(limits);
+    let (project, other) = (world.project(), world.project());
+    let filter = |first: &str| json!({ "query": { "$or": [{ "a": { "$regex": first } }, { "b": { "$regex": "y" } }] } });
+    let shown = |first: &str| {
+        let fields = json!({ "list": { "$elemMatch": { "n": { "$regex": first } } } });
+        json!({ "query": { "$expr": { "$regexMatch": { "input": "$a", "regex": "x" } } }, "fields": fields })
+    };
+    let first = subscribe(&project, filter("x")).await;
+    let equal = subscribe(&project, filter("x")).await;
+    for body in [filter("z"), shown("x")] {
+        let refused = project.secret(Method::POST, PATH).json(&body).await;
+        assert_eq!(refused.refusal(), (429, "rate_limited"));
+        let limit = &refused.body["error"]["details"]["limit"];
+        assert_eq!(limit, "live_query_patterns_per_project_max");
+        assert_eq!(refused.header("retry-after"), "5");
+    }
+    let _plain = subscribe(&project, json!({ "query": { "a": 1 } })).await;
+    let _other = subscribe(&other, filter("z")).await;
+    drop((first, equal));
+    let deadline = Instant::now() + Duration::from_secs(20);
+    // Its task has to see that nobody reads any more.
+    while project.secret(Method::POST, PATH).status(&shown("x")).await != 200 {
+        assert!(Instant::now() < deadline, "the regular expressions are still there");
+        tokio::task::yield_now().await;
+    }
 }

@@ -13,6 +13,7 @@ mod documents;
 mod explain;
 mod group;
 mod grpc;
+mod grpc_example;
 mod indexes;
 mod isolation;
 mod limits;

@@ -254,6 +254,13 @@ impl Call {
         Answer { status: head.status, headers: head.headers, body }
     }
 
+    /// The status alone, of what may be a stream.
+    pub(crate) async fn status(self, body: &Value) -> StatusCode {
+        let request = self.request.header("content-type", "application/json");
+        let request: Request = request.body(Body::from(body.to_string())).unwrap();
+        self.router.oneshot(request).await.unwrap().status()
+    }
+
     /// Status and body as it is written.
     pub(crate) async fn text(self, body: String) -> (StatusCode, String) {
         let (head, body) = self.answer(body.into()).await;

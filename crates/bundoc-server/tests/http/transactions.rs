@@ -6,8 +6,7 @@ use http::Method;
 use ports::lifecycle::ProjectLifecycle;
 use serde_json::{Value, json};
 use service_kit::ids::EndUserId;
-use std::num::NonZeroU64;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const HEADER: &str = "x-bunbase-transaction";
 
@@ -105,6 +104,21 @@ async fn an_aborted_transaction_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn what_ends_a_transaction_may_name_it_and_no_other_one() {
+    let world = World::start();
+    let project = accounts(&world).await;
+    let (committed, aborted, other) = (begin(&project).await, begin(&project).await, begin(&project).await);
+    for (id, how, status) in [(&committed, "commit", 200), (&aborted, "abort", 204)] {
+        let path = format!("/transactions/{id}/{how}");
+        let foreign = inside(&project, &other, Method::POST, &path).send().await;
+        assert_eq!(foreign.refusal(), (400, "invalid_request"), "{how}");
+        let ended = inside(&project, id, Method::POST, &path).send().await;
+        assert_eq!(ended.status, status, "{ended:?}");
+    }
+    assert_eq!(end(&project, &other, "commit").await.status, 200, "it went on");
+}
+
+#[tokio::test]
 async fn a_transaction_is_used_by_nobody_but_who_opened_it() {
     let world = World::start();
     let (project, other) = (accounts(&world).await, world.project());
@@ -150,6 +164,50 @@ async fn rules_hold_inside_and_other_claims_end_it() {
 }
 
 #[tokio::test]
+async fn rules_look_up_what_the_transaction_sees() {
+    let world = World::start();
+    let project = world.project();
+    let member = "'members/' + request.auth.uid";
+    let rules = json!({
+        "read": format!("exists({member})"),
+        "write": format!("get({member}).role == 'editor'"),
+    });
+    project.open("notes", rules).await;
+    project.open("members", json!({ "write": "true" })).await;
+    let user = EndUserId::generate();
+    project.put("members", [json!({ "_id": user.as_str(), "role": "reader" })]).await;
+    let call = |method, path: &str| {
+        project.public(method, path).header("authorization", &format!("Bearer {user} {{}}"))
+    };
+    let notes = "/collections/notes/documents";
+    let open =
+        async || call(Method::POST, "/transactions").send().await.body["id"].as_str().unwrap().to_owned();
+    let id = open().await;
+    let within = |method, path: &str| call(method, path).header(HEADER, &id);
+    assert_eq!(within(Method::GET, notes).send().await.ids(), [""; 0]);
+    let early = within(Method::POST, notes).json(&json!({ "_id": "n" })).await;
+    assert_eq!(early.refusal(), (403, "forbidden"));
+    let path = format!("/collections/members/documents/{user}");
+    let promoted = within(Method::PATCH, &path).json(&json!({ "role": "editor" })).await;
+    assert_eq!(promoted.status, 200, "{promoted:?}");
+    let made = within(Method::POST, notes).json(&json!({ "_id": "n" })).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    assert_eq!(within(Method::GET, notes).send().await.ids(), ["n"]);
+    let outside = call(Method::POST, notes).json(&json!({ "_id": "m" })).await;
+    assert_eq!(outside.refusal(), (403, "forbidden"));
+    let committed = call(Method::POST, &format!("/transactions/{id}/commit")).send().await;
+    assert_eq!(committed.status, 200, "{committed:?}");
+    assert_eq!(call(Method::GET, notes).send().await.ids(), ["n"]);
+
+    let id = open().await;
+    let made = call(Method::POST, notes).header(HEADER, &id).json(&json!({ "_id": "late" })).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    assert_eq!(project.secret(Method::DELETE, &path).send().await.status, 204);
+    let committed = call(Method::POST, &format!("/transactions/{id}/commit")).send().await;
+    assert_eq!(committed.refusal(), (409, "transaction_conflict"), "what the rule looked up has changed");
+}
+
+#[tokio::test]
 async fn definitions_streams_and_plans_are_not_made_inside() {
     let world = World::start();
     let project = accounts(&world).await;
@@ -167,33 +225,44 @@ async fn definitions_streams_and_plans_are_not_made_inside() {
     }
 }
 
-async fn ends_by_itself(config: DocumentsConfig) {
-    let world = World::with(config);
-    let project = accounts(&world).await;
-    let id = begin(&project).await;
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while world.server.open_transactions() > 0 {
-        assert!(Instant::now() < deadline, "the transaction is still open");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    let late = inside(&project, &id, Method::GET, "/collections/a/documents/x").send().await;
+/// Without calls it is open for so long; with calls it is as old as this at the most.
+const IDLE: Duration = Duration::from_secs(10);
+const AGE: Duration = Duration::from_secs(60);
+const MOMENT: Duration = Duration::from_millis(1);
+
+async fn expired(world: &World, project: &Project<'_>, id: &str) {
+    assert_eq!(world.server.open_transactions(), 0);
+    let late = inside(project, id, Method::GET, "/collections/a/documents/x").send().await;
     assert_eq!(late.refusal(), (409, "transaction_expired"));
-    assert_eq!(end(&project, &id, "commit").await.refusal(), (409, "transaction_expired"));
+    assert_eq!(end(project, id, "commit").await.refusal(), (409, "transaction_expired"));
     let foreign =
         project.developer("owner", Method::POST, &format!("/transactions/{id}/commit")).send().await;
     assert_eq!(foreign.refusal(), (404, "transaction_not_found"));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_idle_transaction_is_aborted() {
-    let idle = NonZeroU64::new(20).unwrap();
-    ends_by_itself(DocumentsConfig { transaction_idle_ms_max: idle, ..DocumentsConfig::default() }).await;
+    let world = World::start();
+    let project = accounts(&world).await;
+    let id = begin(&project).await;
+    tokio::time::sleep(IDLE - MOMENT).await;
+    assert_eq!(world.server.open_transactions(), 1);
+    tokio::time::sleep(2 * MOMENT).await;
+    expired(&world, &project, &id).await;
 }
 
-#[tokio::test]
-async fn an_old_transaction_is_aborted() {
-    let age = NonZeroU64::new(20).unwrap();
-    ends_by_itself(DocumentsConfig { transaction_age_ms_max: age, ..DocumentsConfig::default() }).await;
+#[tokio::test(start_paused = true)]
+async fn an_old_transaction_is_aborted_however_busy_it_is() {
+    let world = World::start();
+    let project = accounts(&world).await;
+    let (id, begun) = (begin(&project).await, tokio::time::Instant::now());
+    while begun.elapsed() + IDLE < AGE {
+        tokio::time::sleep(IDLE - MOMENT).await;
+        let read = inside(&project, &id, Method::GET, "/collections/a/documents/x").send().await;
+        assert_eq!(read.status, 200, "{read:?}");
+    }
+    tokio::time::sleep_until(begun + AGE + MOMENT).await;
+    expired(&world, &project, &id).await;
 }
 
 #[tokio::test]

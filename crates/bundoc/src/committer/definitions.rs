@@ -12,16 +12,16 @@ use crate::catalog::record::{
 use crate::catalog::{Collection, Database};
 use crate::changes::{self, Kind, Texts};
 use crate::engine::{ChangePosition, CollectionInfo, CollectionName, DatabaseName, RuleSet};
-use crate::error::EngineError;
+use crate::error::{EngineError, Limit};
 use crate::layout::{self, Space, pair};
 use crate::options::EngineOptions;
 use std::sync::Arc;
 
 pub(super) fn too_many_collections(options: &EngineOptions) -> EngineError {
-    EngineError::LimitExceeded(format!(
-        "a database has {} collections at the most",
-        options.collections_per_database_max
-    ))
+    EngineError::limit(
+        Limit::CollectionsPerDatabase,
+        format!("a database has {} collections at the most", options.collections_per_database_max),
+    )
 }
 
 impl Committer {

@@ -23,16 +23,60 @@ impl Writer<'_, '_> {
     ) -> Result<(), EngineError> {
         let owner = Owner { database: self.database.id, collection, id: id.as_str() };
         let groups = self.database.groups();
-        let groups = groups.iter().filter(|index| index.shape.is_over(&collection.name));
-        for index in collection.indexes.iter().chain(groups).filter(|index| index.is_maintained()) {
-            let entries = |document: Option<&RawDocument>| match document {
-                Some(document) => indexing::entries(&index.shape, document, owner),
-                None => Ok(Entries::default()),
-            };
-            let (old, new) = (entries(present)?, entries(new)?);
+        for index in maintained(collection, &groups) {
+            let Moves { old, new } = Moves::of(index, (present, new), owner)?;
             self.done.bytes += move_entries(self.group, index, (&old, &new), owner)?;
         }
         Ok(())
+    }
+
+    /// The same, where it is known which entries there are.
+    pub(super) fn index_as_drafted(
+        &mut self,
+        collection: &Collection,
+        id: &DocumentId,
+        moves: &[Moves],
+    ) -> Result<(), EngineError> {
+        let owner = Owner { database: self.database.id, collection, id: id.as_str() };
+        let groups = self.database.groups();
+        for (index, Moves { old, new }) in maintained(collection, &groups).zip(moves) {
+            self.done.bytes += move_entries(self.group, index, (old, new), owner)?;
+        }
+        Ok(())
+    }
+}
+
+/// The indexes that documents of a collection have entries in.
+pub(crate) fn maintained<'a>(
+    collection: &'a Collection,
+    groups: &'a [Index],
+) -> impl Iterator<Item = &'a Index> {
+    let groups = groups.iter().filter(|index| index.shape.is_over(&collection.name));
+    collection.indexes.iter().chain(groups).filter(|index| index.is_maintained())
+}
+
+/// The entries of a document in one index, before and after a change.
+pub(crate) struct Moves {
+    old: Entries,
+    new: Entries,
+}
+
+impl Moves {
+    pub(crate) fn of(
+        index: &Index,
+        (present, new): (Option<&RawDocument>, Option<&RawDocument>),
+        owner: Owner<'_>,
+    ) -> Result<Self, EngineError> {
+        let entries = |document: Option<&RawDocument>| match document {
+            Some(document) => indexing::entries(&index.shape, document, owner),
+            None => Ok(Entries::default()),
+        };
+        Ok(Self { old: entries(present)?, new: entries(new)? })
+    }
+
+    /// Bytes that they take in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        (self.old.bytes() + self.new.bytes()).unsigned_abs() as usize
     }
 }
 

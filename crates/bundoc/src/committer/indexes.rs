@@ -5,7 +5,7 @@ use super::{Committer, Group};
 use crate::catalog::record::{encode_group, group_key, multikey_key, progress_key};
 use crate::catalog::{Database, Index, IndexShape};
 use crate::engine::{CollectionName, CollectionPattern, DatabaseName, GroupIndexInfo, IndexInfo, IndexSpec};
-use crate::error::EngineError;
+use crate::error::{EngineError, Limit};
 use crate::layout::{Id, Space, pair};
 use crate::names;
 use std::sync::Arc;
@@ -24,7 +24,10 @@ impl Committer {
         }
         let most = self.shared.options.indexes_per_collection_max;
         if collection.indexes.len() >= most {
-            return Err(EngineError::LimitExceeded(format!("a collection has {most} indexes at the most")));
+            return Err(EngineError::limit(
+                Limit::IndexesPerCollection,
+                format!("a collection has {most} indexes at the most"),
+            ));
         }
         let index = Index::unbuilt(IndexShape::new(self.new_id()?, spec, None)?);
         let mut indexes = collection.indexes.clone();
@@ -74,9 +77,10 @@ impl Committer {
         }
         let most = shared.options.group_indexes_per_database_max;
         if groups.len() >= most {
-            return Err(EngineError::LimitExceeded(format!(
-                "a database has {most} group indexes at the most"
-            )));
+            return Err(EngineError::limit(
+                Limit::GroupIndexesPerDatabase,
+                format!("a database has {most} group indexes at the most"),
+            ));
         }
         let index = Index::unbuilt(IndexShape::new(self.new_id()?, spec, Some(pattern.clone()))?);
         group.put(Space::Catalog, group_key(database.id, index.shape.id), encode_group(&index)?);

@@ -1,36 +1,19 @@
-//! Writes by a filter on the newest state: the candidates that a search found in an older snapshot, and
-//! every document that was changed since, are looked at as they are now.
+//! Writes by a filter on the newest state: what is done to the documents that they are about.
 
-use super::writer::{Change, Effect, Outcome, Present, Writer, raw, shown};
+use super::change::{Change, Outcome, raw, shown};
+use super::search::{Found, Matched};
+use super::writer::Writer;
 use crate::catalog::Collection;
 use crate::document;
-use crate::engine::{
-    Actor, DocumentId, FindAndModify, Modification, Precondition, Returning, WriteOp, Written,
-};
-use crate::error::EngineError;
-use crate::find::Seen;
-use crate::history::Changed;
-use crate::layout::{self, Space};
-use crate::matching::{Most, Search, Selection, too_many};
-use crate::options::EngineOptions;
+use crate::engine::{DocumentId, FindAndModify, Modification, Precondition, Returning, WriteOp, Written};
+use crate::error::{EngineError, Limit};
+use crate::matching::{After, Draft, Selection};
 use crate::projection::Projection;
 use crate::query::Query;
-use crate::rules::{Documents, Method};
 use crate::update::{Update, fields_of};
 use bson::{Bson, Document, RawDocument};
 use fjall::Slice;
-use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// How long a search may take inside the committer, where all others wait for it.
-const SEARCH_TIME_MAX: Duration = Duration::from_millis(500);
-
-/// What a search found, in the newest state.
-struct Matched {
-    query: Query,
-    documents: Vec<(DocumentId, Slice)>,
-}
 
 impl Writer<'_, '_> {
     /// Does one operation with a filter.
@@ -42,9 +25,7 @@ impl Writer<'_, '_> {
     ) -> Result<Written, EngineError> {
         match operation {
             WriteOp::UpdateMatching { filter, change, upsert, .. } => {
-                let change = parsed(change)?.ok_or_else(|| {
-                    EngineError::InvalidUpdate("an update by a filter removes nothing".into())
-                })?;
+                let change = update_by_filter(change)?;
                 let matched = self.search(collection, operation, selection)?;
                 if matched.documents.is_empty() && *upsert {
                     let (id, _) = self.upsert(collection, &change, (&matched.query, filter))?;
@@ -54,14 +35,17 @@ impl Writer<'_, '_> {
             }
             WriteOp::DeleteMatching { .. } => {
                 let matched = self.search(collection, operation, selection)?;
-                for (id, stored) in &matched.documents {
-                    self.take_bytes(stored.len())?;
-                    self.remove(Present { collection, id, stored }, Precondition::Any)?;
+                for found in &matched.documents {
+                    self.take_bytes(found.stored.len())?;
+                    match found.draft {
+                        Some(draft) => drop(self.apply_draft(collection, &matched, (found, draft))?),
+                        None => self.remove(found.present(collection), Precondition::Any)?,
+                    }
                 }
                 Ok(Written::Deleted(matched.documents.len() as u64))
             }
             WriteOp::FindAndModify(asked) => {
-                let change = parsed(&asked.change)?;
+                let change = modification(&asked.change)?;
                 let matched = self.search(collection, operation, selection)?;
                 self.find_and_modify(collection, asked, (change.as_ref(), &matched)).map(Written::Found)
             }
@@ -73,32 +57,70 @@ impl Writer<'_, '_> {
         &mut self,
         collection: &Arc<Collection>,
         change: &Change<'_>,
-        Matched { query, documents }: &Matched,
+        matched: &Matched<'_>,
     ) -> Result<Written, EngineError> {
         let mut modified = 0;
-        for (id, stored) in documents {
-            let present = Present { collection, id, stored };
-            let outcome = self.change(present, change, Some(&query.filter), Precondition::Any)?;
-            self.take_bytes(stored.len() + outcome.stored.len())?;
+        for found in &matched.documents {
+            let outcome = match found.draft {
+                Some(draft) => self.apply_draft(collection, matched, (found, draft))?,
+                None => {
+                    let filter = Some(&matched.query.filter);
+                    self.change(found.present(collection), change, filter, Precondition::Any)?
+                }
+            };
+            self.take_bytes(found.stored.len() + outcome.stored.len())?;
             modified += u64::from(outcome.is_other);
         }
-        Ok(Written::Updated { matched: documents.len() as u64, modified, upserted_id: None })
+        Ok(Written::Updated { matched: matched.documents.len() as u64, modified, upserted_id: None })
+    }
+
+    /// Does what was worked out for a document that is still the same.
+    fn apply_draft(
+        &mut self,
+        collection: &Arc<Collection>,
+        matched: &Matched<'_>,
+        (found, draft): (&Found<'_>, &Draft),
+    ) -> Result<Outcome, EngineError> {
+        let Found { id, stored, .. } = found;
+        let indexes = (collection, &self.database.groups());
+        let moves = matched.drafts.and_then(|drafts| drafts.moves(draft, indexes));
+        match (&draft.after, moves) {
+            (After::Same, _) => Ok(Outcome { stored: stored.clone(), is_other: false }),
+            (After::Changed(new), Some(moves)) => {
+                self.index_as_drafted(collection, id, moves)?;
+                let stored = self.store(collection, id, Some(stored), new.clone());
+                Ok(Outcome { stored, is_other: true })
+            }
+            (After::Changed(new), None) => {
+                let stored = self.put(collection, id, Some(stored), new.clone())?;
+                Ok(Outcome { stored, is_other: true })
+            }
+            (After::Removed, Some(moves)) => {
+                self.index_as_drafted(collection, id, moves)?;
+                self.erase(found.present(collection));
+                Ok(Outcome { stored: stored.clone(), is_other: true })
+            }
+            (After::Removed, None) => {
+                self.take_out(found.present(collection))?;
+                Ok(Outcome { stored: stored.clone(), is_other: true })
+            }
+        }
     }
 
     fn find_and_modify(
         &mut self,
         collection: &Arc<Collection>,
         asked: &FindAndModify,
-        (change, Matched { query, documents }): (Option<&Change<'_>>, &Matched),
+        (change, Matched { query, documents, .. }): (Option<&Change<'_>>, &Matched<'_>),
     ) -> Result<Option<crate::engine::StoredDocument>, EngineError> {
         let fields = Projection::parse(&asked.fields)?;
-        let Some((id, stored)) = documents.first() else {
+        let Some(found) = documents.first() else {
             let Some(change) = change.filter(|_| asked.upsert) else { return Ok(None) };
             let (_, stored) = self.upsert(collection, change, (query, &asked.filter))?;
             let after = asked.returning == Returning::After;
             return after.then(|| shown(&stored, &fields)).transpose();
         };
-        let present = Present { collection, id, stored };
+        let (present, stored) = (found.present(collection), &found.stored);
         let Some(change) = change else {
             self.remove(present, Precondition::Any)?;
             return shown(stored, &fields).map(Some);
@@ -132,153 +154,30 @@ impl Writer<'_, '_> {
         self.done.matching_bytes += bytes;
         let most = self.shared.options.batch_bytes_max.saturating_mul(2);
         if self.done.matching_bytes > most && self.done.effects.len() > 1 {
-            return Err(EngineError::LimitExceeded(format!(
-                "the filter matches documents that have, before and after, more than {most} bytes together: \
+            return Err(EngineError::limit(
+                Limit::MatchingBytes,
+                format!(
+                    "the filter matches documents that have, before and after, more than {most} bytes together: \
                  split the work by ranges of `_id` or of another field"
-            )));
+                ),
+            ));
         }
         Ok(())
-    }
-
-    /// The documents that an operation is about.
-    fn search(
-        &mut self,
-        collection: &Arc<Collection>,
-        operation: &WriteOp,
-        selection: Option<&Selection>,
-    ) -> Result<Matched, EngineError> {
-        let options = &self.shared.options;
-        let Some((name, search)) = Search::of(operation, self.pending(collection).count() + 1) else {
-            return Err(EngineError::InvalidQuery("the operation has no filter".into()));
-        };
-        self.scope.searched(name, search.filter)?;
-        let query = search.query(collection.id, options)?;
-        let (mut ids, horizon) = match selection {
-            Some(selection) => self.up_to_date(collection, selection)?,
-            None => self.search_here(collection, &search)?,
-        };
-        ids.extend(self.pending(collection).map(|changed| changed.id.clone()));
-        let documents = match search.most {
-            Most::All => self.all_of(collection, &query, ids)?,
-            Most::First(_) => self.first_of(collection, &query, (ids, horizon))?.into_iter().collect(),
-        };
-        Ok(Matched { query, documents })
-    }
-
-    /// Documents of the collection that the group and this batch changed already.
-    fn pending<'c>(&'c self, collection: &'c Collection) -> impl Iterator<Item = &'c Changed> {
-        let own = self.done.effects.iter().filter_map(|effect| match effect {
-            Effect::Document(changed) => Some(changed),
-            Effect::Outgoing(_) => None,
-        });
-        self.earlier.iter().chain(own).filter(|changed| changed.collection.id == collection.id)
-    }
-
-    /// What was found in an older snapshot, and what earlier groups changed since.
-    fn up_to_date(
-        &self,
-        collection: &Collection,
-        selection: &Selection,
-    ) -> Result<(BTreeSet<DocumentId>, Option<Vec<u8>>), EngineError> {
-        // A history that does not reach back is a reason to search again.
-        let history = self.shared.history.since(&self.database.name, selection.since);
-        let history = history.map_err(|_| EngineError::TransactionConflict)?;
-        let mut ids: BTreeSet<DocumentId> = if selection.collection == Some(collection.id) {
-            selection.ids.iter().cloned().collect()
-        } else {
-            BTreeSet::new()
-        };
-        let changes = history.iter().flat_map(|group| group.iter());
-        let of_here = changes.filter(|changed| changed.collection.id == collection.id);
-        ids.extend(of_here.map(|changed| changed.id.clone()));
-        Ok((ids, selection.horizon.clone()))
-    }
-
-    /// Searches the state that the group is laid over. One candidate more than the group has changed is
-    /// enough for one that is there.
-    fn search_here(
-        &self,
-        collection: &Arc<Collection>,
-        search: &Search<'_>,
-    ) -> Result<(BTreeSet<DocumentId>, Option<Vec<u8>>), EngineError> {
-        let options = EngineOptions { find_time_max: SEARCH_TIME_MAX, ..self.shared.options.clone() };
-        let state = self.state();
-        let seen = Seen {
-            view: self.group.view(),
-            database: Arc::clone(self.database),
-            collection: Arc::clone(collection),
-            lookup: Some(&state),
-        };
-        let selection = search.run(&seen, self.actor, &options)?;
-        Ok((selection.ids.into_iter().collect(), selection.horizon))
-    }
-
-    fn all_of(
-        &self,
-        collection: &Collection,
-        query: &Query,
-        ids: BTreeSet<DocumentId>,
-    ) -> Result<Vec<(DocumentId, Slice)>, EngineError> {
-        let mut found = Vec::with_capacity(ids.len());
-        for id in ids {
-            if let Some(stored) = self.match_of(collection, query, &id)? {
-                found.push((id, stored));
-            }
-        }
-        if found.len() > self.shared.options.matching_documents_max {
-            return Err(too_many(&self.shared.options));
-        }
-        Ok(found)
-    }
-
-    /// The first document in the order of the query. One behind the horizon may not be the first.
-    fn first_of(
-        &self,
-        collection: &Collection,
-        query: &Query,
-        (ids, horizon): (BTreeSet<DocumentId>, Option<Vec<u8>>),
-    ) -> Result<Option<(DocumentId, Slice)>, EngineError> {
-        let mut first: Option<(Vec<u8>, DocumentId, Slice)> = None;
-        for id in ids {
-            let Some(stored) = self.match_of(collection, query, &id)? else { continue };
-            let (_, document) = document::split(&stored)?;
-            let place = query.sort.bytes(&query.sort.place(document, id.as_str())?);
-            if first.as_ref().is_none_or(|(before, _, _)| place < *before) {
-                first = Some((place, id, stored));
-            }
-        }
-        match (first, horizon) {
-            (None, Some(_)) => Err(EngineError::TransactionConflict),
-            (Some((place, _, _)), Some(horizon)) if place > horizon => Err(EngineError::TransactionConflict),
-            (first, _) => Ok(first.map(|(_, id, stored)| (id, stored))),
-        }
-    }
-
-    /// The document, if it matches as it is now and the actor may list it.
-    fn match_of(
-        &self,
-        collection: &Collection,
-        query: &Query,
-        id: &DocumentId,
-    ) -> Result<Option<Slice>, EngineError> {
-        // Not `present`: that the filter was asked is remembered already.
-        let key = layout::document(self.database.id, collection.id, id.as_str());
-        let Some(stored) = self.group.get(Space::Documents, &key)? else { return Ok(None) };
-        let (_, document) = document::split(&stored)?;
-        let documents = Documents { present: Some(document), new: None };
-        let matches = query.filter.matches(document)
-            && (matches!(self.actor, Actor::Trusted) || self.allows(collection, Method::List, documents)?);
-        Ok(matches.then_some(stored))
     }
 }
 
 /// `None` is a removal.
-fn parsed(change: &Modification) -> Result<Option<Change<'_>>, EngineError> {
+pub(super) fn modification(change: &Modification) -> Result<Option<Change<'_>>, EngineError> {
     match change {
         Modification::Update(spec) => Update::parse(spec).map(|update| Some(Change::Update(update))),
         Modification::Replace(document) => Ok(Some(Change::Replace(document as &RawDocument))),
         Modification::Remove => Ok(None),
     }
+}
+
+pub(crate) fn update_by_filter(change: &Modification) -> Result<Change<'_>, EngineError> {
+    let removal = || EngineError::InvalidUpdate("an update by a filter removes nothing".into());
+    modification(change)?.ok_or_else(removal)
 }
 
 /// The id that a filter asks for.

@@ -1,20 +1,22 @@
 //! What is written at once, into the group: a batch, or what a transaction wrote. All of it or, on an
 //! error, parts that the caller takes back.
 
+use super::change::Present;
 use super::effects::Effects;
-use super::writer::{Done, Effect, Present, Writer};
+use super::writer::{Done, Effect, Writer};
 use super::{Committer, Group, Shared, WriteRequest};
 use crate::catalog::Database;
 use crate::changes::{self, Kind, Texts};
 use crate::document;
 use crate::engine::{Actor, ChangePosition, CollectionName, Commit, DatabaseName, WriteOp, Written};
-use crate::error::EngineError;
+use crate::error::{EngineError, Limit};
 use crate::history::Changed;
 use crate::layout::{self, Space};
 use crate::matching::Selections;
 use crate::outbox;
 use crate::scope::{Created, Latest};
 use crate::transaction::Prepared;
+use bson::DateTime;
 use std::sync::Arc;
 
 /// Operations that are applied together.
@@ -88,6 +90,14 @@ impl Batch {
 }
 
 impl Work {
+    /// What time it is for it.
+    fn now(&self) -> DateTime {
+        match self {
+            Self::Batch(Batch { selections: Some(selections), .. }) => selections.now,
+            _ => DateTime::now(),
+        }
+    }
+
     fn actor(&self) -> &Actor {
         match self {
             Self::Batch(batch) => &batch.actor,
@@ -167,7 +177,7 @@ fn apply_in(
         earlier: effects.changed(database.id),
         waiting: effects.outgoing(database, &shared.outboxes),
         number,
-        now: bson::DateTime::now(),
+        now: work.now(),
         done: Done::default(),
     };
     let written = match work {
@@ -227,9 +237,10 @@ fn check_bytes(target: &Target<'_>, effects: &Effects, more: i64) -> Result<(), 
     }
     let bytes = effects.bytes(target.database).saturating_add_signed(more);
     if bytes > most {
-        return Err(EngineError::LimitExceeded(format!(
-            "the database would have {bytes} bytes, {most} are allowed; remove documents or indexes"
-        )));
+        return Err(EngineError::limit(
+            Limit::DatabaseBytes,
+            format!("the database would have {bytes} bytes, {most} are allowed; remove documents or indexes"),
+        ));
     }
     Ok(())
 }

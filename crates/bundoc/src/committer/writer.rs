@@ -2,22 +2,22 @@
 //! documents and index entries in the group, and a note of what happened. Used by the committer on the
 //! newest state, and by transactions on theirs.
 
+use super::change::{Change, Outcome, Present, replacement};
 use super::refusals::{check_precondition, not_there};
 use super::{Group, Shared};
 use crate::catalog::{Collection, Database};
 use crate::document;
-use crate::engine::{Actor, CollectionName, DocumentId, Precondition, StoredDocument, WriteOp, Written};
-use crate::error::EngineError;
+use crate::engine::{Actor, CollectionName, DocumentId, Precondition, WriteOp, Written};
+use crate::error::{EngineError, Limit};
 use crate::filter::Filter;
 use crate::history::Changed;
 use crate::layout::{self, Id, Space};
 use crate::matching::Selection;
 use crate::outbox::{self, Counts, Noted};
-use crate::projection::Projection;
 use crate::rules::{Documents, Lookup, Lookups, Method};
 use crate::scope::Scope;
 use crate::update::{Context, Update};
-use bson::{DateTime, Document, RawDocument, RawDocumentBuf};
+use bson::{DateTime, RawDocument};
 use fjall::Slice;
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ pub(crate) struct Writer<'a, 'g> {
     pub(crate) waiting: Counts,
     /// The version of documents that are written.
     pub(crate) number: u64,
-    /// What `$currentDate` writes, the same for all of it.
+    /// What `$currentDate` writes and rules see, the same for all of it.
     pub(crate) now: DateTime,
     pub(crate) done: Done,
 }
@@ -58,31 +58,12 @@ pub(crate) enum Effect {
     Outgoing(Noted),
 }
 
-/// How a document is changed.
-pub(crate) enum Change<'a> {
-    Update(Update),
-    Replace(&'a RawDocument),
-}
-
-/// A document that is there.
-#[derive(Clone, Copy)]
-pub(crate) struct Present<'a> {
-    pub(crate) collection: &'a Arc<Collection>,
-    pub(crate) id: &'a DocumentId,
-    pub(crate) stored: &'a Slice,
-}
-
-/// A document after a change that may have changed nothing.
-pub(crate) struct Outcome {
-    pub(crate) stored: Slice,
-    pub(crate) is_other: bool,
-}
-
 /// The state that is written to, for the look-ups of rules: with what was written before, and noted as read.
 pub(crate) struct State<'a> {
     group: &'a Group<'a>,
     database: Id,
     scope: &'a dyn Scope,
+    time_ms: i64,
 }
 
 impl Lookup for State<'_> {
@@ -90,6 +71,10 @@ impl Lookup for State<'_> {
         let Some(collection) = self.scope.collection(collection)? else { return Ok(None) };
         self.scope.read(&collection.name, id);
         self.group.get(Space::Documents, &layout::document(self.database, collection.id, id.as_str()))
+    }
+
+    fn time_ms(&self) -> i64 {
+        self.time_ms
     }
 }
 
@@ -105,7 +90,7 @@ impl Writer<'_, '_> {
         }
         let collection = operation.collection().map(|name| self.scope.collection(name)).transpose()?;
         let Some(collection) = collection.flatten() else {
-            return not_there(self.actor, operation);
+            return not_there(self.actor, operation, &self.shared.options);
         };
         match operation {
             WriteOp::Insert { document, .. } => self.insert(&collection, document),
@@ -130,9 +115,12 @@ impl Writer<'_, '_> {
         let waiting = self.waiting.of(noted.outbox) + self.done.effects.iter().filter(own).count() as u64;
         let most = self.shared.options.outbox_entries_max;
         if waiting >= most {
-            return Err(EngineError::LimitExceeded(format!(
-                "{most} events or jobs of the database wait to be handed on; no more are taken until some were"
-            )));
+            return Err(EngineError::limit(
+                Limit::OutboxEntries,
+                format!(
+                    "{most} events or jobs of the database wait to be handed on; no more are taken until some were"
+                ),
+            ));
         }
         self.done.effects.push(Effect::Outgoing(noted));
         Ok(Written::Noted)
@@ -150,7 +138,8 @@ impl Writer<'_, '_> {
 
     /// The state that is written to, as it is now.
     pub(crate) fn state(&self) -> State<'_> {
-        State { group: self.group, database: self.database.id, scope: self.scope }
+        let time_ms = self.now.timestamp_millis();
+        State { group: self.group, database: self.database.id, scope: self.scope, time_ms }
     }
 
     /// Whether the rules allow it.
@@ -217,7 +206,7 @@ impl Writer<'_, '_> {
         given: &RawDocument,
         precondition: Precondition,
     ) -> Result<Written, EngineError> {
-        let stored = replacement(given, id, self.shared)?;
+        let stored = replacement(given, id, &self.shared.options)?;
         let Some(before) = self.present(collection, id)? else {
             self.allow_create(collection, &stored)?;
             check_precondition(precondition, None, id)?;
@@ -256,34 +245,17 @@ impl Writer<'_, '_> {
         precondition: Precondition,
     ) -> Result<Outcome, EngineError> {
         let (version, present) = document::split(before)?;
-        let stored = match change {
-            Change::Update(update) => self.updated(id, present, update, filter)?,
-            Change::Replace(given) => Some(replacement(given, id, self.shared)?),
-        };
+        let context = Context { filter, inserting: false, now: self.now };
+        let stored = change.apply((id, present), &context, &self.shared.options)?;
         let new = match &stored {
             Some(stored) => document::split(stored)?.1,
             None => present,
         };
         self.allow(collection, Method::Update, Documents { present: Some(present), new: Some(new) })?;
         check_precondition(precondition, Some(version), id)?;
-        if new.as_bytes() == present.as_bytes() {
-            return Ok(Outcome { stored: before.clone(), is_other: false });
-        }
-        let stored = self.put(collection, id, Some(before), stored.unwrap_or_default())?;
+        let Some(stored) = stored else { return Ok(Outcome { stored: before.clone(), is_other: false }) };
+        let stored = self.put(collection, id, Some(before), stored)?;
         Ok(Outcome { stored, is_other: true })
-    }
-
-    /// The stored bytes of an updated document; `None` where it stays as it is.
-    fn updated(
-        &self,
-        id: &DocumentId,
-        present: &RawDocument,
-        update: &Update,
-        filter: Option<&Filter>,
-    ) -> Result<Option<Vec<u8>>, EngineError> {
-        let context = Context { filter, inserting: false, now: self.now };
-        let Some(new) = update.apply_to(present, &context)? else { return Ok(None) };
-        document::prepare(&new, id, &self.shared.options).map(Some)
     }
 
     /// The answer where a document that has to exist does not: one that a ruled actor cannot learn from.
@@ -331,11 +303,16 @@ impl Writer<'_, '_> {
     ) -> Result<(), EngineError> {
         let (_, present) = document::split(before)?;
         self.index(collection, id, Some(present), None)?;
+        self.erase(Present { collection, id, stored: before });
+        Ok(())
+    }
+
+    /// Removes a document whose index entries are gone.
+    pub(super) fn erase(&mut self, Present { collection, id, stored: before }: Present<'_>) {
         let key = layout::document(self.database.id, collection.id, id.as_str());
         self.done.bytes -= (key.len() + before.len()) as i64;
         self.group.remove(Space::Documents, key);
         self.happened(collection, id, (Some(before.clone()), None));
-        Ok(())
     }
 
     /// Puts a document in place; returns what is stored.
@@ -344,9 +321,8 @@ impl Writer<'_, '_> {
         collection: &Arc<Collection>,
         id: &DocumentId,
         before: Option<&Slice>,
-        mut stored: Vec<u8>,
+        stored: Vec<u8>,
     ) -> Result<Slice, EngineError> {
-        document::set_version(&mut stored, self.number);
         let present = before.map(|before| document::split(before)).transpose()?;
         let (_, new) = document::split(&stored)?;
         if let Err(error) = self.index(collection, id, present.map(|(_, present)| present), Some(new)) {
@@ -355,6 +331,18 @@ impl Writer<'_, '_> {
             }
             return Err(error);
         }
+        Ok(self.store(collection, id, before, stored))
+    }
+
+    /// Puts a document in place whose index entries are there.
+    pub(super) fn store(
+        &mut self,
+        collection: &Arc<Collection>,
+        id: &DocumentId,
+        before: Option<&Slice>,
+        mut stored: Vec<u8>,
+    ) -> Slice {
+        document::set_version(&mut stored, self.number);
         let key = layout::document(self.database.id, collection.id, id.as_str());
         self.done.bytes += stored.len() as i64 - before.map_or(0, |before| before.len()) as i64;
         if before.is_none() {
@@ -363,7 +351,7 @@ impl Writer<'_, '_> {
         let stored = Slice::from(stored);
         self.group.put(Space::Documents, key, stored.clone());
         self.happened(collection, id, (before.cloned(), Some(stored.clone())));
-        Ok(stored)
+        stored
     }
 
     fn happened(
@@ -375,27 +363,4 @@ impl Writer<'_, '_> {
         let (commit, collection, id) = (self.number, Arc::clone(collection), id.clone());
         self.done.effects.push(Effect::Document(Changed { commit, collection, id, before, after }));
     }
-}
-
-/// The stored bytes of a document that takes the place of another.
-fn replacement(given: &RawDocument, id: &DocumentId, shared: &Shared) -> Result<Vec<u8>, EngineError> {
-    if document::id_of(given)?.is_some_and(|own| own != *id) {
-        return Err(EngineError::InvalidDocument("`_id` in the document is another one".into()));
-    }
-    document::prepare(given, id, &shared.options)
-}
-
-/// An updated document as BSON.
-pub(crate) fn raw(document: &Document) -> Result<RawDocumentBuf, EngineError> {
-    RawDocumentBuf::try_from(document)
-        .map_err(|error| EngineError::InvalidUpdate(format!("the result is not valid BSON: {error}")))
-}
-
-/// What was written, of a document that is given back.
-pub(crate) fn shown(stored: &Slice, fields: &Projection) -> Result<StoredDocument, EngineError> {
-    if fields.is_everything() {
-        return document::to_stored(stored);
-    }
-    let (version, document) = document::split(stored)?;
-    Ok(StoredDocument { document: fields.apply(document)?, version })
 }

@@ -3,7 +3,7 @@
 use super::Expression;
 use super::function::FUNCTIONS;
 use crate::error::EngineError;
-use crate::filter::Pattern;
+use crate::filter::Patterns;
 use crate::path;
 use bson::{Bson, Document, RawBson};
 
@@ -11,14 +11,12 @@ use bson::{Bson, Document, RawBson};
 const DEPTH_MAX: usize = 50;
 /// Operators, fields and values of an expression.
 const NODES_MAX: usize = 500;
-/// Patterns of an expression.
-const PATTERNS_MAX: usize = 16;
 /// Operators that are no functions.
 const SPECIAL: &str = "$literal $and $or $cond $switch $ifNull $regexMatch";
 
 struct Budget {
     nodes: usize,
-    patterns: usize,
+    patterns: Patterns,
 }
 
 type Parsed = Result<Expression, EngineError>;
@@ -27,9 +25,12 @@ fn invalid(text: impl Into<String>) -> EngineError {
     EngineError::InvalidQuery(text.into())
 }
 
-/// Parses an expression.
-pub(crate) fn parse(value: &Bson) -> Parsed {
-    expression(value, DEPTH_MAX, &mut Budget { nodes: NODES_MAX, patterns: PATTERNS_MAX })
+/// Parses an expression; `patterns` counts those of its filter.
+pub(crate) fn parse(value: &Bson, patterns: &mut Patterns) -> Parsed {
+    let mut budget = Budget { nodes: NODES_MAX, patterns: *patterns };
+    let parsed = expression(value, DEPTH_MAX, &mut budget)?;
+    *patterns = budget.patterns;
+    Ok(parsed)
 }
 
 fn expression(value: &Bson, depth_left: usize, budget: &mut Budget) -> Parsed {
@@ -189,13 +190,10 @@ fn regex_match(argument: &Bson, depth_left: usize, budget: &mut Budget) -> Parse
         None => "",
         Some(options) => options.as_str().ok_or_else(|| invalid("the options of `$regexMatch` are text"))?,
     };
-    budget.patterns = budget.patterns.checked_sub(1).ok_or_else(|| {
-        invalid(format!("an expression has {PATTERNS_MAX} regular expressions at the most"))
-    })?;
     let pattern = match regex {
-        Some(Bson::String(pattern)) => Pattern::new(pattern, options)?,
+        Some(Bson::String(pattern)) => budget.patterns.compile(pattern, options)?,
         Some(Bson::RegularExpression(own)) if options.is_empty() => {
-            Pattern::new(own.pattern.as_str(), own.options.as_str())?
+            budget.patterns.compile(own.pattern.as_str(), own.options.as_str())?
         }
         _ => return Err(invalid("the regex of `$regexMatch` is a pattern, with its options in one place")),
     };

@@ -2,12 +2,13 @@
 
 use super::*;
 use crate::error::EngineError;
+use crate::filter::Patterns;
 use bson::{Bson, Document, RawDocumentBuf, bson, doc};
 
 #[expect(clippy::needless_pass_by_value, reason = "the calls read better")]
 fn evaluated(expression: Bson, document: &Document) -> Result<Bson, String> {
     let raw = RawDocumentBuf::try_from(document).unwrap();
-    let expression = parse(&expression).map_err(|error| error.to_string())?;
+    let expression = parse(&expression, &mut Patterns::default()).map_err(|error| error.to_string())?;
     let value = expression.evaluate(&raw).map_err(|error| error.to_string())?;
     Ok(Bson::try_from(value.as_ref()).unwrap())
 }
@@ -109,5 +110,5 @@ fn what_makes_no_sense_fails_with_a_reason() {
         assert!(error.starts_with(reason), "{error}");
     }
     let deep = (0..100).fold(bson!(1), |inner, _| bson!({"$not": inner}));
-    assert!(matches!(parse(&deep), Err(EngineError::InvalidQuery(_))));
+    assert!(matches!(parse(&deep, &mut Patterns::default()), Err(EngineError::InvalidQuery(_))));
 }

@@ -1,7 +1,7 @@
 //! From documents to filters, within a budget.
 
 use super::operand::{any, comparable, invalid, list, modulo, size, sorted, truth};
-use super::{Comparison, Condition, ElementTest, Filter, Pattern, Types};
+use super::{Comparison, Condition, ElementTest, Filter, Patterns, Types};
 use crate::error::EngineError;
 use crate::expr;
 use crate::path;
@@ -12,13 +12,11 @@ use bson::{Bson, Document, RawBson};
 const DEPTH_MAX: usize = 20;
 /// Conditions in a filter, and values in all lists together.
 const TERMS_MAX: usize = 1_000;
-/// Regular expressions in a filter.
-const PATTERNS_MAX: usize = 16;
 
 /// What a filter may still take.
 struct Budget {
     terms: usize,
-    patterns: usize,
+    patterns: Patterns,
 }
 
 /// Where a part of a filter stands.
@@ -45,8 +43,8 @@ impl Scope {
 }
 
 impl Budget {
-    fn whole() -> Self {
-        Self { terms: TERMS_MAX, patterns: PATTERNS_MAX }
+    fn with(patterns: Patterns) -> Self {
+        Self { terms: TERMS_MAX, patterns }
     }
 
     fn spend(&mut self, terms: usize) -> Result<(), EngineError> {
@@ -58,23 +56,30 @@ impl Budget {
     }
 
     fn pattern(&mut self, pattern: &str, options: &str) -> Result<Condition, EngineError> {
-        self.patterns = self
-            .patterns
-            .checked_sub(1)
-            .ok_or_else(|| invalid(format!("a filter has {PATTERNS_MAX} regular expressions at the most")))?;
-        Pattern::new(pattern, options).map(Condition::Matches)
+        self.patterns.compile(pattern, options).map(Condition::Matches)
     }
 }
 
 /// Parses a filter document.
 pub(crate) fn parse(filter: &Document) -> Result<Filter, EngineError> {
-    document(filter, Scope::TOP, &mut Budget::whole())
+    parse_with(filter, &mut Patterns::default())
+}
+
+/// The same for one that is not alone: `patterns` counts those of all.
+pub(crate) fn parse_with(filter: &Document, patterns: &mut Patterns) -> Result<Filter, EngineError> {
+    let mut budget = Budget::with(*patterns);
+    let parsed = document(filter, Scope::TOP, &mut budget)?;
+    *patterns = budget.patterns;
+    Ok(parsed)
 }
 
 /// Parses what is asked of one element of an array, as `$elemMatch` takes it: conditions
 /// (`{"$gte": 5, "$lt": 8}`) or a filter of documents (`{"score": 8}`).
-pub(crate) fn parse_element(test: &Document) -> Result<ElementTest, EngineError> {
-    element(test, Scope::TOP, &mut Budget::whole())
+pub(crate) fn parse_element(test: &Document, patterns: &mut Patterns) -> Result<ElementTest, EngineError> {
+    let mut budget = Budget::with(*patterns);
+    let parsed = element(test, Scope::TOP, &mut budget)?;
+    *patterns = budget.patterns;
+    Ok(parsed)
 }
 
 fn document(filter: &Document, scope: Scope, budget: &mut Budget) -> Result<Filter, EngineError> {
@@ -84,7 +89,10 @@ fn document(filter: &Document, scope: Scope, budget: &mut Budget) -> Result<Filt
             "$and" => parts.push(Filter::And(filters(key, value, scope, budget)?)),
             "$or" => parts.push(Filter::Or(filters(key, value, scope, budget)?)),
             "$nor" => parts.push(Filter::Nor(filters(key, value, scope, budget)?)),
-            "$expr" if !scope.in_element => parts.push(Filter::Expression(expr::parse(value)?)),
+            "$expr" if !scope.in_element => {
+                budget.spend(1)?;
+                parts.push(Filter::Expression(expr::parse(value, &mut budget.patterns)?));
+            }
             "$expr" => return Err(invalid("`$expr` stands outside of `$elemMatch`")),
             "$comment" => {}
             _ if key.starts_with('$') => {

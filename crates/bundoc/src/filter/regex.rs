@@ -8,6 +8,8 @@ use crate::error::EngineError;
 use bson::RawBsonRef;
 use regex_syntax::hir::{Hir, HirKind, Look};
 
+/// Patterns of one filter, one projection or one update.
+const PATTERNS_MAX: usize = 16;
 /// Bytes of one pattern.
 const PATTERN_BYTES_MAX: usize = 4 * 1024;
 /// Bytes of one compiled pattern.
@@ -27,13 +29,35 @@ pub(crate) struct Pattern {
     options: String,
 }
 
+/// The patterns of a filter, a projection or an update: counted, since each may take much memory.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Patterns {
+    compiled: usize,
+}
+
 fn invalid(text: String) -> EngineError {
     EngineError::InvalidQuery(text)
 }
 
+impl Patterns {
+    /// Compiles one more.
+    pub(crate) fn compile(&mut self, pattern: &str, options: &str) -> Result<Pattern, EngineError> {
+        if self.compiled == PATTERNS_MAX {
+            return Err(invalid(format!("there are {PATTERNS_MAX} regular expressions at the most")));
+        }
+        self.compiled += 1;
+        Pattern::new(pattern, options)
+    }
+
+    /// How many there are.
+    pub(crate) fn count(self) -> usize {
+        self.compiled
+    }
+}
+
 impl Pattern {
     /// Compiles a pattern with the options `i`, `m`, `s`, `x`.
-    pub(crate) fn new(pattern: &str, options: &str) -> Result<Self, EngineError> {
+    fn new(pattern: &str, options: &str) -> Result<Self, EngineError> {
         if pattern.len() > PATTERN_BYTES_MAX {
             return Err(invalid(format!("a regular expression has {PATTERN_BYTES_MAX} bytes at the most")));
         }

@@ -59,11 +59,16 @@ fn regex(pattern: &str, options: &str) -> bson::Regex {
 
 #[test]
 fn an_element_is_tested_by_itself() {
-    let range = parse_element(&doc! {"$gte": 5, "$lt": 8}).unwrap();
+    let range = parse_element(&doc! {"$gte": 5, "$lt": 8}, &mut Patterns::default()).unwrap();
     assert!(range.passes(RawBsonRef::Int32(7)) && !range.passes(RawBsonRef::Int32(8)));
-    let score = parse_element(&doc! {"score": 8}).unwrap();
+    let score = parse_element(&doc! {"score": 8}, &mut Patterns::default()).unwrap();
     assert!(score.passes(RawBsonRef::Document(&bson::rawdoc! {"score": 8})));
     assert!(!score.passes(RawBsonRef::Int32(8)));
+}
+
+/// So many filters, each with an expression that has a pattern.
+fn matching_expressions(count: usize) -> Vec<Document> {
+    (0..count).map(|_| doc! {"$expr": {"$regexMatch": {"input": "$a", "regex": "a"}}}).collect()
 }
 
 #[test]
@@ -85,6 +90,7 @@ fn malformed_filters_are_refused() {
         doc! {"a..b": 1},
         doc! {"a": {"$in": many}},
         doc! {"a": {"$in": patterns}},
+        doc! {"$and": matching_expressions(20)},
         doc! {"a": {"$elemMatch": {"$expr": 1}}},
         deep,
     ];

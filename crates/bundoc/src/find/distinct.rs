@@ -4,7 +4,7 @@ use super::reader::Reader;
 use super::source::Source;
 use crate::document;
 use crate::engine::Order;
-use crate::error::EngineError;
+use crate::error::{EngineError, Limit};
 use crate::indexing::entry::EntryValue;
 use crate::key::{encode, length, prefix_end};
 use crate::layout::Space;
@@ -123,13 +123,18 @@ impl Values {
 
     fn check(&self, reader: &Reader<'_>) -> Result<(), EngineError> {
         let options = reader.options;
-        if self.found.len() > options.distinct_values_max || self.bytes > options.find_sort_bytes_max {
-            return Err(EngineError::QueryTooExpensive(format!(
-                "the field has more than {} different values, or too long ones; ask for less",
-                options.distinct_values_max
-            )));
-        }
-        Ok(())
+        let limit = if self.found.len() > options.distinct_values_max {
+            Limit::DistinctValues
+        } else if self.bytes > options.find_sort_bytes_max {
+            Limit::FindSortBytes
+        } else {
+            return Ok(());
+        };
+        let message = format!(
+            "the field has more than {} different values, or too long ones; ask for less",
+            options.distinct_values_max
+        );
+        Err(EngineError::QueryTooExpensive { limit, message })
     }
 
     fn finish(self) -> Result<Vec<Bson>, EngineError> {

@@ -4,7 +4,7 @@
 use super::reader::Reader;
 use super::source::{Found, Source};
 use crate::catalog::Collection;
-use crate::error::EngineError;
+use crate::error::{EngineError, Limit};
 use crate::query::Place;
 use fjall::Slice;
 use std::collections::BTreeMap;
@@ -87,7 +87,7 @@ fn smallest(source: &mut dyn Source, reader: &mut Reader<'_>) -> Result<Filled, 
             bytes -= kept.pop_last().map_or(0, |(place, last)| place.len() + last.bytes());
         }
         if bytes > reader.options.find_sort_bytes_max {
-            return Err(reader.too_expensive());
+            return Err(reader.too_expensive(Limit::FindSortBytes));
         }
     }
     fetch(kept.into_values().skip(query.skip), reader)

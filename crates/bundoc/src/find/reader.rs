@@ -3,7 +3,7 @@
 use crate::catalog::{Collection, Database};
 use crate::document;
 use crate::engine::Actor;
-use crate::error::EngineError;
+use crate::error::{EngineError, Limit};
 use crate::layout::{Id, Space, pair};
 use crate::options::EngineOptions;
 use crate::plan;
@@ -69,26 +69,29 @@ impl<'a> Reader<'a> {
     /// Counts one entry, and ends the query where it has looked at too many.
     pub(super) fn spend(&mut self) -> Result<(), EngineError> {
         self.examined += 1;
-        let too_many = self.examined > self.options.find_examined_max;
+        if self.examined > self.options.find_examined_max {
+            return Err(self.too_expensive(Limit::FindExamined));
+        }
         let clock = self.examined.is_multiple_of(CLOCK_EVERY);
-        if too_many || (clock && self.begun.elapsed() > self.options.find_time_max) {
-            return Err(self.too_expensive());
+        if clock && self.begun.elapsed() > self.options.find_time_max {
+            return Err(self.too_expensive(Limit::FindTime));
         }
         Ok(())
     }
 
-    pub(super) fn too_expensive(&self) -> EngineError {
+    pub(super) fn too_expensive(&self, limit: Limit) -> EngineError {
         let fields = plan::suggestion(self.query);
         let way_out = if fields.is_empty() {
             "ask for less".to_owned()
         } else {
             format!("create an index with the fields [{fields}], or ask for less")
         };
-        EngineError::QueryTooExpensive(format!(
+        let message = format!(
             "the query examined {} documents in {} ms, which is more than allowed; {way_out}",
             self.examined,
             self.begun.elapsed().as_millis()
-        ))
+        );
+        EngineError::QueryTooExpensive { limit, message }
     }
 
     /// The stored bytes of a document.

@@ -4,7 +4,7 @@ use super::overlay::Overlay;
 use super::reader::Reader;
 use crate::catalog::{Collection, IndexShape};
 use crate::document;
-use crate::error::EngineError;
+use crate::error::{EngineError, Limit};
 use crate::indexing::entry::EntryValue;
 use crate::layout::{PAIR_BYTES, Space};
 use crate::plan::{Plan, PlanOrder};
@@ -203,7 +203,7 @@ impl Once {
             self.bytes += id.len() + size_of::<Slice>();
         }
         if self.bytes > reader.options.find_sort_bytes_max {
-            return Err(reader.too_expensive());
+            return Err(reader.too_expensive(Limit::FindSortBytes));
         }
         Ok(is_new)
     }

@@ -2,7 +2,7 @@
 
 use super::{Fields, Mode, Node, Projection, Slice};
 use crate::error::EngineError;
-use crate::filter::{parse_element, whole_number};
+use crate::filter::{Patterns, parse_element, whole_number};
 use crate::path;
 use bson::{Bson, Document};
 
@@ -16,6 +16,7 @@ struct Parts {
     /// The first field that says how others are treated, and how.
     mode: Option<(String, Mode)>,
     id: Option<bool>,
+    patterns: Patterns,
 }
 
 fn invalid(text: impl Into<String>) -> EngineError {
@@ -28,7 +29,7 @@ pub(super) fn projection(fields: &Document) -> Result<Projection, EngineError> {
     for (path, value) in fields {
         parts.field(path.clone(), value)?;
     }
-    let Parts { fields, mode, id } = parts;
+    let Parts { fields, mode, id, patterns } = parts;
     let mode = match (mode, id) {
         (Some((_, mode)), _) => mode,
         (None, Some(true)) => Mode::Inclusion,
@@ -45,7 +46,7 @@ pub(super) fn projection(fields: &Document) -> Result<Projection, EngineError> {
         (Mode::Exclusion, false) => insert(&mut tree, "_id", "_id", Node::Drop)?,
         _ => {}
     }
-    Ok(Projection { mode, fields: tree })
+    Ok(Projection { mode, fields: tree, patterns: patterns.count() })
 }
 
 impl Parts {
@@ -102,7 +103,7 @@ impl Parts {
                 }
                 let test = value.as_document().ok_or_else(|| invalid("`$elemMatch` takes an object"))?;
                 self.agree(path, Mode::Inclusion)?;
-                self.fields.push((path.to_owned(), Node::Element(parse_element(test)?)));
+                self.fields.push((path.to_owned(), Node::Element(parse_element(test, &mut self.patterns)?)));
                 Ok(())
             }
             (Some((name, _)), _) if !name.starts_with('$') => {

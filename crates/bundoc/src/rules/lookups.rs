@@ -15,7 +15,6 @@ use fjall::Slice;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Collections of services.
 const SYSTEM: &str = "_system/";
@@ -30,6 +29,11 @@ static DOCUMENTS_TYPE: Type = Type::new_unspecified_type("documents");
 pub(crate) trait Lookup: Sync {
     /// The stored bytes of a document, `None` where it or its collection is missing.
     fn document(&self, collection: &CollectionName, id: &DocumentId) -> Result<Option<Slice>, EngineError>;
+
+    /// What time it is for the rules, in milliseconds since 1970.
+    fn time_ms(&self) -> i64 {
+        bson::DateTime::now().timestamp_millis()
+    }
 }
 
 /// What the rules of one operation look at beside its documents: the time, and documents that are looked
@@ -56,11 +60,9 @@ struct Looked {
 }
 
 impl<'a> Lookups<'a> {
-    /// Nothing looked up yet; the time is now.
+    /// Nothing looked up yet.
     pub(crate) fn new(lookup: &'a dyn Lookup) -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        let time_ms = since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
-        Self { lookup, time_ms, remembered: Mutex::default() }
+        Self { lookup, time_ms: lookup.time_ms(), remembered: Mutex::default() }
     }
 
     /// `request.time`, in milliseconds since 1970.

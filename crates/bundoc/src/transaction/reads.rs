@@ -4,7 +4,7 @@
 use crate::catalog::{Collection, Database};
 use crate::document;
 use crate::engine::{CollectionName, DocumentId};
-use crate::error::EngineError;
+use crate::error::{EngineError, Limit};
 use crate::filter::{self, Filter};
 use crate::history::Changed;
 use bson::Document;
@@ -66,10 +66,10 @@ impl ReadSet {
         seen: Option<Arc<Collection>>,
     ) -> Result<(), EngineError> {
         if self.collections.len() >= self.most {
-            return Err(EngineError::LimitExceeded(format!(
-                "a transaction looks at {} collections at the most",
-                self.most
-            )));
+            return Err(EngineError::limit(
+                Limit::TransactionReads,
+                format!("a transaction looks at {} collections at the most", self.most),
+            ));
         }
         let reads = Reads { seen, everything: false, ids: HashSet::new(), filters: Vec::new() };
         self.collections.insert(name.clone(), reads);
@@ -192,7 +192,7 @@ mod tests {
         reads.see(&other, None).unwrap();
         assert!(matches!(
             reads.see(&CollectionName::parse("e").unwrap(), None),
-            Err(EngineError::LimitExceeded(_))
+            Err(EngineError::LimitExceeded { .. })
         ));
     }
 }

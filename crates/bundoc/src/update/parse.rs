@@ -7,7 +7,7 @@ use super::tree::Place;
 use super::values::{key_of, type_name};
 use crate::engine::Order;
 use crate::error::EngineError;
-use crate::filter::{self, whole_number};
+use crate::filter::{self, Patterns, whole_number};
 use bson::{Bson, Document};
 
 /// All operators that an update has; `$rename`, which has two paths, is parsed elsewhere.
@@ -38,7 +38,11 @@ pub(super) fn operator(name: &str) -> Result<&'static str, EngineError> {
 }
 
 /// What an operator does with one operand.
-pub(super) fn operation(place: &Place, value: &Bson) -> Result<Operation, EngineError> {
+pub(super) fn operation(
+    place: &Place,
+    value: &Bson,
+    patterns: &mut Patterns,
+) -> Result<Operation, EngineError> {
     Ok(match place.operator {
         "$set" => Operation::Set(value.clone()),
         "$setOnInsert" => Operation::SetOnInsert(value.clone()),
@@ -52,7 +56,7 @@ pub(super) fn operation(place: &Place, value: &Bson) -> Result<Operation, Engine
         "$push" => Operation::Push(push(place, value)?),
         "$addToSet" => Operation::AddToSet(add_to_set(place, value)?),
         "$pop" => Operation::Pop(end(place, value)?),
-        "$pull" => Operation::Pull(pull(place, value)?),
+        "$pull" => Operation::Pull(pull(place, value, patterns)?),
         "$pullAll" => Operation::Pull(Pull::Equal(list(place, "it", value)?.iter().map(key_of).collect())),
         _ => return Err(place.error("the operator takes no operand of its own")),
     })
@@ -167,9 +171,10 @@ fn end(place: &Place, value: &Bson) -> Result<End, EngineError> {
 }
 
 /// A condition (`{"$gt": 5}`, a regular expression), a filter over the fields of objects, or a value.
-fn pull(place: &Place, value: &Bson) -> Result<Pull, EngineError> {
-    let parse = |filter: &Document| filter::parse(filter).map_err(|error| place.error(error));
-    let of_element = |value: &Bson| {
+fn pull(place: &Place, value: &Bson, patterns: &mut Patterns) -> Result<Pull, EngineError> {
+    let mut parse =
+        |filter: &Document| filter::parse_with(filter, patterns).map_err(|error| place.error(error));
+    let mut of_element = |value: &Bson| {
         let mut filter = Document::new();
         filter.insert(ELEMENT, value.clone());
         parse(&filter).map(Pull::Elements)

@@ -3,7 +3,7 @@
 
 use super::invalid;
 use crate::error::EngineError;
-use crate::filter::{self, Condition, Filter};
+use crate::filter::{self, Condition, Filter, Patterns};
 use bson::{Bson, Document, RawDocument, RawDocumentBuf};
 
 /// Filters of one update.
@@ -26,13 +26,13 @@ struct ElementFilter {
 }
 
 impl Selectors {
-    pub(super) fn parse(filters: &[Document]) -> Result<Self, EngineError> {
+    pub(super) fn parse(filters: &[Document], patterns: &mut Patterns) -> Result<Self, EngineError> {
         if filters.len() > FILTERS_MAX {
             return Err(invalid(format!("an update has {FILTERS_MAX} array filters at the most")));
         }
         let mut parsed: Vec<ElementFilter> = Vec::with_capacity(filters.len());
         for document in filters {
-            let filter = ElementFilter::parse(document)?;
+            let filter = ElementFilter::parse(document, patterns)?;
             if parsed.iter().any(|other| other.name == filter.name) {
                 return Err(invalid(format!("there are several array filters for `{}`", filter.name)));
             }
@@ -95,7 +95,7 @@ impl Selectors {
 }
 
 impl ElementFilter {
-    fn parse(document: &Document) -> Result<Self, EngineError> {
+    fn parse(document: &Document, patterns: &mut Patterns) -> Result<Self, EngineError> {
         let name = element_name(document, None)?
             .ok_or_else(|| invalid("an array filter has one name, such as `x` in `{\"x.price\": 5}`"))?;
         let first_is_lower = name.starts_with(|first: char| first.is_ascii_lowercase());
@@ -104,8 +104,8 @@ impl ElementFilter {
                 "the name `{name}` of an array filter is not a lower-case letter followed by letters and digits"
             )));
         }
-        let filter =
-            filter::parse(document).map_err(|error| invalid(format!("array filter `{name}`: {error}")))?;
+        let filter = filter::parse_with(document, patterns)
+            .map_err(|error| invalid(format!("array filter `{name}`: {error}")))?;
         Ok(Self { name: name.to_owned(), filter, used: false })
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// Calls that fail in a short run, for each way to fail.
 const CALLS: usize = 14;
-const SIZE: Size = Size { writers: 2, writer_steps: 30, definer_steps: 20, data_bytes_max: 0 };
+const SIZE: Size = Size { writers: 2, writer_steps: 30, definer_steps: 36, data_bytes_max: 0 };
 const FOREVER: u64 = 1_000_000_000;
 
 /// How many calls the work takes when nothing fails; that is not the same in each run.

@@ -17,9 +17,9 @@ const RECOVERIES: usize = 8;
 /// Between two syncs, every so many events are looked at too.
 const BETWEEN: usize = 7;
 
-const SMALL: Size = Size { writers: 3, writer_steps: 60, definer_steps: 28, data_bytes_max: 0 };
+const SMALL: Size = Size { writers: 3, writer_steps: 60, definer_steps: 40, data_bytes_max: 0 };
 /// Enough bytes that a journal is sealed and another one begun.
-const LARGE: Size = Size { writers: 2, writer_steps: 40, definer_steps: 12, data_bytes_max: 1_500_000 };
+const LARGE: Size = Size { writers: 2, writer_steps: 40, definer_steps: 24, data_bytes_max: 1_500_000 };
 
 /// A disk that was written down somewhere, and what was acknowledged then.
 struct State {

@@ -185,7 +185,7 @@ async fn what_ranges_decide_is_counted_without_documents() {
     assert_eq!(bed.count("people", &doc! {"country": {"$in": ["c1", "c9"]}, "city": {"$lt": 100}}), 250);
     let database = &bed.database;
     let wide = bed.engine.count(database, &super::bed::name("people"), &doc! {"age": 5}, &Actor::Trusted);
-    assert!(matches!(wide, Err(bundoc::EngineError::QueryTooExpensive(_))));
+    assert!(matches!(wide, Err(bundoc::EngineError::QueryTooExpensive { .. })));
 }
 
 #[tokio::test]
@@ -200,7 +200,7 @@ async fn different_values_are_bounded() {
     assert_eq!(countries, ["c0", "c1", "c2", "c3"].map(|name| bson::Bson::String(name.into())));
     assert_eq!(distinct("tags", doc! {"city": 3}).unwrap().len(), 11, "each element by itself");
     assert!(distinct("nothing", doc! {}).unwrap().is_empty());
-    assert!(matches!(distinct("city", doc! {}), Err(bundoc::EngineError::QueryTooExpensive(_))));
+    assert!(matches!(distinct("city", doc! {}), Err(bundoc::EngineError::QueryTooExpensive { .. })));
     assert!(matches!(distinct("a..b", doc! {}), Err(bundoc::EngineError::InvalidQuery(_))));
 }
 

@@ -2,9 +2,10 @@
 //! tests of crashes and of failing disks.
 //!
 //! Several actors go on at the same time; each takes one step after another. `writers` write batches into one
-//! collection, `definer` creates and drops collections, indexes and databases. What an actor leaves behind
-//! depends on nobody else, so after a crash it is exactly what its acknowledged steps left, or those and the
-//! one step that was begun.
+//! collection, `definer` creates and drops collections, indexes of every kind and databases, and writes
+//! documents that expire. What an actor leaves behind depends on nobody else, so after a crash it is exactly
+//! what its acknowledged steps left, or those and the one step that was begun. Of what has expired any part
+//! may be there.
 
 #![allow(dead_code, unused_imports, reason = "each test uses what it needs")]
 
@@ -16,8 +17,12 @@ pub(crate) use definer::{Definitions, SETUP, define};
 pub(crate) use verify::{Candidates, Expected, Matched, Progress, verify};
 pub(crate) use writer::{Documents, commit, operations};
 
-use bundoc::EngineOptions;
 use bundoc::engine::{CollectionName, DatabaseName};
+use bundoc::{Clock, EngineOptions};
+use std::time::Duration;
+
+/// What time it is, always.
+pub(crate) const NOW_MS: i64 = 1_700_000_000_000;
 
 /// How much is done.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +39,13 @@ pub(crate) struct Size {
 
 /// Small tables and little memory, so that tables are written out and merged all the time.
 pub(crate) fn options() -> EngineOptions {
-    EngineOptions { memtable_bytes: 16 * 1024, cache_bytes: 1024 * 1024, ..EngineOptions::default() }
+    EngineOptions {
+        memtable_bytes: 16 * 1024,
+        cache_bytes: 1024 * 1024,
+        clock: Clock::standing_at(NOW_MS),
+        expire_every: Duration::from_millis(1),
+        ..EngineOptions::default()
+    }
 }
 
 /// The database of the writers.
@@ -45,6 +56,11 @@ pub(crate) fn database() -> DatabaseName {
 /// The collection of the writers.
 pub(crate) fn collection() -> CollectionName {
     CollectionName::parse("c").unwrap()
+}
+
+/// Beside it, the documents that expire.
+pub(crate) fn expiring() -> CollectionName {
+    CollectionName::parse("expiring").unwrap()
 }
 
 /// A number that follows from others (SplitMix64).

@@ -2,10 +2,12 @@
 
 use super::definer::FILLER;
 use super::writer::emits;
-use super::{Definitions, Documents, Size, collection, database, operations, options};
-use bson::Document;
+use super::{Definitions, Documents, Size, collection, database, expiring, operations, options};
+use bson::{Document, doc};
 use bundoc::FjallEngine;
-use bundoc::engine::{Actor, ChangePosition, Engine, FindRequest, IndexState, Outbox, Outgoing};
+use bundoc::engine::{
+    Actor, ChangePosition, DatabaseName, Engine, FindRequest, IndexInfo, IndexState, Outbox, Outgoing,
+};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
@@ -123,18 +125,30 @@ fn emitted(engine: &FjallEngine, writer: usize) -> Vec<i64> {
     }
 }
 
+/// The indexes of a database, of collections and of groups.
+fn indexes(engine: &FjallEngine, database: &DatabaseName) -> Vec<(String, String, String)> {
+    let named = |owner: &str, index: &IndexInfo| (database.to_string(), owner.to_owned(), index.name.clone());
+    let groups = engine.group_indexes(database).unwrap();
+    let mut found: Vec<_> = groups.iter().map(|group| named(group.pattern.as_str(), &group.index)).collect();
+    for info in engine.collections(database, "").unwrap() {
+        found.extend(info.indexes.iter().map(|index| named(info.name.as_str(), index)));
+    }
+    found
+}
+
 fn defined(engine: &FjallEngine, filled: usize) -> Definitions {
     let mut found = Definitions { filled, ..Definitions::default() };
+    found.indexes.extend(indexes(engine, &database()));
     for round in 0..ROUNDS_MAX {
-        let side = bundoc::engine::DatabaseName::parse(&format!("side{round}")).unwrap();
+        let side = DatabaseName::parse(&format!("side{round}")).unwrap();
+        found.indexes.extend(indexes(engine, &side));
         for info in engine.collections(&side, "").unwrap() {
             let key = (side.to_string(), info.name.to_string());
             found.collections.insert(key, (info.rules.read, info.documents));
         }
     }
-    if let Some(info) = engine.collection(&database(), &collection()).unwrap() {
-        found.indexes = info.indexes.into_iter().map(|index| index.name).collect();
-    }
+    let kept = engine.count(&database(), &expiring(), &doc! {"kept": true}, &Actor::Trusted).unwrap();
+    found.kept = kept as usize;
     found
 }
 

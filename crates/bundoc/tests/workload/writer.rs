@@ -26,6 +26,11 @@ fn tags(random: u64) -> Vec<String> {
     (0..random % 4).map(|tag| format!("t{}", (random >> (8 * tag + 2)) % 50)).collect()
 }
 
+/// A value that only some documents have.
+fn mark(random: u64) -> i64 {
+    (random >> 16) as i64 % 100
+}
+
 /// What the writer does in a step; `documents` becomes what is there afterwards.
 pub(crate) fn operations(writer: usize, step: u64, size: Size, documents: &mut Documents) -> Vec<WriteOp> {
     let random = mix((writer as u64) << 40 | step);
@@ -92,6 +97,9 @@ fn insert(
         "n": writer as i64 * 1_000_000_000 + step as i64 * 10 + number as i64,
         "text": text(random, random % TEXT_BYTES_MAX),
     };
+    if random.is_multiple_of(3) {
+        document.insert("mark", mark(random));
+    }
     if size.data_bytes_max > 0 {
         document.insert("data", text(random, random % size.data_bytes_max));
     }
@@ -108,11 +116,21 @@ fn update(id: &str, random: u64, documents: &mut Documents) -> WriteOp {
     changed.insert("text", &text);
     changed.insert("tags", &tags);
     changed.insert("count", changed.get_i64("count").unwrap() + 1);
+    let mut set = doc! {"text": text, "tags": tags};
+    let mut update = doc! {"$inc": {"count": 1_i64}};
+    if random.is_multiple_of(2) {
+        changed.insert("mark", mark(random));
+        set.insert("mark", mark(random));
+    } else {
+        changed.remove("mark");
+        update.insert("$unset", doc! {"mark": ""});
+    }
+    update.insert("$set", set);
     *document = Arc::new(changed);
     WriteOp::Update {
         collection: collection(),
         id: DocumentId::parse(id).unwrap(),
-        update: doc! {"$set": {"text": text, "tags": tags}, "$inc": {"count": 1_i64}}.into(),
+        update: update.into(),
         precondition: Precondition::Any,
     }
 }

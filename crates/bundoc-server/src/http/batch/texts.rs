@@ -1,5 +1,6 @@
 //! The list of operations as texts, with a bound on how many are read at all.
 
+use crate::limit::Limit;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -23,7 +24,7 @@ impl OperationTexts {
             0 => Err(ApiError::new(ErrorCode::InvalidRequest, "a batch has one operation at least")),
             count if count > OPERATIONS_READ_MAX => {
                 let message = format!("the batch has {count} operations: send them in smaller batches");
-                Err(ApiError::new(ErrorCode::LimitExceeded, message))
+                Err(Limit::Engine(bundoc::Limit::BatchOperations).refusal(message))
             }
             _ => Ok(self.texts),
         }
