@@ -12,6 +12,7 @@ use bundoc::engine::{
 };
 use bundoc::error::EngineError;
 use ports::events::Topic;
+use ports::jobs::{EnqueueOptions, check_queue};
 use service_kit::error::{ApiError, ErrorCode};
 
 /// The source of a read.
@@ -119,8 +120,11 @@ impl BundocServer {
                 }
                 self.check_payload(scope, payload)
             }
-            WriteOp::Enqueue { queue, payload, .. } => {
-                Topic::parse(queue).map_err(ApiError::from)?;
+            WriteOp::Enqueue { queue, payload, options } => {
+                check_queue(queue).map_err(ApiError::from)?;
+                bson::deserialize_from_document::<EnqueueOptions>(options.clone()).map_err(|error| {
+                    ApiError::new(ErrorCode::InvalidRequest, format!("options of a job: {error}"))
+                })?;
                 self.check_payload(scope, payload)
             }
             _ => operation.collection().map_or(Ok(()), |name| scope.collection(name.as_str()).map(drop)),

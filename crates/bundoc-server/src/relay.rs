@@ -1,9 +1,11 @@
-//! What goes to the event bus: events that batches and transactions noted (`outbox`), and changes of
+//! What goes elsewhere: events and jobs that batches and transactions noted (`outbox`), and changes of
 //! documents, on the topic `db.<collection>` of the project. Only projects in which
 //! somebody waits for such topics are read, each by a task of its own; nobody's writes wait for it. How far
 //! a project was relayed is kept in its database, so that nothing is left out after a restart: what was
 //! relayed last may come again, with the same `id`.
 
+mod events;
+mod jobs;
 mod message;
 mod outbox;
 mod place;
@@ -11,11 +13,12 @@ mod project;
 
 use bundoc::engine::Engine;
 use ports::events::{Demand, EventBus, Pattern, Realm};
+use ports::jobs::JobQueue;
 use project::{Begin, ProjectRelay};
 use service_kit::ids::ProjectId;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 /// Relays of all projects.
 #[derive(Default)]
@@ -37,9 +40,18 @@ impl Relay {
     /// Follows the demand of `bus` from now on, and publishes what was noted.
     pub(crate) fn start(self: &Arc<Self>, engine: Arc<dyn Engine>, bus: Arc<dyn EventBus>) {
         let changes = tokio::spawn(self.clone().run(engine.clone(), bus.clone()));
-        let noted = tokio::spawn(outbox::run(engine, bus));
-        let tasks = [changes, noted].map(|task| Running(task.abort_handle()));
-        *self.following.lock().unwrap_or_else(PoisonError::into_inner) = tasks.into();
+        let noted = tokio::spawn(outbox::run(engine, Arc::new(events::Events(bus))));
+        self.keep([changes, noted]);
+    }
+
+    /// Enqueues in `queue` what was noted for it.
+    pub(crate) fn start_jobs(&self, engine: Arc<dyn Engine>, queue: Arc<dyn JobQueue>) {
+        self.keep([tokio::spawn(outbox::run(engine, Arc::new(jobs::Jobs(queue))))]);
+    }
+
+    fn keep(&self, tasks: impl IntoIterator<Item = JoinHandle<()>>) {
+        let running = tasks.into_iter().map(|task| Running(task.abort_handle()));
+        self.following.lock().unwrap_or_else(PoisonError::into_inner).extend(running);
     }
 
     /// Runs until the bus is gone. Topics that are waited for from the beginning are

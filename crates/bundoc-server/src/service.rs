@@ -23,6 +23,7 @@ use bundoc::engine::{
 use bundoc::error::EngineError;
 use ports::access::Access;
 use ports::events::EventBus;
+use ports::jobs::JobQueue;
 use ports::lifecycle::{ProjectLifecycle, PurgeError};
 use routes::ServiceRoutes;
 use service_kit::drain::Drain;
@@ -63,6 +64,11 @@ impl BundocServer {
     /// called once, when the durable topics of the bus are loaded.
     pub fn bind_events(&self, bus: Arc<dyn EventBus>) {
         self.relay.start(self.engine.clone(), bus);
+    }
+
+    /// Enqueues in `queue` what batches and transactions note for it. To be called once.
+    pub fn bind_jobs(&self, queue: Arc<dyn JobQueue>) {
+        self.relay.start_jobs(self.engine.clone(), queue);
     }
 
     /// Ends the open streams when `drain` begins, so that it need not wait for them.

@@ -33,6 +33,21 @@ pub struct EnqueueOptions {
     pub timeout_ms: Option<u64>,
 }
 
+/// Bytes of the name of a queue, and of a key of a job.
+pub const NAME_BYTES_MAX: usize = 255;
+
+/// Refuses what is no name of a queue: 1 to 255 bytes without control characters.
+///
+/// # Errors
+/// `QueueError::Invalid`.
+pub fn check_queue(name: &str) -> Result<(), QueueError> {
+    if name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
+        let rule = format!("a queue has 1 to {NAME_BYTES_MAX} bytes and no control characters");
+        return Err(QueueError::Invalid(rule));
+    }
+    Ok(())
+}
+
 /// A job to be enqueued.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewJob {

@@ -1,40 +1,52 @@
-//! Events that were committed together with documents, on their way to the bus: one task for all projects,
-//! which reads the outboxes that have something, publishes, and settles what was published. A project has a
-//! page of its own and then it is the next one's turn. What was published and not settled before a crash is
-//! published again with the same `id`.
+//! What was committed together with documents and goes elsewhere: one task for each outbox and all projects,
+//! which reads the outboxes that have something, hands on, and settles what was taken. A project has a page
+//! of its own and then it is the next one's turn. What was taken and not settled before a crash is handed on
+//! again with the same `id`.
 
-use crate::live::event_id;
-use bson::Bson;
-use bundoc::engine::{ChangePosition, DatabaseName, Engine, Outbox, OutboxEntry, Outgoing};
+use async_trait::async_trait;
+use bundoc::engine::{ChangePosition, DatabaseName, Engine, Outbox, OutboxEntry};
 use bundoc::error::EngineError;
-use bytes::Bytes;
-use ports::events::{BusError, EventBus, Realm, Topic};
 use service_kit::ids::ProjectId;
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Entries of one project that are read at once.
 const PAGE: usize = 256;
-/// The first and the longest wait where the bus or the store cannot be reached.
+/// The first and the longest wait where the other end or the store cannot be reached.
 const RETRY_MIN: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(5);
+
+/// Where the entries of an outbox go.
+#[async_trait]
+pub(super) trait Receiver: Send + Sync {
+    /// The outbox that it empties.
+    fn outbox(&self) -> Outbox;
+
+    /// Takes entries of one project, in their order; `epoch` and position together name each for good. After
+    /// an error all of them come again.
+    async fn take(&self, project: ProjectId, epoch: &str, entries: &[OutboxEntry]) -> Result<(), NotTaken>;
+}
+
+/// The other end does not take them now; later it may.
+pub(super) type NotTaken = Box<dyn Error + Send + Sync>;
 
 /// Nothing more can be done now.
 #[derive(Debug, thiserror::Error)]
 enum OutboxError {
     #[error(transparent)]
     Store(#[from] EngineError),
-    #[error(transparent)]
-    Bus(BusError),
+    #[error("{0}")]
+    NotTaken(NotTaken),
 }
 
-/// Publishes until the store is closed.
-pub(super) async fn run(engine: Arc<dyn Engine>, bus: Arc<dyn EventBus>) {
+/// Hands on until the store is closed.
+pub(super) async fn run(engine: Arc<dyn Engine>, receiver: Arc<dyn Receiver>) {
     let mut filled = engine.watch_outboxes();
     let mut wait = RETRY_MIN;
     loop {
         filled.borrow_and_update();
-        match empty_all(&engine, &*bus).await {
+        match empty_all(&engine, &*receiver).await {
             Ok(()) => {
                 wait = RETRY_MIN;
                 if filled.changed().await.is_err() {
@@ -43,7 +55,8 @@ pub(super) async fn run(engine: Arc<dyn Engine>, bus: Arc<dyn EventBus>) {
             }
             Err(OutboxError::Store(EngineError::Closed)) => return,
             Err(error) => {
-                tracing::warn!(%error, "events of batches cannot be published, trying again");
+                let outbox = receiver.outbox();
+                tracing::warn!(%error, ?outbox, "what batches noted cannot be handed on, trying again");
                 tokio::time::sleep(wait).await;
                 wait = (wait * 2).min(RETRY_MAX);
             }
@@ -51,88 +64,41 @@ pub(super) async fn run(engine: Arc<dyn Engine>, bus: Arc<dyn EventBus>) {
     }
 }
 
-/// Publishes what waits, a page of each project in turn, until nothing does.
-async fn empty_all(engine: &Arc<dyn Engine>, bus: &dyn EventBus) -> Result<(), OutboxError> {
+/// Hands on what waits, a page of each project in turn, until nothing does. A project whose entries are not
+/// taken does not hold up the others.
+async fn empty_all(engine: &Arc<dyn Engine>, receiver: &dyn Receiver) -> Result<(), OutboxError> {
     loop {
-        let waiting = engine.outboxes_waiting(Outbox::Events);
+        let waiting = engine.outboxes_waiting(receiver.outbox());
         if waiting.is_empty() {
             return Ok(());
         }
+        let mut refused = None;
         for database in waiting {
-            empty_page(engine, bus, &database).await?;
+            match empty_page(engine, receiver, &database).await {
+                Err(OutboxError::NotTaken(reason)) => refused = Some(reason),
+                other => other?,
+            }
+        }
+        if let Some(reason) = refused {
+            return Err(OutboxError::NotTaken(reason));
         }
     }
 }
 
 async fn empty_page(
     engine: &Arc<dyn Engine>,
-    bus: &dyn EventBus,
+    receiver: &dyn Receiver,
     database: &DatabaseName,
 ) -> Result<(), OutboxError> {
-    let (reader, name) = (engine.clone(), database.clone());
-    let read = move || reader.outbox(&name, Outbox::Events, ChangePosition::default(), PAGE);
+    let (reader, name, outbox) = (engine.clone(), database.clone(), receiver.outbox());
+    let read = move || reader.outbox(&name, outbox, ChangePosition::default(), PAGE);
     let page = tokio::task::spawn_blocking(read).await;
     let page = page.unwrap_or_else(|broken| Err(EngineError::Storage(Box::new(broken))))?;
     let Some(last) = page.last().map(|entry| entry.position) else { return Ok(()) };
     if let Ok(project) = ProjectId::parse(database.as_str()) {
-        let (realm, epoch) = (Realm::Project(project), engine.epoch(database));
-        for entry in &page {
-            publish(bus, &realm, &epoch, entry).await?;
-        }
+        let taken = receiver.take(project, &engine.epoch(database), &page).await;
+        taken.map_err(OutboxError::NotTaken)?;
     }
-    engine.settle_outbox(database, Outbox::Events, last).await?;
+    engine.settle_outbox(database, outbox, last).await?;
     Ok(())
-}
-
-/// Publishes one entry. What the bus will never take is left out, and said in the log.
-async fn publish(
-    bus: &dyn EventBus,
-    realm: &Realm,
-    epoch: &str,
-    entry: &OutboxEntry,
-) -> Result<(), OutboxError> {
-    let Outgoing::Event { topic, payload } = &entry.outgoing else { return Ok(()) };
-    let Some((topic, message)) = message(topic, payload, epoch, entry.position) else { return Ok(()) };
-    match bus.publish(realm, &topic, message).await {
-        Ok(_) => Ok(()),
-        Err(error @ (BusError::Unavailable(_) | BusError::Overloaded(_) | BusError::DiskFull)) => {
-            Err(OutboxError::Bus(error))
-        }
-        Err(error) => {
-            tracing::warn!(%error, topic = topic.as_str(), "an event of a batch was not taken by the bus");
-            Ok(())
-        }
-    }
-}
-
-/// `{id, payload}`.
-fn message(topic: &str, payload: &Bson, epoch: &str, position: ChangePosition) -> Option<(Topic, Bytes)> {
-    let topic = Topic::parse(topic).ok()?;
-    let mut text = format!("{{\"id\":\"{}\",\"payload\":", event_id(epoch, position)).into_bytes();
-    text.extend_from_slice(&crate::json::write_value(payload).ok()?);
-    text.push(b'}');
-    Some((topic, text.into()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use bson::doc;
-    use serde_json::json;
-
-    #[test]
-    fn a_message_has_the_key_and_the_payload() {
-        let position = ChangePosition { commit: 4, index: 1 };
-        for (payload, wanted) in [
-            (Bson::from(doc! { "a": [1, "x"] }), json!({ "a": [1, "x"] })),
-            (Bson::from("text"), json!("text")),
-            (Bson::Null, json!(null)),
-        ] {
-            let (topic, message) = message("orders.paid", &payload, "e", position).unwrap();
-            assert_eq!(topic.as_str(), "orders.paid");
-            let message: serde_json::Value = serde_json::from_slice(&message).unwrap();
-            assert_eq!(message, json!({ "id": "e-4-1", "payload": wanted }));
-        }
-        assert!(message("not a topic", &Bson::Null, "e", position).is_none());
-    }
 }
