@@ -147,13 +147,20 @@ impl BundocServer {
         self.blocking(&project, look).await
     }
 
-    /// One page of documents, written out on the thread that found them.
+    /// One page of documents, written out on the thread that found them. A page that takes a glance is found
+    /// here: handing it to another thread and back would cost as much as finding it.
     pub(crate) async fn find(
         &self,
         scope: Scope,
         collection: CollectionName,
         request: FindRequest,
     ) -> Result<Response, ApiError> {
+        if scope.transaction.is_none() {
+            let found = self.engine.find_at_once(&scope.database, &collection, &request, &scope.actor);
+            if let Some(page) = found.map_err(|failed| error::engine(visible_to(&scope.actor, failed)))? {
+                return Ok(raw(json::write_page(&page)?));
+            }
+        }
         let find = move |reader: &mut Reader<'_>| {
             let page = reader.find(&collection, &request)?;
             Ok(json::write_page(&page))

@@ -227,6 +227,16 @@ pub trait Engine: Send + Sync + 'static {
         actor: &Actor,
     ) -> Result<Page, EngineError>;
 
+    /// The same on a thread that must not block: `None`, without having done much, where the page needs more
+    /// than a glance at a few documents.
+    fn find_at_once(
+        &self,
+        database: &DatabaseName,
+        collection: &CollectionName,
+        request: &FindRequest,
+        actor: &Actor,
+    ) -> Result<Option<Page>, EngineError>;
+
     /// One page of a query over all collections that match a pattern; a ruled actor sees what the rules of
     /// each collection let it list.
     fn find_group(

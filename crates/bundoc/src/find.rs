@@ -157,8 +157,27 @@ pub(crate) fn find(
     overlay: Option<&Overlay>,
 ) -> Result<Page, EngineError> {
     let query = Query::parse(request, seen.collection.id, options)?;
-    let mut reader = Reader::new(seen.scope(actor, options), &query);
-    let asked = seen.asked(&query, Goal::Page, fields(&query, query.fields.needed_paths(), actor));
+    page_of(seen, Reader::new(seen.scope(actor, options), &query), overlay)
+}
+
+/// The same where it takes no longer than a moment; else `None`, without having done much.
+pub(crate) fn find_at_once(
+    seen: &Seen<'_>,
+    request: &FindRequest,
+    actor: &Actor,
+    options: &EngineOptions,
+) -> Result<Option<Page>, EngineError> {
+    let query = Query::parse(request, seen.collection.id, options)?;
+    let reader = Reader::new(seen.scope(actor, options), &query).at_once();
+    match page_of(seen, reader, None) {
+        Err(EngineError::QueryTooExpensive { .. }) => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+fn page_of(seen: &Seen<'_>, mut reader: Reader<'_>, overlay: Option<&Overlay>) -> Result<Page, EngineError> {
+    let query = reader.query;
+    let asked = seen.asked(query, Goal::Page, fields(query, query.fields.needed_paths(), reader.actor));
     let plan = seen.plan(asked, &reader)?;
     let (arrival, index) = (arrival(&plan), plan.index_name());
     let mut source = seen.source(plan, overlay, &mut reader)?;

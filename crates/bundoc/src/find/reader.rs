@@ -12,10 +12,35 @@ use crate::rules::{Documents, Lookup, Lookups, Method};
 use crate::store::View;
 use bson::RawDocument;
 use fjall::Slice;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Entries between two looks at the clock.
 const CLOCK_EVERY: u64 = 64;
+
+/// How much one query may look at.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    examined_max: u64,
+    bytes_max: u64,
+    time_max: Duration,
+    clock_every: u64,
+}
+
+/// Those of a query that is answered on a thread that others wait for: about what twenty documents of an
+/// index cost, several times over.
+const AT_ONCE: Bounds =
+    Bounds { examined_max: 128, bytes_max: 256 << 10, time_max: Duration::from_micros(500), clock_every: 8 };
+
+impl Bounds {
+    fn of(options: &EngineOptions) -> Self {
+        Self {
+            examined_max: options.find_examined_max,
+            bytes_max: u64::MAX,
+            time_max: options.find_time_max,
+            clock_every: CLOCK_EVERY,
+        }
+    }
+}
 
 /// One query while it runs.
 pub(crate) struct Reader<'a> {
@@ -25,6 +50,9 @@ pub(crate) struct Reader<'a> {
     pub(super) actor: &'a Actor,
     pub(super) options: &'a EngineOptions,
     pub(super) lookups: Lookups<'a>,
+    bounds: Bounds,
+    /// Bytes that were read.
+    pub(super) bytes: u64,
     /// Entries of indexes or documents that were looked at.
     examined: u64,
     pub(super) keys: u64,
@@ -54,12 +82,19 @@ impl<'a> Reader<'a> {
             actor,
             options,
             lookups: Lookups::new(lookup),
+            bounds: Bounds::of(options),
+            bytes: 0,
             examined: 0,
             keys: 0,
             documents: 0,
             begun: Instant::now(),
             key: Vec::new(),
         }
+    }
+
+    /// The same with the narrow bounds of a query that must not take long.
+    pub(super) fn at_once(self) -> Self {
+        Self { bounds: AT_ONCE, ..self }
     }
 
     pub(super) fn examined(&self) -> u64 {
@@ -69,11 +104,11 @@ impl<'a> Reader<'a> {
     /// Counts one entry, and ends the query where it has looked at too many.
     pub(super) fn spend(&mut self) -> Result<(), EngineError> {
         self.examined += 1;
-        if self.examined > self.options.find_examined_max {
+        if self.examined > self.bounds.examined_max || self.bytes > self.bounds.bytes_max {
             return Err(self.too_expensive(Limit::FindExamined));
         }
-        let clock = self.examined.is_multiple_of(CLOCK_EVERY);
-        if clock && self.begun.elapsed() > self.options.find_time_max {
+        let clock = self.examined.is_multiple_of(self.bounds.clock_every);
+        if clock && self.begun.elapsed() > self.bounds.time_max {
             return Err(self.too_expensive(Limit::FindTime));
         }
         Ok(())
@@ -99,7 +134,9 @@ impl<'a> Reader<'a> {
         self.key.clear();
         self.key.extend_from_slice(&pair(self.database.id, collection));
         self.key.extend_from_slice(id);
-        self.view.get(Space::Documents, &self.key)
+        let stored = self.view.get(Space::Documents, &self.key)?;
+        self.bytes += stored.as_ref().map_or(0, |stored| stored.len() as u64);
+        Ok(stored)
     }
 
     /// Whether a document is one of those asked for, and the actor may list it.

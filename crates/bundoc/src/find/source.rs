@@ -85,6 +85,7 @@ impl<'a> Planned<'a> {
 impl Source for Planned<'_> {
     fn next(&mut self, reader: &mut Reader<'_>) -> Result<Option<Found>, EngineError> {
         while let Some(entry) = self.cursor.next(reader.view)? {
+            reader.bytes += entry.value.len() as u64;
             reader.spend()?;
             reader.keys += u64::from(entry.index.is_some());
             if let Some(found) = self.document(reader, &entry)? {

@@ -130,6 +130,19 @@ impl Engine for FjallEngine {
         }
     }
 
+    fn find_at_once(
+        &self,
+        database: &DatabaseName,
+        collection: &CollectionName,
+        request: &FindRequest,
+        actor: &Actor,
+    ) -> Result<Option<Page>, EngineError> {
+        match self.listed(database, collection, actor)? {
+            Some(seen) => find::find_at_once(&seen, request, actor, &self.shared.options),
+            None => find::nothing(request, &self.shared.options).map(Some),
+        }
+    }
+
     fn find_group(
         &self,
         database: &DatabaseName,

@@ -1,6 +1,6 @@
 //! Which plan is chosen, and what is said of it.
 
-use super::bed::{Bed, all, down, ids, on, until, up};
+use super::bed::{Bed, all, down, ids, name, on, until, up};
 use bson::{Document, doc};
 use bundoc::EngineOptions;
 use bundoc::engine::{Actor, Engine, Explanation, FindRequest, IndexSpec, IndexState};
@@ -223,4 +223,27 @@ async fn different_values_come_from_an_index_without_a_look_at_each_entry() {
     assert_eq!(countries[..2], [bson::Bson::Null, bson::Bson::Double(1.5)]);
     assert_eq!(countries[2..], named);
     assert_eq!(distinct("country", doc! {"country": {"$gte": "c2"}}).unwrap(), named[2..]);
+}
+
+#[tokio::test]
+async fn a_page_is_given_at_once_where_a_glance_is_enough_and_not_where_much_is_read() {
+    let bed = bed_of_people(vec![on(vec![up("city")])]).await;
+    let people = name("people");
+    let at_once = |request: &FindRequest| {
+        bed.engine.find_at_once(&bed.database, &people, request, &Actor::Trusted).unwrap()
+    };
+    let few = all(doc! {"city": 7}, vec![down("age")]);
+    // A glance has a time limit, too, which a busy machine may miss.
+    let page = (0..1_000).find_map(|_| at_once(&few)).expect("ten documents of an index");
+    assert_eq!(ids(&page), ids(&bed.find("people", &few)));
+    let scan = all(doc! {"age": 89, "active": false}, vec![]);
+    assert!(at_once(&scan).is_none(), "4,000 documents without an index");
+    assert!(at_once(&limited(doc! {}, vec![up("age")], 5)).is_none(), "a sort without an index");
+    let heavy: Vec<_> = (0..5).map(|n| doc! {"_id": format!("h{n}"), "text": "x".repeat(100_000)}).collect();
+    bed.fill("heavy", &heavy).await;
+    let heavy =
+        bed.engine.find_at_once(&bed.database, &name("heavy"), &all(doc! {}, vec![]), &Actor::Trusted);
+    assert!(heavy.unwrap().is_none(), "five documents of 100 kB");
+    let missing = bed.engine.find_at_once(&bed.database, &name("none"), &few, &Actor::Trusted);
+    assert!(missing.unwrap().is_some_and(|page| page.documents.is_empty()));
 }
