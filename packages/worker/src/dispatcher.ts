@@ -2,21 +2,24 @@
 
 import { Download } from "./body-streams.ts";
 import { Call } from "./call.ts";
+import { HandlerContext } from "./context.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import { headerBlock, RequestHead, responseHead } from "./head.ts";
 import { LazyRequest } from "./lazy-request.ts";
 import { LightResponse, NativeResponse } from "./light-response.ts";
 import { scopes } from "./log.ts";
 import {
+  CANCEL_DEADLINE,
   ERROR_BODY_BROKEN,
   ERROR_HANDLER,
   ERROR_NO_RESPONSE,
+  ERROR_STOPPED,
   RESPONSE_END,
   RESPONSE_ERROR,
   RESPONSE_HEAD,
 } from "./protocol.ts";
 
-export type Handler = (request: Request) => unknown;
+export type Handler = (request: Request, context: HandlerContext) => unknown;
 
 const ERROR_TEXT_MAX = 8 * 1024;
 const NULL_BODY_STATUS = new Set([101, 204, 205, 304]);
@@ -42,7 +45,8 @@ export class Dispatcher {
     const call = new Call(id, new RequestHead(bytes, start, end), this.#writer);
     this.#batch.push(call);
     try {
-      const result = scopes.run(call, this.#handler, new LazyRequest(call) as unknown as Request);
+      const request = new LazyRequest(call) as unknown as Request;
+      const result = scopes.run(call, this.#handler, request, new HandlerContext(call));
       if (result instanceof Promise) {
         result.then(
           (value) => this.#answer(call, value),
@@ -62,6 +66,17 @@ export class Dispatcher {
       if (!call.over) this.#waiting.set(call.id, call);
     }
     this.#batch = [];
+  }
+
+  /** The code of this call was stopped: it will not answer by itself. */
+  stop(id: number): void {
+    const call = this.find(id);
+    if (call === undefined) return;
+    const reason = new Error(
+      "stopped: it computed without a pause for longer than a call may take",
+    );
+    call.cancel(CANCEL_DEADLINE);
+    this.#fail(call, ERROR_STOPPED, reason);
   }
 
   find(id: number): Call | undefined {
@@ -147,8 +162,8 @@ export class Dispatcher {
   }
 
   #over(call: Call): void {
-    call.finish();
-    this.#waiting.delete(call.id);
+    call.finish(() => this.#waiting.delete(call.id));
+    if (call.isWorking) this.#waiting.set(call.id, call);
   }
 }
 

@@ -15,9 +15,11 @@ import { Taken } from "./testing.ts";
 
 function framesOf(bytes: Buffer): [type: number, call: number, payload: string][] {
   const frames: [number, number, string][] = [];
-  new FrameReader((type, call, all, start, end) =>
+  const reader = new FrameReader((type, call, all, start, end) =>
     frames.push([type, call, all.latin1Slice(start, end)]),
-  ).push(bytes);
+  );
+  reader.push(bytes);
+  reader.drain();
   return frames;
 }
 
@@ -34,7 +36,9 @@ test("frames are cut wherever the bytes are torn", () => {
       seen.push([type, call, all.latin1Slice(start, end)]),
     );
     reader.push(sink.bytes.subarray(0, torn));
+    reader.drain();
     reader.push(sink.bytes.subarray(torn));
+    reader.drain();
     expect(seen).toEqual([
       [PONG, 7, ""],
       [LOG, 4_000_000_000, "abc"],
@@ -44,9 +48,8 @@ test("frames are cut wherever the bytes are torn", () => {
 
 test("a frame over the limit is refused before it arrives", () => {
   const reader = new FrameReader(() => undefined);
-  expect(() => reader.push(Buffer.from([255, 255, 255, 255, 1, 0, 0, 0, 0]))).toThrow(
-    "over the limit",
-  );
+  reader.push(Buffer.from([255, 255, 255, 255, 1, 0, 0, 0, 0]));
+  expect(() => reader.drain()).toThrow("over the limit");
 });
 
 test("what a full socket did not take is sent when it drains, in order", () => {

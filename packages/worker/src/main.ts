@@ -7,10 +7,13 @@ import { Dispatcher, describe } from "./dispatcher.ts";
 import { FrameReader, readU32 } from "./frame-reader.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { installGlobals } from "./globals.ts";
+import { Guard } from "./guard.ts";
 import { LoadFailure, type LoadOrder, loadHandler, replaceEnvironment } from "./load.ts";
-import { installConsole, LogWriter } from "./log.ts";
-import { CHANNEL, PortChannel } from "./port-channel.ts";
+import { installConsole, LogWriter, scopes } from "./log.ts";
+import { restrictHosts } from "./outbound.ts";
+import { CHANNEL, PortChannel, waitUntil } from "./port-channel.ts";
 import { prewarm } from "./prewarm.ts";
+import { refuseProcesses } from "./processes.ts";
 import * as protocol from "./protocol.ts";
 
 const [socketPath = "", begunPath = ""] = process.argv.slice(2);
@@ -25,6 +28,8 @@ const exit = process.exit.bind(process);
 
 async function load(order: LoadOrder): Promise<void> {
   replaceEnvironment(order.env);
+  if (order.allowed_hosts !== null) restrictHosts(order.allowed_hosts);
+  guard.limit(order.timeout_ms);
   try {
     dispatcher.serve(await loadHandler(order));
     writer.frame(protocol.LOADED, 0);
@@ -70,7 +75,22 @@ function onFrame(type: number, id: number, bytes: Buffer, start: number, end: nu
   }
 }
 
-const reader = new FrameReader(onFrame);
+const reader = new FrameReader((type, id, bytes, start, end) => {
+  onFrame(type, id, bytes, start, end);
+  // The engine forgets all microtasks that are due when it stops one of them. After each frame, and not after all
+  // of them, those are only the ones of the call that is stopped.
+  drainMicrotasks();
+});
+const guard = new Guard(() => reader.drain());
+
+/** Handles what has arrived. A call that is stopped in it does not take the others with it. */
+function handleFrames(): void {
+  while (!guard.run()) {
+    const stopped = scopes.getStore();
+    scopes.enterWith(undefined);
+    if (stopped !== undefined) dispatcher.stop(stopped.id);
+  }
+}
 
 let connected = false;
 
@@ -87,7 +107,10 @@ process.on("unhandledRejection", end);
 process.on("exit", () => writer.flush());
 installGlobals();
 installConsole(log);
-Object.defineProperty(globalThis, CHANNEL, { value: { fetch: ports.fetch.bind(ports) } });
+refuseProcesses();
+Object.defineProperty(globalThis, CHANNEL, {
+  value: { fetch: ports.fetch.bind(ports), waitUntil },
+});
 await prewarm();
 
 await Bun.connect({
@@ -103,7 +126,7 @@ await Bun.connect({
     data(_socket, bytes) {
       writer.hold();
       reader.push(bytes);
-      drainMicrotasks();
+      handleFrames();
       dispatcher.endBatch();
       writer.release();
     },

@@ -18,13 +18,21 @@ export interface ChannelRequest {
 
 export interface Channel {
   fetch(request: Request | ChannelRequest): Promise<Response>;
+  waitUntil(work: unknown): void;
+}
+
+/** Keeps the call in whose course this is called until `work` is settled. */
+export function waitUntil(work: unknown): void {
+  const call = scopes.getStore();
+  if (call === undefined) throw new TypeError("waitUntil works only in the course of a call");
+  call.waitUntil(work);
 }
 
 const IN_FLIGHT_MAX = 256;
 const HEAD_BYTES_MAX = 512 * 1024;
 const BODY_BYTES_MAX = MAX_FRAME_BYTES - HEAD_BYTES_MAX;
 
-export class PortChannel implements Channel {
+export class PortChannel {
   readonly #writer: FrameWriter;
   readonly #calls = new Map<number, (reply: Response) => void>();
   readonly #queue: (() => void)[] = [];
