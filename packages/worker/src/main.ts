@@ -75,7 +75,11 @@ function onFrame(type: number, id: number, bytes: Buffer, start: number, end: nu
   }
 }
 
+/** The call that the frame in work is about. */
+let current = 0;
+
 const reader = new FrameReader((type, id, bytes, start, end) => {
+  current = type === protocol.PORT_REPLY ? ports.callOf(id) : id;
   onFrame(type, id, bytes, start, end);
   // The engine forgets all microtasks that are due when it stops one of them. After each frame, and not after all
   // of them, those are only the ones of the call that is stopped.
@@ -86,9 +90,10 @@ const guard = new Guard(() => reader.drain());
 /** Handles what has arrived. A call that is stopped in it does not take the others with it. */
 function handleFrames(): void {
   while (!guard.run()) {
-    const stopped = scopes.getStore();
+    // Behind an `await` the engine has forgotten whose code it stopped.
+    const stopped = scopes.getStore()?.id ?? current;
     scopes.enterWith(undefined);
-    if (stopped !== undefined) dispatcher.stop(stopped.id);
+    dispatcher.stop(stopped);
   }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use worker_pool::{EndReason, WorkerState};
 
-use crate::support::{Bench, call, get, get_text, is_alive, text, until};
+use crate::support::{Bench, call, get, get_text, text, until};
 
 const PID: &str = "export default () => new Response(String(process.pid))";
 
@@ -50,7 +50,7 @@ async fn a_worker_is_replaced_after_so_many_calls_and_none_is_lost() {
     let version = bench.load_with("calls", PID, settings).await;
     let first = version.stats().pids[0];
     while get_text(&version, "/").await == first.to_string() {}
-    until(|| !is_alive(first)).await;
+    until(|| bench.host.states(first).last() == Some(&"TERMINATED")).await;
     let ended = version.workers().into_iter().find(|worker| worker.pid == first).unwrap();
     assert_eq!(ended.end, Some(EndReason::Retired));
     assert!(ended.calls >= 20);

@@ -1,7 +1,7 @@
 //! Memory: a soft limit that replaces the worker, a hard one that ends it.
 
 use super::{Contained, code_and_status};
-use crate::support::{is_alive, until};
+use crate::support::until;
 
 const EATERS: &str = "const kept = [];
 const eat = (mebibytes) => kept.push(new Uint8Array(mebibytes << 20).fill(1));
@@ -36,7 +36,7 @@ async fn a_worker_near_its_limit_is_replaced_before_it_gets_there() {
     let contained = started().await;
     let fat = contained.pid();
     assert_eq!(contained.answer("/most").await, "much");
-    until(|| !is_alive(fat)).await;
+    until(|| contained.bench.host.states(fat).last() == Some(&"TERMINATED")).await;
     assert_ne!(contained.answer("/pid").await, fat.to_string());
     let ended = contained.version.workers().into_iter().find(|worker| worker.pid == fat).unwrap();
     assert_eq!(ended.end.map(worker_pool::EndReason::as_str), Some("retired"));
