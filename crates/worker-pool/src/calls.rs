@@ -52,17 +52,15 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub(crate) fn is_overdue(&self, now: Instant) -> bool {
-        self.deadline.is_some_and(|deadline| deadline <= now)
+    pub(crate) fn is_overdue_by(&self, grace: Duration, now: Instant) -> bool {
+        self.deadline.is_some_and(|deadline| deadline + grace <= now)
     }
 
-    /// Moves the deadline of a call that has not begun; `false` where that was done for long enough.
-    pub(crate) fn put_off(&mut self, now: Instant) -> bool {
-        if self.latest <= now || !matches!(self.phase, Phase::Waiting(_)) {
-            return false;
+    /// Moves the deadline of a call that has not begun.
+    pub(crate) fn put_off(&mut self, now: Instant) {
+        if matches!(self.phase, Phase::Waiting(_)) {
+            self.deadline = Some(self.latest.min(now + self.timeout));
         }
-        self.deadline = Some(self.latest.min(now + self.timeout));
-        true
     }
 }
 

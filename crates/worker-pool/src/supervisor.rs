@@ -63,6 +63,9 @@ impl Look<'_> {
             // Its end answers all its calls: those that had not begun go to another worker.
             return self.worker.end(EndReason::Unresponsive);
         }
+        if silent > 0 || self.worker.is_overdue_by(Duration::ZERO, self.now) {
+            self.worker.put_off(self.now);
+        }
         let overdue = self.worker.expire(self.now);
         let (is_idle, only_abandoned, given) = {
             let calls = self.worker.calls();

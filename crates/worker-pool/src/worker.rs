@@ -233,25 +233,27 @@ impl Worker {
 
     /// Whether a call has been over its deadline for so long.
     pub(crate) fn is_overdue_by(&self, grace: Duration, now: Instant) -> bool {
-        self.calls().iter_mut().any(|(_, entry)| entry.deadline.is_some_and(|deadline| deadline + grace <= now))
+        self.calls().iter_mut().any(|(_, entry)| entry.is_overdue_by(grace, now))
+    }
+
+    /// Moves the deadlines of calls that others keep from being begun: the time of a call runs from when its
+    /// handler is entered.
+    pub(crate) fn put_off(&self, now: Instant) {
+        let begun = self.place.begun();
+        for (_, entry) in self.calls().iter_mut().filter(|(id, _)| *id > begun) {
+            entry.put_off(now);
+        }
     }
 
     /// Answers the calls whose deadline has passed. Returns since when the oldest of them is overdue.
-    ///
-    /// The time of a call runs from when its handler is entered. Where others kept the worker from that, its
-    /// deadline is put off.
     pub(crate) fn expire(&self, now: Instant) -> Option<Duration> {
-        if !self.calls().iter_mut().any(|(_, entry)| entry.is_overdue(now)) {
-            return None;
-        }
-        let begun = self.place.begun();
         let mut overdue = Vec::new();
         let mut longest = None;
-        for (id, entry) in self.calls().iter_mut().filter(|(_, entry)| entry.is_overdue(now)) {
-            if id > begun && entry.put_off(now) {
+        for (id, entry) in self.calls().iter_mut() {
+            let Some(late) = entry.deadline.and_then(|deadline| now.checked_duration_since(deadline)) else {
                 continue;
-            }
-            longest = longest.max(entry.deadline.map(|deadline| now.saturating_duration_since(deadline)));
+            };
+            longest = longest.max(Some(late));
             if matches!(entry.phase, Phase::Waiting(_) | Phase::Background) {
                 overdue.push((id, entry.timeout, std::mem::replace(&mut entry.phase, Phase::Abandoned)));
             }
@@ -277,7 +279,7 @@ impl Worker {
         self.load.lock().unwrap_or_else(PoisonError::into_inner).take();
         let now = Instant::now();
         for (id, mut entry) in left {
-            let (late, timeout) = (entry.is_overdue(now), entry.timeout);
+            let (late, timeout) = (entry.is_overdue_by(Duration::ZERO, now), entry.timeout);
             let phase = std::mem::replace(&mut entry.phase, Phase::Abandoned);
             drop(entry);
             self.free_slot();

@@ -38,23 +38,29 @@ export class FrameReader {
     this.#pieceBytes = 0;
   }
 
-  /** Hands on all whole frames. Where a handler does not return, the next `drain` goes on behind its frame. */
-  drain(): void {
+  /**
+   * Hands on whole frames: all of them (`true`), or those that fit into `sliceMs`. The next `drain` goes on behind
+   * the last frame, also where its handler did not return.
+   */
+  drain(sliceMs: number): boolean {
     const bytes = this.#bytes;
+    const end = Bun.nanoseconds() + sliceMs * 1e6;
     while (bytes.length - this.#offset >= HEADER_BYTES) {
       const at = this.#offset;
       const length = readU32(bytes, at);
       if (length > MAX_FRAME_BYTES) throw new Error(`frame of ${length} bytes is over the limit`);
       const start = at + HEADER_BYTES;
-      const end = start + length;
-      if (end > bytes.length) {
-        this.#keep(end - at);
-        return;
+      const next = start + length;
+      if (next > bytes.length) {
+        this.#keep(next - at);
+        return true;
       }
-      this.#offset = end;
-      this.#handle(bytes[at + 4] as number, readU32(bytes, at + 5), bytes, start, end);
+      this.#offset = next;
+      this.#handle(bytes[at + 4] as number, readU32(bytes, at + 5), bytes, start, next);
+      if (Bun.nanoseconds() > end) return false;
     }
     this.#keep(HEADER_BYTES);
+    return true;
   }
 
   /** Keeps the unfinished frame, which has `neededBytes` as far as is known. */

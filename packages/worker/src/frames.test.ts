@@ -19,7 +19,7 @@ function framesOf(bytes: Buffer): [type: number, call: number, payload: string][
     frames.push([type, call, all.latin1Slice(start, end)]),
   );
   reader.push(bytes);
-  reader.drain();
+  reader.drain(1000);
   return frames;
 }
 
@@ -36,9 +36,9 @@ test("frames are cut wherever the bytes are torn", () => {
       seen.push([type, call, all.latin1Slice(start, end)]),
     );
     reader.push(sink.bytes.subarray(0, torn));
-    reader.drain();
+    reader.drain(1000);
     reader.push(sink.bytes.subarray(torn));
-    reader.drain();
+    reader.drain(1000);
     expect(seen).toEqual([
       [PONG, 7, ""],
       [LOG, 4_000_000_000, "abc"],
@@ -46,10 +46,30 @@ test("frames are cut wherever the bytes are torn", () => {
   }
 });
 
+test("what does not fit into a slice is handed on in the next one", () => {
+  const sink = new Taken();
+  const writer = new FrameWriter();
+  writer.attach(sink);
+  for (const call of [1, 2]) writer.frame(PONG, call);
+  writer.flush();
+  const seen: number[] = [];
+  const reader = new FrameReader((_type, call) => {
+    seen.push(call);
+    const end = performance.now() + 2;
+    while (performance.now() < end);
+  });
+  reader.push(sink.bytes);
+  expect(reader.drain(1)).toBe(false);
+  expect(seen).toEqual([1]);
+  expect(reader.drain(1)).toBe(false);
+  expect(reader.drain(1)).toBe(true);
+  expect(seen).toEqual([1, 2]);
+});
+
 test("a frame over the limit is refused before it arrives", () => {
   const reader = new FrameReader(() => undefined);
   reader.push(Buffer.from([255, 255, 255, 255, 1, 0, 0, 0, 0]));
-  expect(() => reader.drain()).toThrow("over the limit");
+  expect(() => reader.drain(1000)).toThrow("over the limit");
 });
 
 test("what a full socket did not take is sent when it drains, in order", () => {

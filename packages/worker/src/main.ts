@@ -29,9 +29,9 @@ const exit = process.exit.bind(process);
 async function load(order: LoadOrder): Promise<void> {
   replaceEnvironment(order.env);
   if (order.allowed_hosts !== null) restrictHosts(order.allowed_hosts);
-  guard.limit(order.timeout_ms);
   try {
     dispatcher.serve(await loadHandler(order));
+    guard.limit(order.timeout_ms + SLICE_MS);
     writer.frame(protocol.LOADED, 0);
   } catch (error) {
     const failure =
@@ -75,6 +75,9 @@ function onFrame(type: number, id: number, bytes: Buffer, start: number, end: nu
   }
 }
 
+/** How long frames are handled under one time limit, so that a call does not pay for those before it. */
+const SLICE_MS = 10;
+
 /** The call that the frame in work is about. */
 let current = 0;
 
@@ -85,15 +88,24 @@ const reader = new FrameReader((type, id, bytes, start, end) => {
   // of them, those are only the ones of the call that is stopped.
   drainMicrotasks();
 });
-const guard = new Guard(() => reader.drain());
+const guard = new Guard(() => {
+  drained = reader.drain(SLICE_MS);
+});
+let drained = true;
 
 /** Handles what has arrived. A call that is stopped in it does not take the others with it. */
 function handleFrames(): void {
-  while (!guard.run()) {
-    // Behind an `await` the engine has forgotten whose code it stopped.
-    const stopped = scopes.getStore()?.id ?? current;
-    scopes.enterWith(undefined);
-    dispatcher.stop(stopped);
+  for (;;) {
+    if (!guard.run()) {
+      // Behind an `await` the engine has forgotten whose code it stopped.
+      const stopped = scopes.getStore()?.id ?? current;
+      scopes.enterWith(undefined);
+      dispatcher.stop(stopped);
+    } else if (drained) {
+      return;
+    }
+    // It takes long: what is answered need not wait for the rest.
+    writer.flush();
   }
 }
 

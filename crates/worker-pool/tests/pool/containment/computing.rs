@@ -19,6 +19,7 @@ export default async (req) => {
     if (path === '/loop') { try { for (;;) {} } finally { console.log('finally') } }
     if (path === '/behind-await') { await null; for (;;) {} }
     if (path === '/behind-timer') { await new Promise((done) => setTimeout(done, 1)); writeSync(1, 'looping\\n'); for (;;) {} }
+    if (path === '/compute') { const end = performance.now() + 150; while (performance.now() < end); }
     if (path === '/regex') /^(a+)+$/.test('a'.repeat(26) + 'b');
     return new Response(path);
 }";
@@ -83,4 +84,20 @@ async fn native_code_that_does_not_end_in_time_is_contained() {
     assert_eq!(code_and_status(&error), ("timeout", 504));
     assert_eq!(contained.answer("/after").await, "/after");
     contained.neighbour_goes_on().await;
+}
+
+#[tokio::test]
+async fn calls_that_compute_one_after_the_other_have_each_their_own_time() {
+    let contained = started(Duration::from_millis(600)).await;
+    // Together they take more than twice as long as one of them may.
+    let answers = join_all((0..10).map(|_| contained.answer("/compute"))).await;
+    assert_eq!(answers, vec!["/compute"; 10]);
+}
+
+#[tokio::test]
+async fn an_import_that_computes_is_held_to_its_own_limit() {
+    let source = "const end = performance.now() + 300; while (performance.now() < end);
+        export default () => new Response('imported')";
+    let contained = Contained::start_with(source, |settings| settings.execution_timeout = Duration::from_millis(100)).await;
+    assert_eq!(contained.answer("/").await, "imported");
 }
