@@ -21,6 +21,7 @@ import {
 
 export type Handler = (request: Request, context: HandlerContext) => unknown;
 
+const { status } = Bun.peek;
 const ERROR_TEXT_MAX = 8 * 1024;
 const NULL_BODY_STATUS = new Set([101, 204, 205, 304]);
 
@@ -40,24 +41,29 @@ export class Dispatcher {
     this.#handler = handler;
   }
 
-  begin(id: number, bytes: Buffer, start: number, end: number): void {
+  /** Enters the handler; `true` where the call is over already, and nothing of it waits. */
+  begin(id: number, bytes: Buffer, start: number, end: number): boolean {
     this.#begun[0] = id;
     const call = new Call(id, new RequestHead(bytes, start, end), this.#writer);
     this.#batch.push(call);
     try {
       const request = new LazyRequest(call) as unknown as Request;
       const result = scopes.run(call, this.#handler, request, new HandlerContext(call));
-      if (result instanceof Promise) {
+      if (!(result instanceof Promise)) {
+        this.#settle(call, result);
+      } else if (status(result) === "fulfilled") {
+        // An async handler that awaited nothing: its answer need not take a turn of the queue.
+        this.#answer(call, Bun.peek(result));
+      } else {
         result.then(
           (value) => this.#answer(call, value),
           (error: unknown) => this.#fail(call, ERROR_HANDLER, error),
         );
-      } else {
-        this.#settle(call, result);
       }
     } catch (error) {
       this.#fail(call, ERROR_HANDLER, error);
     }
+    return call.over;
   }
 
   /** After the microtasks of a batch: most calls are over by now and were never registered. */

@@ -3,7 +3,7 @@
 
 import { Script } from "node:vm";
 
-const ENTRY = "bunbase.guarded";
+const ENTRY = "__bunbaseGuarded";
 
 export class Guard {
   readonly #script: Script;
@@ -11,8 +11,8 @@ export class Guard {
 
   constructor(work: () => void) {
     // The engine's time limit belongs to scripts, so that is how the work is entered. It costs 1 µs.
-    Object.defineProperty(globalThis, Symbol.for(ENTRY), { value: work });
-    this.#script = new Script(`globalThis[Symbol.for(${JSON.stringify(ENTRY)})]()`);
+    Object.defineProperty(globalThis, ENTRY, { value: work });
+    this.#script = new Script(`${ENTRY}()`);
   }
 
   /** From now on work may compute for so long in one piece. */

@@ -44,11 +44,11 @@ async function load(order: LoadOrder): Promise<void> {
   }
 }
 
-function onFrame(type: number, id: number, bytes: Buffer, start: number, end: number): void {
+/** Handles a frame; `true` where nothing of what it began can be waiting for a turn. */
+function onFrame(type: number, id: number, bytes: Buffer, start: number, end: number): boolean {
   switch (type) {
     case protocol.REQUEST:
-      dispatcher.begin(id, bytes, start, end);
-      break;
+      return dispatcher.begin(id, bytes, start, end);
     case protocol.REQUEST_CHUNK:
       dispatcher.find(id)?.upload?.push(bytes.subarray(start, end));
       break;
@@ -73,6 +73,7 @@ function onFrame(type: number, id: number, bytes: Buffer, start: number, end: nu
     default:
       throw new Error(`frame of unknown type ${type}`);
   }
+  return false;
 }
 
 /** How long frames are handled under one time limit, so that a call does not pay for those before it. */
@@ -83,13 +84,13 @@ let current = 0;
 
 const reader = new FrameReader((type, id, bytes, start, end) => {
   current = type === protocol.PORT_REPLY ? ports.callOf(id) : id;
-  onFrame(type, id, bytes, start, end);
-  // The engine forgets all microtasks that are due when it stops one of them. After each frame, and not after all
-  // of them, those are only the ones of the call that is stopped.
-  drainMicrotasks();
+  // The engine forgets all microtasks that are due when it stops one of them. After each frame that leaves some, and
+  // not after all frames, those are only the ones of the call that is stopped.
+  if (!onFrame(type, id, bytes, start, end)) drainMicrotasks();
 });
 const guard = new Guard(() => {
   drained = reader.drain(SLICE_MS);
+  drainMicrotasks();
 });
 let drained = true;
 
