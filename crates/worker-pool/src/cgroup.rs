@@ -94,7 +94,8 @@ impl Cgroup {
             Version::V2 => "memory.events",
         };
         let counters = std::fs::read_to_string(self.path.join(name)).unwrap_or_default();
-        let ended = counters.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse::<u64>().ok());
+        let ended =
+            counters.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse::<u64>().ok());
         ended.is_some_and(|count| count > 0)
     }
 }

@@ -38,7 +38,10 @@ impl Isolation {
         }
         let parts = [
             (self.files, "workers can read what the server can read (no landlock in this kernel)"),
-            (self.scopes, "workers can send signals to processes of the same user (landlock needs Linux 6.12)"),
+            (
+                self.scopes,
+                "workers can send signals to processes of the same user (landlock needs Linux 6.12)",
+            ),
             (self.syscalls, "workers can make every system call (no seccomp in this kernel)"),
         ];
         parts.into_iter().filter(|(in_force, _)| !in_force).map(|(_, words)| words).collect()
@@ -51,7 +54,8 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_said_and_nothing_else() {
-        let all = Isolation { launcher: true, files: true, scopes: true, syscalls: true, ..Isolation::default() };
+        let all =
+            Isolation { launcher: true, files: true, scopes: true, syscalls: true, ..Isolation::default() };
         assert!(all.missing().is_empty());
         let without_files = Isolation { files: false, ..all };
         assert!(matches!(without_files.missing()[..], [words] if words.contains("read")));

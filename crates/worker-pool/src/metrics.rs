@@ -5,13 +5,8 @@ use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use crate::error::InvokeError;
 use crate::state::EndReason;
 
-const ENDS: [EndReason; 5] = [
-    EndReason::Crashed,
-    EndReason::Retired,
-    EndReason::Unresponsive,
-    EndReason::Memory,
-    EndReason::Protocol,
-];
+const ENDS: [EndReason; 5] =
+    [EndReason::Crashed, EndReason::Retired, EndReason::Unresponsive, EndReason::Memory, EndReason::Protocol];
 
 pub(crate) struct Metrics {
     pub(crate) calls: Counter,

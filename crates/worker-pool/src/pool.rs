@@ -21,10 +21,10 @@ use crate::metrics::Metrics;
 use crate::process::{Launcher, Spawner, WORK_DIR_BYTES_MAX};
 use crate::session::start_worker;
 use crate::spec::VersionSpec;
+use crate::state::{EndReason, WorkerChange, WorkerState};
 use crate::stats::PoolStats;
 use crate::supervisor;
 use crate::version::{Version, VersionPool};
-use crate::state::{EndReason, WorkerChange, WorkerState};
 use crate::worker::Worker;
 
 const SCRIPT: &[u8] = include_bytes!(env!("BUNBASE_WORKER_SCRIPT"));
@@ -62,16 +62,22 @@ impl WorkerPool {
     /// Empties the work directory, writes the worker program there and starts the spares. Fails where not even
     /// one worker comes up.
     pub async fn start(config: PoolConfig, host: Arc<dyn Host>) -> Result<Arc<Self>, PoolError> {
-        let PoolConfig { bun, spare_workers, work_dir, startup_timeout, drain_timeout, launch_program, cgroup } =
-            config;
+        let PoolConfig {
+            bun,
+            spare_workers,
+            work_dir,
+            startup_timeout,
+            drain_timeout,
+            launch_program,
+            cgroup,
+        } = config;
         let path = work_dir.display().to_string();
         let work_dir =
             prepare(&work_dir).map_err(|source| PoolError::WorkDir { path: path.clone(), source })?;
         if work_dir.as_os_str().len() > WORK_DIR_BYTES_MAX {
             return Err(PoolError::WorkDirTooLong { path, bytes_max: WORK_DIR_BYTES_MAX });
         }
-        let script =
-            write_script(&work_dir).map_err(|source| PoolError::WorkDir { path, source })?;
+        let script = write_script(&work_dir).map_err(|source| PoolError::WorkDir { path, source })?;
         let launcher = Launcher {
             bun,
             script,

@@ -9,15 +9,15 @@ use tokio::io::AsyncReadExt;
 use tokio::net::unix::OwnedReadHalf;
 use tokio::process::Child;
 
-use crate::cgroup::Cgroup;
 use crate::call::{BodyError, InvokeResponse, ResponseBody};
 use crate::calls::{Entry, Outcome, Phase};
+use crate::cgroup::Cgroup;
 use crate::error::{InvokeError, StartError};
 use crate::frame::{self, Frame, put_port_reply};
 use crate::host::{LogLevel, LogSource, PortCall, PortReply};
+use crate::launch::Network;
 use crate::logs::Line;
 use crate::pool::Shared;
-use crate::launch::Network;
 use crate::process::Launched;
 use crate::protocol::{self, ProtocolError};
 use crate::state::{EndReason, WorkerState};

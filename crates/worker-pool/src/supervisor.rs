@@ -8,8 +8,8 @@ use crate::frame::put_frame;
 use crate::health::anonymous_bytes;
 use crate::pool::Shared;
 use crate::protocol;
-use crate::version::Version;
 use crate::state::EndReason;
+use crate::version::Version;
 use crate::worker::Worker;
 
 /// Between two looks at a worker: how exact deadlines are.

@@ -88,7 +88,8 @@ impl Version {
     }
 
     pub(crate) fn snapshots(self: &Arc<Self>) -> Vec<WorkerSnapshot> {
-        let is_own = |worker: &Arc<Worker>| worker.version().is_some_and(|version| Arc::ptr_eq(version, self));
+        let is_own =
+            |worker: &Arc<Worker>| worker.version().is_some_and(|version| Arc::ptr_eq(version, self));
         let there = self.shared.busy_workers().into_iter().filter(is_own);
         let there: Vec<_> = there.filter_map(|worker| worker.snapshot()).collect();
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,7 +1,7 @@
 //! The workers of one function version: picks one for a call, starts and ends them as they are needed.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -16,10 +16,10 @@ use crate::metrics::Metrics;
 use crate::pool::Shared;
 use crate::protocol::HEAD_BYTES_MAX;
 use crate::queue::Queue;
-use crate::spec::VersionSpec;
-use crate::stats::VersionStats;
 use crate::slot::{Due, Slot, Ticket};
+use crate::spec::VersionSpec;
 use crate::state::{EndReason, WorkerSnapshot, WorkerState};
+use crate::stats::VersionStats;
 use crate::worker::Worker;
 
 /// Workers that have ended and are still shown.

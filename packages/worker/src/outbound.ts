@@ -3,9 +3,7 @@
 // It is no wall: code that wants out finds a way (`bun:ffi`, native clients). Only an empty list is a wall, because
 // then the kernel refuses the worker every internet socket.
 
-import http from "node:http";
-import https from "node:https";
-import net from "node:net";
+import type Net from "node:net";
 
 const REDIRECTS_MAX = 20;
 const DEFAULT_PORTS: Readonly<Record<string, string>> = {
@@ -68,9 +66,10 @@ export function restrictHosts(patterns: readonly string[]): void {
   }) as typeof fetch;
   restrictWebSocket(list);
   restrictConnect(list);
-  restrictSockets(list);
-  restrictNodeHttp(list, http, "http:");
-  restrictNodeHttp(list, https, "https:");
+  // Only now: these modules take 2 ms of a cold start, and few functions restrict their hosts.
+  restrictSockets(list, process.getBuiltinModule("node:net"));
+  restrictNodeHttp(list, process.getBuiltinModule("node:http"), "http:");
+  restrictNodeHttp(list, process.getBuiltinModule("node:https"), "https:");
 }
 
 type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
@@ -156,9 +155,9 @@ function restrictConnect(list: HostList): void {
 }
 
 /** `net.connect`, `tls.connect`, and what is built on them. */
-function restrictSockets(list: HostList): void {
+function restrictSockets(list: HostList, net: typeof Net): void {
   const native = net.Socket.prototype.connect;
-  Reflect.set(net.Socket.prototype, "connect", function (this: net.Socket, ...given: unknown[]) {
+  Reflect.set(net.Socket.prototype, "connect", function (this: Net.Socket, ...given: unknown[]) {
     // Node hands normalized parameters on as one array.
     const parameters = Array.isArray(given[0]) ? (given[0] as unknown[]) : given;
     const [first, second] = parameters;
@@ -169,13 +168,9 @@ function restrictSockets(list: HostList): void {
   });
 }
 
-function restrictNodeHttp(
-  list: HostList,
-  module: typeof http | typeof https,
-  protocol: string,
-): void {
+function restrictNodeHttp(list: HostList, module: object, protocol: string): void {
   for (const name of ["request", "get"] as const) {
-    const native = module[name] as (...parameters: unknown[]) => unknown;
+    const native = Reflect.get(module, name) as (...parameters: unknown[]) => unknown;
     Reflect.set(module, name, (...parameters: unknown[]) => {
       const [first, second] = parameters;
       if (typeof first === "string" || first instanceof URL) list.checkUrl(new URL(first));

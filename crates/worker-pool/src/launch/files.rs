@@ -14,21 +14,66 @@ use super::LaunchOrder;
 const RULES: ABI = ABI::V9;
 
 /// Of the system, to be read: libraries, names and addresses, certificates, time zones, devices without state, and
-/// what Bun asks about the machine. Not `/etc` and `/proc` as a whole: settings with secrets may lie in the one,
-/// and environments and command lines of other processes do in the other.
+/// what Bun asks about the machine. Not `/etc` and `/proc` as a whole: settings and keys may lie in the one, and
+/// environments and command lines of other processes do in the other.
 const SYSTEM: &[&str] = &[
-    "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/nix/store",
-    "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives",
-    "/etc/resolv.conf", "/etc/hosts", "/etc/host.conf", "/etc/nsswitch.conf", "/etc/gai.conf",
-    "/etc/services", "/etc/protocols", "/run/systemd/resolve", "/etc/passwd", "/etc/group",
-    "/etc/ssl", "/etc/pki", "/etc/ca-certificates", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates",
-    "/etc/localtime", "/etc/timezone", "/usr/share/zoneinfo", "/usr/share/locale", "/usr/lib/locale",
-    "/dev/zero", "/dev/random", "/dev/urandom",
-    "/proc/self", "/proc/meminfo", "/proc/cpuinfo", "/proc/stat", "/proc/loadavg", "/proc/uptime", "/proc/version",
-    "/proc/sys/vm/overcommit_memory", "/proc/sys/kernel/osrelease", "/sys/devices/system/cpu", "/sys/fs/cgroup",
+    "/lib",
+    "/lib64",
+    "/usr/lib",
+    "/usr/lib64",
+    "/usr/local/lib",
+    "/nix/store",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/alternatives",
+    "/etc/resolv.conf",
+    "/etc/hosts",
+    "/etc/host.conf",
+    "/etc/nsswitch.conf",
+    "/etc/gai.conf",
+    "/etc/services",
+    "/etc/protocols",
+    "/run/systemd/resolve",
+    "/etc/passwd",
+    "/etc/group",
+    "/etc/ssl/certs",
+    "/etc/ssl/cert.pem",
+    "/etc/ssl/openssl.cnf",
+    "/etc/pki/ca-trust",
+    "/etc/pki/tls/certs",
+    "/etc/pki/tls/cert.pem",
+    "/etc/ca-certificates",
+    "/usr/share/ca-certificates",
+    "/usr/local/share/ca-certificates",
+    "/etc/localtime",
+    "/etc/timezone",
+    "/usr/share/zoneinfo",
+    "/usr/share/locale",
+    "/usr/lib/locale",
+    "/dev/zero",
+    "/dev/random",
+    "/dev/urandom",
+    "/proc/self",
+    "/proc/meminfo",
+    "/proc/cpuinfo",
+    "/proc/stat",
+    "/proc/loadavg",
+    "/proc/uptime",
+    "/proc/version",
+    "/proc/sys/vm/overcommit_memory",
+    "/proc/sys/kernel/osrelease",
+    "/sys/devices/system/cpu",
+    "/sys/fs/cgroup",
 ];
-/// Where the dynamic linkers are, which the kernel executes beside Bun.
-const LINKERS: &[&str] = &["/lib64", "/lib"];
+/// The dynamic linkers, which the kernel executes beside Bun. Under NixOS they have no fixed name.
+const LINKERS: &[&str] = &[
+    "/lib64/ld-linux-x86-64.so.2",
+    "/lib/ld-linux-aarch64.so.1",
+    "/lib/ld-musl-x86_64.so.1",
+    "/lib/ld-musl-aarch64.so.1",
+    "/nix/store",
+];
 
 /// What is in force.
 #[derive(Debug, Clone, Copy, Default)]
@@ -41,7 +86,8 @@ pub(super) fn close(order: &LaunchOrder) -> Result<Closed, RulesetError> {
     // The scopes by themselves: so it is known whether the kernel has them.
     let scopes = Ruleset::default().scope(Scope::from_all(RULES))?.create()?.restrict_self()?;
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
-    let change = AccessFs::from_all(RULES) & !BitFlags::from(AccessFs::Execute)
+    let change = AccessFs::from_all(RULES)
+        & !BitFlags::from(AccessFs::Execute)
         & !(AccessFs::MakeChar | AccessFs::MakeBlock);
     let rules = Ruleset::default().handle_access(AccessFs::from_all(RULES))?.create()?;
     let rules = allow(rules, SYSTEM.iter().map(Path::new), read)?;
@@ -50,10 +96,10 @@ pub(super) fn close(order: &LaunchOrder) -> Result<Closed, RulesetError> {
     let rules = allow(rules, [Path::new("/dev/null")], AccessFs::ReadFile | AccessFs::WriteFile)?;
     // Kernels that know this right close all other Unix sockets.
     let rules = allow(rules, [order.socket.as_path()], AccessFs::ResolveUnix.into())?;
-    let programs = linkers().chain([order.program.clone()]).collect::<Vec<_>>();
-    let rules = allow(rules, programs.iter().map(PathBuf::as_path), AccessFs::Execute | AccessFs::ReadFile)?;
+    let programs = LINKERS.iter().map(Path::new).chain([order.program.as_path()]);
+    let rules = allow(rules, programs, AccessFs::Execute | AccessFs::ReadFile)?;
     let paths = rules.restrict_self()?;
-    Ok(Closed { paths: in_force(paths.ruleset), scopes: in_force(scopes.ruleset) })
+    Ok(Closed { paths: in_force(&paths.ruleset), scopes: in_force(&scopes.ruleset) })
 }
 
 /// Paths that are not there are left out.
@@ -70,15 +116,7 @@ fn allow<'a>(
     Ok(rules)
 }
 
-fn in_force(status: RulesetStatus) -> bool {
+fn in_force(status: &RulesetStatus) -> bool {
     // Partly is enough: what is left out of the newest rules are kinds of access that older kernels do not know.
     !matches!(status, RulesetStatus::NotEnforced)
-}
-
-/// `ld-linux-x86-64.so.2`, `ld-linux-aarch64.so.1`, `ld-musl-x86_64.so.1`.
-fn linkers() -> impl Iterator<Item = PathBuf> {
-    let directories = LINKERS.iter().filter_map(|directory| std::fs::read_dir(directory).ok());
-    directories.flatten().filter_map(Result::ok).map(|entry| entry.path()).filter(|path| {
-        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("ld-"))
-    })
 }

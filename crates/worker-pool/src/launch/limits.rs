@@ -4,7 +4,9 @@
 //! compiler, or not at all, under them.
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit, set_parent_process_death_signal};
-use rustix::thread::{CapabilitySet, CapabilitySets, remove_capability_from_bounding_set, set_capabilities};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, capabilities, remove_capability_from_bounding_set, set_capabilities,
+};
 
 /// File descriptors of one worker.
 const OPEN_FILES_MAX: u64 = 4096;
@@ -52,7 +54,8 @@ fn set(process: Option<Pid>, resource: Resource, value: u64) -> rustix::io::Resu
 /// A server that runs as root has workers that cannot do what root can. They go on reading what other users own:
 /// Bun may be installed in somebody's home.
 fn drop_capabilities() {
-    let kept = CapabilitySet::DAC_READ_SEARCH;
+    let Ok(CapabilitySets { permitted, .. }) = capabilities(None) else { return };
+    let kept = permitted & CapabilitySet::DAC_READ_SEARCH;
     for capability in CapabilitySet::all().difference(kept).iter() {
         let _ = remove_capability_from_bounding_set(capability);
     }

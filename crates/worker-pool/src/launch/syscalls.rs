@@ -16,21 +16,55 @@ type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 /// Refused whatever its arguments are. `EPERM`.
 const REFUSED: &[i64] = &[
     // Other processes.
-    libc::SYS_ptrace, libc::SYS_process_vm_readv, libc::SYS_process_vm_writev, libc::SYS_pidfd_getfd,
-    libc::SYS_pidfd_send_signal, libc::SYS_process_madvise, libc::SYS_kcmp,
+    libc::SYS_ptrace,
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+    libc::SYS_pidfd_getfd,
+    libc::SYS_pidfd_send_signal,
+    libc::SYS_process_madvise,
+    libc::SYS_kcmp,
     // Mounts and namespaces.
-    libc::SYS_mount, libc::SYS_umount2, libc::SYS_move_mount, libc::SYS_open_tree, libc::SYS_fsopen,
-    libc::SYS_fsconfig, libc::SYS_fsmount, libc::SYS_fspick, libc::SYS_mount_setattr, libc::SYS_pivot_root,
-    libc::SYS_chroot, libc::SYS_setns, libc::SYS_unshare,
+    libc::SYS_mount,
+    libc::SYS_umount2,
+    libc::SYS_move_mount,
+    libc::SYS_open_tree,
+    libc::SYS_fsopen,
+    libc::SYS_fsconfig,
+    libc::SYS_fsmount,
+    libc::SYS_fspick,
+    libc::SYS_mount_setattr,
+    libc::SYS_pivot_root,
+    libc::SYS_chroot,
+    libc::SYS_setns,
+    libc::SYS_unshare,
     // The machine.
-    libc::SYS_reboot, libc::SYS_kexec_load, libc::SYS_init_module, libc::SYS_finit_module,
-    libc::SYS_delete_module, libc::SYS_swapon, libc::SYS_swapoff, libc::SYS_acct, libc::SYS_settimeofday,
-    libc::SYS_clock_settime, libc::SYS_clock_adjtime, libc::SYS_adjtimex, libc::SYS_sethostname,
-    libc::SYS_setdomainname, libc::SYS_quotactl, libc::SYS_syslog,
+    libc::SYS_reboot,
+    libc::SYS_kexec_load,
+    libc::SYS_init_module,
+    libc::SYS_finit_module,
+    libc::SYS_delete_module,
+    libc::SYS_swapon,
+    libc::SYS_swapoff,
+    libc::SYS_acct,
+    libc::SYS_settimeofday,
+    libc::SYS_clock_settime,
+    libc::SYS_clock_adjtime,
+    libc::SYS_adjtimex,
+    libc::SYS_sethostname,
+    libc::SYS_setdomainname,
+    libc::SYS_quotactl,
+    libc::SYS_syslog,
     // The kernel's own machinery, and ways around this filter.
-    libc::SYS_bpf, libc::SYS_perf_event_open, libc::SYS_userfaultfd, libc::SYS_io_uring_setup,
-    libc::SYS_io_uring_enter, libc::SYS_io_uring_register, libc::SYS_keyctl, libc::SYS_add_key,
-    libc::SYS_request_key, libc::SYS_open_by_handle_at,
+    libc::SYS_bpf,
+    libc::SYS_perf_event_open,
+    libc::SYS_userfaultfd,
+    libc::SYS_io_uring_setup,
+    libc::SYS_io_uring_enter,
+    libc::SYS_io_uring_register,
+    libc::SYS_keyctl,
+    libc::SYS_add_key,
+    libc::SYS_request_key,
+    libc::SYS_open_by_handle_at,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_fork,
     #[cfg(target_arch = "x86_64")]
@@ -66,22 +100,22 @@ pub(super) fn close(network: Network) -> Result<bool, String> {
 fn refusals(pid: u64, network: Network) -> Result<Rules, BackendError> {
     let mut rules: Rules = REFUSED.iter().map(|number| (*number, Vec::new())).collect();
     let thread = libc::CLONE_THREAD as u64;
-    rules.insert(libc::SYS_clone, vec![rule([argument(0, SeccompCmpOp::MaskedEq(thread), 0)?])?]);
+    rules.insert(libc::SYS_clone, vec![rule(&[argument(0, SeccompCmpOp::MaskedEq(thread), 0)?])?]);
     for number in SIGNALS {
-        rules.insert(*number, vec![rule([argument(0, SeccompCmpOp::Ne, pid)?])?]);
+        rules.insert(*number, vec![rule(&[argument(0, SeccompCmpOp::Ne, pid)?])?]);
     }
     // Limits of another process; 0 is this one.
     let others = [argument(0, SeccompCmpOp::Ne, 0)?, argument(0, SeccompCmpOp::Ne, pid)?];
-    rules.insert(libc::SYS_prlimit64, vec![rule(others)?]);
+    rules.insert(libc::SYS_prlimit64, vec![rule(&others)?]);
     if network == Network::Closed {
         let families = [libc::AF_INET, libc::AF_INET6].map(|family| family as u64);
-        let [inet, inet6] = families.map(|family| rule([argument(0, SeccompCmpOp::Eq, family)?]));
+        let [inet, inet6] = families.map(|family| rule(&[argument(0, SeccompCmpOp::Eq, family)?]));
         rules.insert(libc::SYS_socket, vec![inet?, inet6?]);
     }
     Ok(rules)
 }
 
-fn rule<const COUNT: usize>(conditions: [SeccompCondition; COUNT]) -> Result<SeccompRule, BackendError> {
+fn rule(conditions: &[SeccompCondition]) -> Result<SeccompRule, BackendError> {
     SeccompRule::new(conditions.to_vec())
 }
 

@@ -63,7 +63,8 @@ async fn a_worker_is_replaced_when_it_is_old_and_what_it_does_is_waited_for() {
         if (new URL(req.url).pathname === '/wait') { console.log('waits'); await new Promise((done) => setTimeout(done, 700)) }
         return new Response(String(process.pid));
     }";
-    let settings = |settings: &mut worker_pool::VersionSettings| settings.recycle_age = Duration::from_millis(400);
+    let settings =
+        |settings: &mut worker_pool::VersionSettings| settings.recycle_age = Duration::from_millis(400);
     let version = bench.load_with("old", source, settings).await;
     let first = version.stats().pids[0].to_string();
     let waiting = get_text(&version, "/wait");

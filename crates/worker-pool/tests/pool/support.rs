@@ -11,8 +11,9 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body_util::BodyExt;
 use tokio::sync::Notify;
 use worker_pool::{
-    BunBinary, Host, InvokeError, InvokeRequest, InvokeResponse, LaunchProgram, LoadError, PoolConfig, PortCall,
-    PortReply, RequestBody, VersionPool, VersionSettings, VersionSpec, WorkerChange, WorkerLog, WorkerPool,
+    BunBinary, Host, InvokeError, InvokeRequest, InvokeResponse, LaunchProgram, LoadError, PoolConfig,
+    PortCall, PortReply, RequestBody, VersionPool, VersionSettings, VersionSpec, WorkerChange, WorkerLog,
+    WorkerPool,
 };
 
 /// Longer than anything here takes, so that a hang is a failure.
@@ -59,7 +60,11 @@ impl Recorder {
     /// The states that the worker of a process went through.
     pub(crate) fn states(&self, pid: u32) -> Vec<&'static str> {
         let changes = self.changes.lock().unwrap();
-        changes.iter().filter(|change| change.worker.pid == pid).map(|change| change.worker.state.as_str()).collect()
+        changes
+            .iter()
+            .filter(|change| change.worker.pid == pid)
+            .map(|change| change.worker.state.as_str())
+            .collect()
     }
 
     /// Waits until a line satisfies `wanted`.

@@ -98,6 +98,8 @@ async fn calls_that_compute_one_after_the_other_have_each_their_own_time() {
 async fn an_import_that_computes_is_held_to_its_own_limit() {
     let source = "const end = performance.now() + 300; while (performance.now() < end);
         export default () => new Response('imported')";
-    let contained = Contained::start_with(source, |settings| settings.execution_timeout = Duration::from_millis(100)).await;
+    let contained =
+        Contained::start_with(source, |settings| settings.execution_timeout = Duration::from_millis(100))
+            .await;
     assert_eq!(contained.answer("/").await, "imported");
 }

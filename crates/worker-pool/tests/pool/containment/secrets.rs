@@ -43,6 +43,7 @@ async fn files_of_the_server_and_of_others_cannot_be_read() {
         format!("/proc/{server}/mem"),
         format!("/proc/{}/environ", contained.neighbour_pids[0]),
         "/etc/shadow".to_owned(),
+        "/etc/ssl/private".to_owned(),
         "/root/.profile".to_owned(),
     ];
     for path in closed {
@@ -52,7 +53,9 @@ async fn files_of_the_server_and_of_others_cannot_be_read() {
         let path = path.display().to_string();
         assert_eq!(attempt(&contained.version, "/list", &path).await, "EACCES", "{path}");
     }
-    for path in [format!("/proc/{own}/status"), "/proc/self/environ".to_owned(), "/etc/resolv.conf".to_owned()] {
+    for path in
+        [format!("/proc/{own}/status"), "/proc/self/environ".to_owned(), "/etc/resolv.conf".to_owned()]
+    {
         assert_eq!(attempt(&contained.version, "/read", &path).await, "read", "{path}");
     }
 }
@@ -147,7 +150,9 @@ async fn serve_hello() -> u16 {
         while let Ok((mut socket, _)) = listener.accept().await {
             tokio::spawn(async move {
                 let _ = socket.read(&mut [0; 1024]).await;
-                let _ = socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello").await;
+                let _ = socket
+                    .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello")
+                    .await;
             });
         }
     });
