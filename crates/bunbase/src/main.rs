@@ -12,5 +12,9 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // First: a process that is to become a worker does nothing else.
+    if let Some(failed) = worker_pool::launch_if_asked() {
+        return failed;
+    }
     cli::run()
 }

@@ -2,6 +2,7 @@
 //! bytecode: `cold <bundle.js> <bundle.cjs> [runs]`. Prints the median and the worst of each in milliseconds.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -48,8 +49,16 @@ async fn cold_start(pool: &WorkerPool, spec: VersionSpec) -> Result<Duration, Bo
     Ok(elapsed)
 }
 
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
+    // As in the server: workers are started through this program.
+    if let Some(failed) = worker_pool::launch_if_asked() {
+        return Ok(failed);
+    }
+    tokio::runtime::Runtime::new()?.block_on(measure())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn measure() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let usage = "usage: cold <bundle.js> <bundle.cjs> [runs]";
     let bundle_path = PathBuf::from(arguments.next().ok_or(usage)?).canonicalize()?;

@@ -1,6 +1,7 @@
 //! How many calls a second go through the frames: hello JSON, no HTTP, `hot [in flight] [seconds] [max workers]`.
 //! Prints calls per second and the processor time of both sides per call.
 
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -50,8 +51,16 @@ fn request() -> InvokeRequest {
     }
 }
 
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
+    // As in the server: workers are started through this program.
+    if let Some(failed) = worker_pool::launch_if_asked() {
+        return Ok(failed);
+    }
+    tokio::runtime::Runtime::new()?.block_on(measure())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn measure() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1).map(|argument| argument.parse::<u64>());
     let in_flight = arguments.next().transpose()?.unwrap_or(128);
     let seconds = arguments.next().transpose()?.unwrap_or(5);

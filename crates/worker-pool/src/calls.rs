@@ -1,7 +1,7 @@
 //! The calls that are on one worker. Each entry holds a slot of the worker until the worker has said that the
 //! call is over, also where nobody waits for the answer any more.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,8 +26,16 @@ pub(crate) enum Phase {
     Waiting(oneshot::Sender<Outcome>),
     /// For chunks of the response body.
     Streaming(mpsc::UnboundedSender<Result<Bytes, BodyError>>),
+    /// Nobody: it has its answer, and the handler's work goes on.
+    Background,
     /// Nobody; the worker has been told.
     Abandoned,
+}
+
+/// What became of a call that has its answer.
+pub(crate) enum Answered {
+    Over(Entry),
+    GoesOn(Phase),
 }
 
 pub(crate) struct Entry {
@@ -36,12 +44,23 @@ pub(crate) struct Entry {
     /// When the response head, or after a cancel the end, is due. A body in progress has no deadline.
     pub(crate) deadline: Option<Instant>,
     pub(crate) timeout: Duration,
+    /// Latest deadline of a call that waits in its worker for others.
+    pub(crate) latest: Instant,
+    /// The handler has said that work goes on after the answer.
+    pub(crate) has_background: bool,
     pub(crate) upload: Option<Arc<Upload>>,
 }
 
 impl Entry {
-    pub(crate) fn is_overdue(&self, now: Instant) -> bool {
-        self.deadline.is_some_and(|deadline| deadline <= now)
+    pub(crate) fn is_overdue_by(&self, grace: Duration, now: Instant) -> bool {
+        self.deadline.is_some_and(|deadline| deadline + grace <= now)
+    }
+
+    /// Moves the deadline of a call that has not begun.
+    pub(crate) fn put_off(&mut self, now: Instant) {
+        if matches!(self.phase, Phase::Waiting(_)) {
+            self.deadline = Some(self.latest.min(now + self.timeout));
+        }
     }
 }
 
@@ -73,6 +92,20 @@ impl CallTable {
 
     pub(crate) fn remove(&mut self, id: u32) -> Option<Entry> {
         self.entries.remove(&id)
+    }
+
+    /// The call has its answer.
+    pub(crate) fn answer(&mut self, id: u32) -> Option<Answered> {
+        let hash_map::Entry::Occupied(mut found) = self.entries.entry(id) else { return None };
+        let entry = found.get_mut();
+        if !entry.has_background {
+            return Some(Answered::Over(found.remove()));
+        }
+        if matches!(entry.phase, Phase::Abandoned) {
+            return Some(Answered::GoesOn(Phase::Abandoned));
+        }
+        entry.deadline = Some(Instant::now() + entry.timeout);
+        Some(Answered::GoesOn(std::mem::replace(&mut entry.phase, Phase::Background)))
     }
 
     pub(crate) fn get_mut(&mut self, id: u32) -> Option<&mut Entry> {

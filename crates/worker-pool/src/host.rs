@@ -7,12 +7,16 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, Method, StatusCode};
 
+use crate::state::WorkerChange;
+
 /// The server as the workers see it. `log` is called on hot paths and must not block.
 pub trait Host: Send + Sync + 'static {
     /// Takes one log line. Lines come bounded in size and rate; the host bounds its own buffer.
     fn log(&self, line: WorkerLog);
     /// Answers an HTTP-shaped call that code in a worker made over its channel.
     fn port_call(&self, call: PortCall) -> BoxFuture<'static, PortReply>;
+    /// Hears of each change of a worker's state, at most a few a second of one worker. Must not block.
+    fn worker_changed(&self, _change: WorkerChange) {}
 }
 
 /// One log line of a function.

@@ -5,6 +5,9 @@
 //! without a process, which its first call then starts. [`VersionPool::invoke`] picks a worker with a free
 //! slot, waits in a bounded queue, or starts another worker.
 //!
+//! A worker is started through a step that restricts itself before it becomes Bun ([`launch_if_asked`]), has a
+//! private directory, and goes through the states of [`WorkerState`], which the [`Host`] hears of.
+//!
 //! Each worker has one multiplexed connection of length-prefixed binary frames (`packages/worker/PROTOCOL.md`,
 //! constants in `protocol.rs`), many calls in flight, batched writes and flow control of streamed
 //! bodies in both directions. What must hold:
@@ -12,6 +15,8 @@
 //! - each call is answered exactly once, whatever happens to its worker;
 //! - a call that its worker had not begun is given to another one, a call that was begun never;
 //! - a worker that ends takes only its own calls with it;
+//! - a worker can reach only what is its own, as far as the kernel has means for that ([`Isolation`]);
+//! - code that computes without a pause is stopped in place, and where that fails with its process;
 //! - every buffer between server and worker is bounded.
 //!
 //! ```no_run
@@ -42,11 +47,15 @@
 mod bun;
 mod call;
 mod calls;
+mod cgroup;
 mod config;
 mod error;
 mod frame;
 mod health;
 mod host;
+mod import;
+mod isolation;
+mod launch;
 mod logs;
 mod metrics;
 mod outbox;
@@ -55,10 +64,13 @@ mod process;
 mod protocol;
 mod queue;
 mod session;
+mod slot;
 mod spec;
+mod state;
 mod stats;
 mod stream;
 mod supervisor;
+mod turnover;
 mod upload;
 mod version;
 mod worker;
@@ -68,8 +80,11 @@ pub use call::{BodyError, BoxError, InvokeRequest, InvokeResponse, RequestBody, 
 pub use config::PoolConfig;
 pub use error::{InvokeError, LoadError, PoolError, StartError};
 pub use host::{Host, LogLevel, LogSource, PortCall, PortReply, WorkerLog};
+pub use isolation::{Isolation, MemoryGuard};
+pub use launch::{LaunchProgram, launch_if_asked};
 pub use pool::WorkerPool;
 pub use spec::{VersionSettings, VersionSpec};
+pub use state::{EndReason, StateTimes, WorkerChange, WorkerSnapshot, WorkerState};
 pub use stats::{PoolStats, VersionStats};
 pub use stream::ResponseStream;
 pub use version::VersionPool;

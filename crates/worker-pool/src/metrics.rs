@@ -3,7 +3,10 @@
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
 use crate::error::InvokeError;
-use crate::worker::EndReason;
+use crate::state::EndReason;
+
+const ENDS: [EndReason; 5] =
+    [EndReason::Crashed, EndReason::Retired, EndReason::Unresponsive, EndReason::Memory, EndReason::Protocol];
 
 pub(crate) struct Metrics {
     pub(crate) calls: Counter,
@@ -21,7 +24,7 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     pub(crate) fn register() -> Self {
-        let end = |reason: &'static str| counter!("bunbase_worker_ends_total", "reason" => reason);
+        let end = |reason: EndReason| counter!("bunbase_worker_ends_total", "reason" => reason.as_str());
         Self {
             calls: counter!("bunbase_worker_calls_total"),
             calls_queued: counter!("bunbase_worker_calls_queued_total"),
@@ -33,19 +36,15 @@ impl Metrics {
             log_lines_dropped: counter!("bunbase_worker_log_lines_dropped_total"),
             spares: gauge!("bunbase_worker_spares"),
             workers: gauge!("bunbase_worker_processes"),
-            ends: [end("crashed"), end("retired"), end("unresponsive"), end("memory"), end("protocol")],
+            ends: ENDS.map(end),
         }
     }
 
-    pub(crate) fn ended(&self, reason: Option<EndReason>) {
-        let index = match reason {
-            None => 0,
-            Some(EndReason::Retired) => 1,
-            Some(EndReason::Unresponsive) => 2,
-            Some(EndReason::Memory) => 3,
-            Some(EndReason::Protocol) => 4,
-        };
-        self.ends[index].increment(1);
+    pub(crate) fn ended(&self, reason: EndReason) {
+        let index = ENDS.iter().position(|known| *known == reason);
+        if let Some(counter) = index.and_then(|index| self.ends.get(index)) {
+            counter.increment(1);
+        }
     }
 
     /// Failures are rare, so their counter is looked up by code.

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -11,17 +11,21 @@ use futures_util::future::join_all;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use crate::cgroup::Cgroups;
 use crate::config::PoolConfig;
 use crate::error::{LoadError, PoolError, StartError};
 use crate::host::Host;
+use crate::isolation::Isolation;
+use crate::launch::Network;
 use crate::metrics::Metrics;
 use crate::process::{Launcher, Spawner, WORK_DIR_BYTES_MAX};
 use crate::session::start_worker;
 use crate::spec::VersionSpec;
+use crate::state::{EndReason, WorkerChange, WorkerState};
 use crate::stats::PoolStats;
 use crate::supervisor;
 use crate::version::{Version, VersionPool};
-use crate::worker::{EndReason, Worker};
+use crate::worker::Worker;
 
 const SCRIPT: &[u8] = include_bytes!(env!("BUNBASE_WORKER_SCRIPT"));
 /// After a spare could not be started.
@@ -30,6 +34,7 @@ const REFILL_BACKOFF: Duration = Duration::from_secs(1);
 /// All workers of one server.
 pub struct WorkerPool {
     shared: Arc<Shared>,
+    isolation: Isolation,
     tasks: [JoinHandle<()>; 2],
 }
 
@@ -57,16 +62,31 @@ impl WorkerPool {
     /// Empties the work directory, writes the worker program there and starts the spares. Fails where not even
     /// one worker comes up.
     pub async fn start(config: PoolConfig, host: Arc<dyn Host>) -> Result<Arc<Self>, PoolError> {
-        let PoolConfig { bun, spare_workers, work_dir, startup_timeout, drain_timeout } = config;
+        let PoolConfig {
+            bun,
+            spare_workers,
+            work_dir,
+            startup_timeout,
+            drain_timeout,
+            launch_program,
+            cgroup,
+        } = config;
         let path = work_dir.display().to_string();
         let work_dir =
             prepare(&work_dir).map_err(|source| PoolError::WorkDir { path: path.clone(), source })?;
         if work_dir.as_os_str().len() > WORK_DIR_BYTES_MAX {
             return Err(PoolError::WorkDirTooLong { path, bytes_max: WORK_DIR_BYTES_MAX });
         }
-        let script = work_dir.join("worker.js");
-        std::fs::write(&script, SCRIPT).map_err(|source| PoolError::WorkDir { path, source })?;
-        let launcher = Launcher { bun, script, work_dir, startup_timeout, spawner: Spawner::start() };
+        let script = write_script(&work_dir).map_err(|source| PoolError::WorkDir { path, source })?;
+        let launcher = Launcher {
+            bun,
+            script,
+            work_dir,
+            startup_timeout,
+            spawner: Spawner::start(),
+            program: launch_program,
+            cgroups: Cgroups::find(cgroup.as_deref()),
+        };
         let shared = Arc::new(Shared {
             launcher,
             host,
@@ -80,12 +100,16 @@ impl WorkerPool {
             busy: Mutex::default(),
             versions: Mutex::default(),
         });
-        let first = start_worker(&shared).await.map_err(PoolError::Start)?;
+        let first = start_worker(&shared, Network::Open).await.map_err(PoolError::Start)?;
+        let isolation = first.place.isolation;
+        for missing in isolation.missing() {
+            tracing::warn!("{missing}");
+        }
         lock(&shared.spares).push_back(first);
         shared.refill.notify_one();
         let refilling = tokio::spawn(Arc::clone(&shared).keep_spares());
         let supervising = tokio::spawn(supervisor::run(Arc::clone(&shared)));
-        Ok(Arc::new(Self { shared, tasks: [refilling, supervising] }))
+        Ok(Arc::new(Self { shared, isolation, tasks: [refilling, supervising] }))
     }
 
     /// Makes a version callable without starting a process: its first call is a cold start, unless `min_warm`
@@ -121,6 +145,11 @@ impl WorkerPool {
         }
     }
 
+    /// What holds the workers of this pool.
+    pub fn isolation(&self) -> Isolation {
+        self.isolation
+    }
+
     /// What the pool is doing.
     pub fn stats(&self) -> PoolStats {
         PoolStats {
@@ -154,16 +183,19 @@ impl Shared {
         self.stopping.load(Ordering::Acquire)
     }
 
-    /// A spare that stands ready, or a fresh worker where there is none.
-    pub(crate) async fn take_spare(self: &Arc<Self>) -> Result<Arc<Worker>, StartError> {
+    /// A spare that stands ready, or a fresh worker where there is none. Spares have an open network.
+    pub(crate) async fn take_spare(self: &Arc<Self>, network: Network) -> Result<Arc<Worker>, StartError> {
         if self.is_stopping() {
             return Err(StartError::Stopping);
         }
-        let spare = lock(&self.spares).pop_front();
+        let spare = match network {
+            Network::Open => lock(&self.spares).pop_front(),
+            Network::Closed => None,
+        };
         self.refill.notify_one();
         let worker = match spare {
             Some(worker) => worker,
-            None => start_worker(self).await?,
+            None => start_worker(self, network).await?,
         };
         lock(&self.busy).insert(worker.number, Arc::clone(&worker));
         Ok(worker)
@@ -177,9 +209,26 @@ impl Shared {
     }
 
     pub(crate) fn busy_workers(&self) -> Vec<Arc<Worker>> {
-        let busy: Vec<_> = lock(&self.busy).values().map(Arc::clone).collect();
-        self.metrics.workers.set(busy.len() as f64);
-        busy
+        lock(&self.busy).values().map(Arc::clone).collect()
+    }
+
+    /// The worker enters a state, and the host hears of it.
+    pub(crate) fn enter(&self, worker: &Worker, state: WorkerState) {
+        if worker.life().enter(state) {
+            self.tell_change(worker);
+        }
+    }
+
+    pub(crate) fn tell_change(&self, worker: &Worker) {
+        let (Some(version), Some(snapshot)) = (worker.version(), worker.snapshot()) else { return };
+        if snapshot.state == WorkerState::Terminated {
+            version.remember(snapshot.clone());
+        }
+        self.host.worker_changed(WorkerChange {
+            project: Arc::clone(&version.spec.project),
+            version: Arc::clone(&version.spec.key),
+            worker: snapshot,
+        });
     }
 
     fn add_version(&self, version: &Arc<Version>) {
@@ -198,7 +247,7 @@ impl Shared {
         loop {
             self.refill.notified().await;
             while !self.is_stopping() && lock(&self.spares).len() < self.spare_workers {
-                match start_worker(&self).await {
+                match start_worker(&self, Network::Open).await {
                     Ok(worker) => lock(&self.spares).push_back(worker),
                     Err(error) => {
                         tracing::warn!(%error, "spare worker could not be started");
@@ -212,7 +261,7 @@ impl Shared {
 }
 
 /// An empty directory that only its owner can enter; what workers of an earlier run left is removed.
-fn prepare(work_dir: &Path) -> io::Result<std::path::PathBuf> {
+fn prepare(work_dir: &Path) -> io::Result<PathBuf> {
     use std::os::unix::fs::PermissionsExt;
     std::fs::create_dir_all(work_dir)?;
     std::fs::set_permissions(work_dir, std::fs::Permissions::from_mode(0o700))?;
@@ -223,6 +272,15 @@ fn prepare(work_dir: &Path) -> io::Result<std::path::PathBuf> {
         }
     }
     Ok(work_dir)
+}
+
+/// In a directory of its own: Bun reads the directory of what it runs, and there is to be nothing else in it.
+fn write_script(work_dir: &Path) -> io::Result<PathBuf> {
+    let directory = work_dir.join("program");
+    std::fs::create_dir_all(&directory)?;
+    let script = directory.join("worker.js");
+    std::fs::write(&script, SCRIPT)?;
+    Ok(script)
 }
 
 fn is_worker_directory(name: &str) -> bool {

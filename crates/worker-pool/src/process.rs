@@ -10,13 +10,19 @@ use tokio::process::{Child, Command};
 use tokio::sync::oneshot;
 
 use crate::bun::BunBinary;
+use crate::cgroup::{Cgroup, Cgroups};
 use crate::error::StartError;
+use crate::isolation::{Isolation, MemoryGuard};
+use crate::launch::{self, LaunchOrder, LaunchProgram, Network};
 
-/// File descriptors of one worker.
-const OPEN_FILES_MAX: u64 = 4096;
 const SOCKET_NAME: &str = "channel.sock";
 const BEGUN_NAME: &str = "begun";
 const BEGUN_BYTES: usize = 4096;
+const REPORT_NAME: &str = "isolation.json";
+/// What the worker may read: the bundle it is told to load.
+const CODE_NAME: &str = "code";
+/// What the worker may write: its home, temporary and current directory.
+const SCRATCH_NAME: &str = "tmp";
 /// Bytes that a work directory leaves for `/w<number>/channel.sock` within a socket path (`unix(7)`: 107).
 pub(crate) const WORK_DIR_BYTES_MAX: usize = 72;
 
@@ -28,6 +34,8 @@ pub(crate) struct Launcher {
     pub(crate) work_dir: PathBuf,
     pub(crate) startup_timeout: Duration,
     pub(crate) spawner: Spawner,
+    pub(crate) program: Option<LaunchProgram>,
+    pub(crate) cgroups: Option<Cgroups>,
 }
 
 /// A process that has connected.
@@ -35,62 +43,139 @@ pub(crate) struct Launched {
     pub(crate) child: Child,
     pub(crate) pid: u32,
     pub(crate) socket: UnixStream,
+    pub(crate) place: Place,
+}
+
+/// What one worker has on this machine besides its process. Directory and control group are removed at its end.
+#[derive(Debug)]
+pub(crate) struct Place {
     pub(crate) directory: PathBuf,
+    pub(crate) cgroup: Option<Cgroup>,
+    pub(crate) isolation: Isolation,
 }
 
 impl Launcher {
-    pub(crate) async fn launch(&self, number: u64) -> Result<Launched, StartError> {
+    pub(crate) async fn launch(&self, number: u64, network: Network) -> Result<Launched, StartError> {
         let directory = self.work_dir.join(format!("w{number}"));
-        let launched = self.launch_in(&directory).await;
+        let launched = self.launch_in(&directory, number, network).await;
         if launched.is_err() {
             let _ = tokio::fs::remove_dir_all(&directory).await;
         }
         launched
     }
 
-    async fn launch_in(&self, directory: &Path) -> Result<Launched, StartError> {
-        std::fs::DirBuilder::new().mode(0o700).create(directory).map_err(StartError::Prepare)?;
-        std::fs::write(directory.join(BEGUN_NAME), [0_u8; BEGUN_BYTES]).map_err(StartError::Prepare)?;
+    async fn launch_in(
+        &self,
+        directory: &Path,
+        number: u64,
+        network: Network,
+    ) -> Result<Launched, StartError> {
+        prepare(directory).map_err(StartError::Prepare)?;
+        let cgroup = self.cgroup(number);
         let socket_path = directory.join(SOCKET_NAME);
         let listener = UnixListener::bind(&socket_path).map_err(StartError::Prepare)?;
-        let mut child = self.spawner.spawn(self.command(directory, &socket_path)).await?;
+        let order = self.order(directory, &socket_path, cgroup.as_ref(), network);
+        let mut child = self.spawner.spawn(self.command(directory, &order)).await?;
         let pid = child.id().ok_or_else(|| StartError::Ended("at once".to_owned()))?;
-        limit(pid);
+        if self.program.is_none() {
+            launch::limit_process(pid);
+        }
         let accepted =
             tokio::time::timeout(self.startup_timeout, connected(&listener, &mut child, pid)).await;
         let socket = accepted.unwrap_or(Err(StartError::Timeout(self.startup_timeout)))?;
         let _ = std::fs::remove_file(&socket_path);
-        Ok(Launched { child, pid, socket, directory: directory.to_owned() })
+        let mut isolation = launch::reported(&order.report);
+        if cgroup.is_some() {
+            isolation.memory = MemoryGuard::Cgroup;
+        }
+        let place = Place { directory: directory.to_owned(), cgroup, isolation };
+        Ok(Launched { child, pid, socket, place })
     }
 
-    fn command(&self, directory: &Path, socket_path: &Path) -> Command {
-        let mut command = Command::new(self.bun.path());
+    /// Groups are entered in the step before Bun, so without it there are none.
+    fn cgroup(&self, number: u64) -> Option<Cgroup> {
+        self.program.as_ref()?;
+        let made = self.cgroups.as_ref()?.make(number);
+        made.inspect_err(|error| tracing::warn!(%error, "control group of a worker could not be made")).ok()
+    }
+
+    fn order(
+        &self,
+        directory: &Path,
+        socket_path: &Path,
+        cgroup: Option<&Cgroup>,
+        network: Network,
+    ) -> LaunchOrder {
+        let begun = directory.join(BEGUN_NAME);
+        // The worker dies with the server, also where that is killed, and takes its own children with it.
+        let mut arguments = ["--no-orphans", "--no-install", "--no-env-file"].map(str::to_owned).to_vec();
+        arguments.extend([&self.script, socket_path, &begun].map(|path: &Path| path.display().to_string()));
+        LaunchOrder {
+            program: self.bun.path().to_owned(),
+            arguments,
+            readable: vec![self.program_directory(), directory.join(CODE_NAME)],
+            writable: vec![begun, directory.join(SCRATCH_NAME)],
+            socket: socket_path.to_owned(),
+            network,
+            cgroup_procs: cgroup.map(Cgroup::procs),
+            report: directory.join(REPORT_NAME),
+        }
+    }
+
+    fn program_directory(&self) -> PathBuf {
+        self.script.parent().unwrap_or(&self.work_dir).to_owned()
+    }
+
+    fn command(&self, directory: &Path, order: &LaunchOrder) -> Command {
+        let mut command = match &self.program {
+            Some(program) => program.command(order),
+            None => {
+                let mut command = std::process::Command::new(&order.program);
+                command.args(&order.arguments);
+                command
+            }
+        };
+        let scratch = directory.join(SCRATCH_NAME);
         command
-            // The worker dies with the server, also where that is killed, and takes its own children with it.
-            .args(["--no-orphans", "--no-install", "--no-env-file"])
-            .arg(&self.script)
-            .arg(socket_path)
-            .arg(directory.join(BEGUN_NAME))
-            .current_dir(directory)
+            .current_dir(&scratch)
             .env_clear()
-            .env("HOME", directory)
-            .env("TMPDIR", directory)
+            .env("HOME", &scratch)
+            .env("TMPDIR", &scratch)
             .env("BUN_RUNTIME_TRANSPILER_CACHE_PATH", "0")
             .env("DO_NOT_TRACK", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .kill_on_drop(true);
+            .stderr(Stdio::piped());
+        let mut command = Command::from(command);
+        command.process_group(0).kill_on_drop(true);
         command
     }
 }
 
-/// The number of the newest call that a handler was entered for. Exact once the process has ended.
-pub(crate) fn begun(directory: &Path) -> u32 {
-    let bytes = std::fs::read(directory.join(BEGUN_NAME)).unwrap_or_default();
-    // Without the file nothing is known: then every call counts as begun, and none is run twice.
-    bytes.first_chunk::<4>().map_or(u32::MAX, |bytes| u32::from_le_bytes(*bytes))
+impl Place {
+    /// Brings a file to where the worker can read it. A link and no copy: bundles are large, and never changed.
+    pub(crate) fn bring(&self, file: &Path) -> std::io::Result<PathBuf> {
+        let name = file.file_name().ok_or(std::io::ErrorKind::InvalidInput)?;
+        let target = self.directory.join(CODE_NAME).join(name);
+        // Across file systems only a copy works.
+        std::fs::hard_link(file, &target).or_else(|_| std::fs::copy(file, &target).map(drop))?;
+        Ok(target)
+    }
+
+    /// The number of the newest call that a handler was entered for. Exact once the process has ended.
+    pub(crate) fn begun(&self) -> u32 {
+        let bytes = std::fs::read(self.directory.join(BEGUN_NAME)).unwrap_or_default();
+        // Without the file nothing is known: then every call counts as begun, and none is run twice.
+        bytes.first_chunk::<4>().map_or(u32::MAX, |bytes| u32::from_le_bytes(*bytes))
+    }
+}
+
+fn prepare(directory: &Path) -> std::io::Result<()> {
+    let private = |path: &Path| std::fs::DirBuilder::new().mode(0o700).create(path);
+    private(directory)?;
+    private(&directory.join(CODE_NAME))?;
+    private(&directory.join(SCRATCH_NAME))?;
+    std::fs::write(directory.join(BEGUN_NAME), [0_u8; BEGUN_BYTES])
 }
 
 async fn connected(listener: &UnixListener, child: &mut Child, pid: u32) -> Result<UnixStream, StartError> {
@@ -119,19 +204,6 @@ async fn first_words(child: &mut Child) -> String {
     let mut words = vec![0; WORDS_BYTES_MAX];
     let length = stderr.read(&mut words).await.unwrap_or(0);
     format!(": {}", String::from_utf8_lossy(&words[..length]).trim())
-}
-
-/// No core files, and a bounded number of open files. Never `RLIMIT_AS` or `RLIMIT_DATA`: JavaScriptCore
-/// reserves far more than it uses, and runs without its compiler, or not at all, under them.
-fn limit(pid: u32) {
-    use rustix::process::{Pid, Resource, Rlimit, prlimit};
-    let process = i32::try_from(pid).ok().and_then(Pid::from_raw);
-    for (resource, value) in [(Resource::Core, 0), (Resource::Nofile, OPEN_FILES_MAX)] {
-        let limit = Rlimit { current: Some(value), maximum: Some(value) };
-        if let Err(error) = prlimit(process, resource, limit) {
-            tracing::warn!(pid, %error, ?resource, "worker could not be limited");
-        }
-    }
 }
 
 struct SpawnOrder {

@@ -20,6 +20,7 @@ pub(crate) const CANCEL_BODY_BROKEN: u8 = 3;
 pub(crate) const ERROR_HANDLER: u8 = 1;
 pub(crate) const ERROR_NO_RESPONSE: u8 = 2;
 pub(crate) const ERROR_BODY_BROKEN: u8 = 3;
+pub(crate) const ERROR_STOPPED: u8 = 4;
 
 macro_rules! frame_types {
     ($($name:ident = $number:literal,)*) => {
@@ -52,6 +53,8 @@ frame_types! {
     LOG = 41,
     REQUEST_CREDIT = 42,
     PORT_CALL = 43,
+    BACKGROUND = 44,
+    BACKGROUND_END = 45,
 }
 
 /// The worker said something that the protocol does not allow. It is ended.
@@ -106,6 +109,7 @@ mod tests {
             ("ERROR_HANDLER", usize::from(ERROR_HANDLER)),
             ("ERROR_NO_RESPONSE", usize::from(ERROR_NO_RESPONSE)),
             ("ERROR_BODY_BROKEN", usize::from(ERROR_BODY_BROKEN)),
+            ("ERROR_STOPPED", usize::from(ERROR_STOPPED)),
         ];
         for (name, number) in numbers {
             assert_eq!(in_typescript(name), Some(number), "{name} in protocol.ts");

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 use crate::error::InvokeError;
-use crate::worker::Slot;
+use crate::slot::Slot;
 
 type Place = oneshot::Sender<Result<Slot, InvokeError>>;
 

@@ -10,25 +10,28 @@ use tokio::net::unix::OwnedReadHalf;
 use tokio::process::Child;
 
 use crate::call::{BodyError, InvokeResponse, ResponseBody};
-use crate::calls::{Outcome, Phase};
+use crate::calls::{Entry, Outcome, Phase};
+use crate::cgroup::Cgroup;
 use crate::error::{InvokeError, StartError};
 use crate::frame::{self, Frame, put_port_reply};
 use crate::host::{LogLevel, LogSource, PortCall, PortReply};
+use crate::launch::Network;
 use crate::logs::Line;
 use crate::pool::Shared;
-use crate::process::{self, Launched};
+use crate::process::Launched;
 use crate::protocol::{self, ProtocolError};
-use crate::worker::{EndReason, Loaded, Worker};
+use crate::state::{EndReason, WorkerState};
+use crate::worker::{Loaded, Worker};
 
 const READ_BYTES: usize = 128 * 1024;
 /// Twice what the worker itself allows.
 const PORT_CALLS_MAX: usize = 512;
 
 /// Starts a generic worker and waits for its hello.
-pub(crate) async fn start_worker(shared: &Arc<Shared>) -> Result<Arc<Worker>, StartError> {
+pub(crate) async fn start_worker(shared: &Arc<Shared>, network: Network) -> Result<Arc<Worker>, StartError> {
     let number = shared.next_worker.fetch_add(1, Ordering::Relaxed);
     let started = std::time::Instant::now();
-    let Launched { mut child, pid, socket, directory } = shared.launcher.launch(number).await?;
+    let Launched { mut child, pid, socket, place } = shared.launcher.launch(number, network).await?;
     let (mut reading, writing) = socket.into_split();
     let mut buffer = BytesMut::with_capacity(READ_BYTES);
     let timeout = shared.launcher.startup_timeout;
@@ -36,7 +39,7 @@ pub(crate) async fn start_worker(shared: &Arc<Shared>) -> Result<Arc<Worker>, St
     greeted.unwrap_or(Err(StartError::Timeout(timeout)))?;
     shared.metrics.starts.increment(1);
     shared.metrics.start_seconds.record(started.elapsed().as_secs_f64());
-    let worker = Arc::new(Worker::new(number, pid, directory));
+    let worker = Arc::new(Worker::new(number, pid, place));
     if let Some(stdout) = child.stdout.take() {
         tokio::spawn(Arc::clone(shared).capture(Arc::clone(&worker), LogSource::Stdout, stdout));
     }
@@ -112,9 +115,15 @@ impl Session {
             protocol::RESPONSE => self.response(call, payload)?,
             protocol::RESPONSE_HEAD => self.worker.start_stream(call, frame::parse_response(payload)?),
             protocol::RESPONSE_CHUNK => self.worker.chunk(call, payload),
-            protocol::RESPONSE_END => drop(self.worker.finish(call)),
+            protocol::RESPONSE_END => drop(self.worker.answered(call)),
             protocol::RESPONSE_ERROR => self.response_error(call, &payload)?,
             protocol::REQUEST_CREDIT => self.worker.granted(call, frame::parse_u32(payload)?)?,
+            protocol::BACKGROUND => {
+                if let Some(entry) = self.worker.calls().get_mut(call) {
+                    entry.has_background = true;
+                }
+            }
+            protocol::BACKGROUND_END => drop(self.worker.finish(call)),
             protocol::PONG => self.worker.pong(),
             protocol::LOG => self.shared.log(&self.worker, Line::from(frame::parse_log(payload)?)),
             protocol::PORT_CALL => self.port_call(call, payload)?,
@@ -126,29 +135,40 @@ impl Session {
     }
 
     fn response(&self, call: u32, payload: Bytes) -> Result<(), ProtocolError> {
-        let Some(mut entry) = self.worker.finish(call) else { return Ok(()) };
+        let Some(phase) = self.worker.answered(call) else { return Ok(()) };
         let head = frame::parse_response(payload)?;
         let body = ResponseBody::Full(head.body);
         let response = InvokeResponse { status: head.status, headers: head.headers, body };
-        if let Phase::Waiting(caller) = std::mem::replace(&mut entry.phase, Phase::Abandoned) {
+        if let Phase::Waiting(caller) = phase {
             let _ = caller.send(Outcome::Response(response));
         }
         Ok(())
     }
 
     fn response_error(&self, call: u32, payload: &[u8]) -> Result<(), ProtocolError> {
-        let Some(mut entry) = self.worker.finish(call) else { return Ok(()) };
+        let named = |entry: &mut Entry| (Arc::clone(&entry.invocation_id), entry.timeout);
+        let Some((invocation_id, timeout)) = self.worker.calls().get_mut(call).map(named) else {
+            return Ok(());
+        };
+        let Some(phase) = self.worker.answered(call) else { return Ok(()) };
         let Some((kind, text)) = payload.split_first() else {
             return Err(ProtocolError("error without a kind"));
         };
         let ErrorText { message, stack } = ErrorText::parse(text);
-        let phase = std::mem::replace(&mut entry.phase, Phase::Abandoned);
+        if *kind == protocol::ERROR_STOPPED {
+            // Also where the caller was told before: nothing else says why.
+            self.shared.log(&self.worker, Line::runtime(Some(invocation_id), message));
+            if let Phase::Waiting(caller) = phase {
+                let _ = caller.send(Outcome::Failed(InvokeError::Timeout(timeout)));
+            }
+            return Ok(());
+        }
         if matches!(phase, Phase::Abandoned) {
             return Ok(());
         }
         let error_id = format!("err_{}", uuid::Uuid::now_v7().simple());
         let logged = format!("error {error_id}: {}", if stack.is_empty() { &message } else { &stack });
-        self.shared.log(&self.worker, Line::runtime(Some(Arc::clone(&entry.invocation_id)), logged));
+        self.shared.log(&self.worker, Line::runtime(Some(invocation_id), logged));
         match phase {
             Phase::Waiting(caller) => {
                 let error = match *kind {
@@ -164,7 +184,7 @@ impl Session {
                 let _ =
                     chunks.send(Err(BodyError { reason: format!("the function failed (error {error_id})") }));
             }
-            Phase::Abandoned => {}
+            Phase::Background | Phase::Abandoned => {}
         }
         Ok(())
     }
@@ -198,32 +218,39 @@ impl Session {
     /// The process is gone.
     async fn over(&self, status: String) {
         let worker = &self.worker;
-        let reason = worker.end_reason();
+        let by_kernel = worker.place.cgroup.as_ref().is_some_and(Cgroup::ended_for_memory);
+        let reason = worker.ended_for(if by_kernel { EndReason::Memory } else { EndReason::Crashed });
         self.shared.metrics.ended(reason);
         if let Some(version) = worker.version() {
             version.forget(worker);
-            if reason != Some(EndReason::Retired) {
-                let message = match reason {
-                    None => format!("worker {} ended by itself: {status}", worker.pid),
-                    Some(EndReason::Memory) => {
-                        format!("worker {} was ended: over the memory limit", worker.pid)
-                    }
-                    Some(_) => format!("worker {} was ended: it did not answer", worker.pid),
-                };
+            if let Some(message) = farewell(worker.pid, reason, &status) {
                 self.shared.log(worker, Line::runtime(None, message));
             }
         }
         let limit_bytes = worker.version().map_or(0, |version| version.spec.settings.memory_limit_bytes);
-        worker.close(process::begun(&worker.directory), || match reason {
-            Some(EndReason::Memory) => InvokeError::MemoryLimit { limit_bytes },
-            Some(EndReason::Retired) => InvokeError::Retired,
-            Some(EndReason::Unresponsive | EndReason::Protocol) | None => InvokeError::WorkerCrashed,
+        worker.close(worker.place.begun(), || match reason {
+            EndReason::Memory => InvokeError::MemoryLimit { limit_bytes },
+            EndReason::Retired => InvokeError::Retired,
+            EndReason::Unresponsive | EndReason::Protocol | EndReason::Crashed => InvokeError::WorkerCrashed,
         });
+        self.shared.enter(worker, WorkerState::Terminated);
         self.shared.forget(worker);
-        if let Err(error) = tokio::fs::remove_dir_all(&worker.directory).await {
+        if let Err(error) = tokio::fs::remove_dir_all(&worker.place.directory).await {
             tracing::debug!(%error, "private directory of a worker could not be removed");
         }
         worker.set_ended();
+    }
+}
+
+/// What the function's log is told of the end.
+fn farewell(pid: u32, reason: EndReason, status: &str) -> Option<String> {
+    match reason {
+        EndReason::Retired => None,
+        EndReason::Crashed => Some(format!("worker {pid} ended by itself: {status}")),
+        EndReason::Memory => Some(format!("worker {pid} was ended: over the memory limit")),
+        EndReason::Unresponsive | EndReason::Protocol => {
+            Some(format!("worker {pid} was ended: it did not answer"))
+        }
     }
 }
 

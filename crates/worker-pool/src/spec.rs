@@ -27,7 +27,8 @@ pub struct VersionSpec {
 /// Limits of one function version.
 #[derive(Debug, Clone)]
 pub struct VersionSettings {
-    /// From the moment a call is given to a worker until its response head.
+    /// From the moment a call's handler can be entered until its response head, and again for work that the
+    /// handler leaves behind with `waitUntil`. Code that computes for so long in one piece is stopped.
     pub execution_timeout: Duration,
     /// Anonymous memory of one worker. At 7/8 of it the worker is drained, above it killed.
     pub memory_limit_bytes: u64,
@@ -43,6 +44,16 @@ pub struct VersionSettings {
     pub queue_max: usize,
     /// How long a call waits for a worker at most.
     pub queue_timeout: Duration,
+    /// How long the import of the bundle may take; the pool's own limit where there is none.
+    pub startup_timeout: Option<Duration>,
+    /// A worker of this age is replaced: Bun processes grow.
+    pub recycle_age: Duration,
+    /// A worker that was given so many calls is replaced.
+    pub recycle_calls: u32,
+    /// Hosts that the function may connect to: `name`, `*.name` (all below it), each also with `:port`. `None` is
+    /// all. A list is held by the worker itself, against accidents; an empty one by the kernel, where it has
+    /// filters (see `docs/functions/isolation.md`).
+    pub allowed_hosts: Option<Vec<String>>,
 }
 
 impl Default for VersionSettings {
@@ -56,6 +67,10 @@ impl Default for VersionSettings {
             idle_timeout: Duration::from_secs(300),
             queue_max: 1000,
             queue_timeout: Duration::from_secs(10),
+            startup_timeout: None,
+            recycle_age: Duration::from_secs(24 * 60 * 60),
+            recycle_calls: 1_000_000_000,
+            allowed_hosts: None,
         }
     }
 }

@@ -8,8 +8,9 @@ use crate::frame::put_frame;
 use crate::health::anonymous_bytes;
 use crate::pool::Shared;
 use crate::protocol;
+use crate::state::EndReason;
 use crate::version::Version;
-use crate::worker::{EndReason, Worker};
+use crate::worker::Worker;
 
 /// Between two looks at a worker: how exact deadlines are.
 const TICK: Duration = Duration::from_millis(25);
@@ -17,6 +18,9 @@ const TICK: Duration = Duration::from_millis(25);
 const MEMORY_TICKS: u64 = 2;
 /// A worker with an overdue call that leaves a ping unanswered for so many looks (250 ms) is ended.
 const PING_LOOKS_MAX: u32 = 10;
+/// How long a call may be over its deadline while the worker answers no ping: code that computes is stopped inside
+/// the worker at the deadline, which native code can delay.
+const KILL_GRACE: Duration = Duration::from_secs(1);
 /// A worker that leaves a ping unanswered for so many looks (100 ms) is busy with computing: it gets no more
 /// calls until it answers, and another one is started beside it.
 const SLOW_PING_LOOKS: u32 = 4;
@@ -29,12 +33,16 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         ticks.tick().await;
         count += 1;
         let now = Instant::now();
-        for worker in shared.busy_workers() {
+        let workers = shared.busy_workers();
+        shared.metrics.workers.set(workers.len() as f64);
+        for worker in workers {
             if let Some(version) = worker.version() {
-                let look = Look { worker: &worker, version, now };
+                let look = Look { shared: &shared, worker: &worker, version, now };
                 look.at_calls();
+                look.at_state();
                 if count.is_multiple_of(MEMORY_TICKS) {
                     look.at_memory();
+                    look.at_age();
                 }
             }
         }
@@ -42,6 +50,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 }
 
 struct Look<'a> {
+    shared: &'a Shared,
     worker: &'a Arc<Worker>,
     version: &'a Arc<Version>,
     now: Instant,
@@ -50,9 +59,12 @@ struct Look<'a> {
 impl Look<'_> {
     fn at_calls(&self) {
         let silent = self.worker.health.lock().unwrap_or_else(PoisonError::into_inner).look();
-        if silent >= PING_LOOKS_MAX && self.worker.is_overdue(self.now) {
+        if silent >= PING_LOOKS_MAX && self.worker.is_overdue_by(KILL_GRACE, self.now) {
             // Its end answers all its calls: those that had not begun go to another worker.
             return self.worker.end(EndReason::Unresponsive);
+        }
+        if silent > 0 || self.worker.is_overdue_by(Duration::ZERO, self.now) {
+            self.worker.put_off(self.now);
         }
         let overdue = self.worker.expire(self.now);
         let (is_idle, only_abandoned, given) = {
@@ -85,9 +97,29 @@ impl Look<'_> {
         }
     }
 
+    fn at_state(&self) {
+        let (given, is_idle) = {
+            let calls = self.worker.calls();
+            (calls.given(), calls.is_empty())
+        };
+        let changed = self.worker.life().look(given, is_idle, self.now);
+        if changed {
+            self.shared.tell_change(self.worker);
+        }
+    }
+
+    fn at_age(&self) {
+        let settings = &self.version.spec.settings;
+        let age = self.now.saturating_duration_since(self.worker.life().started);
+        if age >= settings.recycle_age || self.worker.calls().given() >= settings.recycle_calls {
+            self.version.replace(self.worker);
+        }
+    }
+
     fn at_memory(&self) {
         let limit = self.version.spec.settings.memory_limit_bytes;
         let Some(used) = anonymous_bytes(self.worker.pid) else { return };
+        self.worker.life().memory_bytes = used;
         if used > limit {
             self.worker.end(EndReason::Memory);
         } else if used > limit / 8 * 7 {

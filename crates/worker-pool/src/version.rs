@@ -1,7 +1,8 @@
 //! The workers of one function version: picks one for a call, starts and ends them as they are needed.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -15,10 +16,14 @@ use crate::metrics::Metrics;
 use crate::pool::Shared;
 use crate::protocol::HEAD_BYTES_MAX;
 use crate::queue::Queue;
+use crate::slot::{Due, Slot, Ticket};
 use crate::spec::VersionSpec;
+use crate::state::{EndReason, WorkerSnapshot, WorkerState};
 use crate::stats::VersionStats;
-use crate::worker::{Due, EndReason, Loaded, Slot, Ticket, Worker};
+use crate::worker::Worker;
 
+/// Workers that have ended and are still shown.
+pub(crate) const ENDED_MAX: usize = 16;
 /// Workers that may end under a call before its handler has seen it.
 const ATTEMPTS_MAX: usize = 4;
 
@@ -54,6 +59,11 @@ impl VersionPool {
         self.version.retire().await;
     }
 
+    /// The workers of the version, and the last 16 that have ended, by their numbers.
+    pub fn workers(&self) -> Vec<WorkerSnapshot> {
+        self.version.snapshots()
+    }
+
     /// What the version is doing.
     pub fn stats(&self) -> VersionStats {
         self.version.stats()
@@ -77,11 +87,14 @@ impl Drop for VersionPool {
 
 pub(crate) struct Version {
     pub(crate) spec: VersionSpec,
-    shared: Arc<Shared>,
-    workers: RwLock<Vec<Arc<Worker>>>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) workers: RwLock<Vec<Arc<Worker>>>,
     starting: AtomicUsize,
     queue: Queue,
     retired: AtomicBool,
+    /// A worker is being replaced: one after the other.
+    pub(crate) replacing: AtomicBool,
+    pub(crate) ended: Mutex<VecDeque<WorkerSnapshot>>,
 }
 
 impl Version {
@@ -94,6 +107,8 @@ impl Version {
             starting: AtomicUsize::new(0),
             queue,
             retired: AtomicBool::new(false),
+            replacing: AtomicBool::new(false),
+            ended: Mutex::default(),
         }
     }
 
@@ -119,11 +134,13 @@ impl Version {
     fn due(&self, call: &InvokeRequest) -> Result<Due, InvokeError> {
         let now = Instant::now();
         let timeout = self.spec.settings.execution_timeout;
+        let latest = now + timeout + self.spec.settings.queue_timeout;
+        let latest = call.deadline.map_or(latest, |deadline| deadline.min(latest));
         let Some(deadline) = call.deadline.filter(|deadline| *deadline < now + timeout) else {
-            return Ok(Due { at: now + timeout, timeout });
+            return Ok(Due { at: now + timeout, timeout, latest });
         };
         match deadline.checked_duration_since(now) {
-            Some(timeout) => Ok(Due { at: deadline, timeout }),
+            Some(timeout) => Ok(Due { at: deadline, timeout, latest }),
             None => Err(InvokeError::Timeout(Duration::ZERO)),
         }
     }
@@ -179,7 +196,7 @@ impl Version {
         }
     }
 
-    fn grow_for_queue(self: &Arc<Self>) {
+    pub(crate) fn grow_for_queue(self: &Arc<Self>) {
         let coming = self.starting.load(Ordering::Acquire) * self.spec.settings.max_concurrency;
         if self.queue.len() > coming {
             self.grow();
@@ -219,13 +236,14 @@ impl Version {
     /// Takes a spare, imports the bundle in it, and gives it calls.
     pub(crate) async fn add_worker(self: &Arc<Self>) -> Result<(), LoadError> {
         let started = Instant::now();
-        let worker = self.shared.take_spare().await?;
+        let worker = self.shared.take_spare(self.network()).await?;
         let loaded = self.load_into(&worker).await;
         if loaded.is_err() || self.is_retired() || self.shared.is_stopping() {
             worker.end(EndReason::Retired);
             return loaded;
         }
         self.shared.metrics.cold_start_seconds.record(started.elapsed().as_secs_f64());
+        self.shared.enter(&worker, WorkerState::Warm);
         self.workers.write().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&worker));
         if worker.calls().is_closed() {
             // It ended between its answer and here, and had nothing to be forgotten from.
@@ -235,26 +253,6 @@ impl Version {
         Ok(())
     }
 
-    async fn load_into(self: &Arc<Self>, worker: &Worker) -> Result<(), LoadError> {
-        let env: std::collections::BTreeMap<_, _> =
-            self.spec.env.iter().map(|(name, value)| (name, value)).collect();
-        let bytecode = self.spec.bytecode_path.as_ref().filter(|path| path.is_file());
-        let order = serde_json::json!({
-            "bundle": self.spec.bundle_path,
-            "bytecode": bytecode,
-            "handler": self.spec.handler,
-            "env": env,
-        });
-        let timeout = self.shared.launcher.startup_timeout;
-        let answer = worker.load(self, order.to_string().as_bytes());
-        match tokio::time::timeout(timeout, answer).await {
-            Ok(Ok(Loaded::Ready)) => Ok(()),
-            Ok(Ok(Loaded::Failed(report))) => Err(LoadReport::parse(&report)),
-            Ok(Err(_)) => Err(LoadError::Crashed { message: format!("process {}", worker.pid) }),
-            Err(_) => Err(LoadError::Timeout(timeout)),
-        }
-    }
-
     /// Starts the workers that `min_warm` asks for and that are not there.
     pub(crate) fn keep_warm(self: &Arc<Self>) {
         let settings = &self.spec.settings;
@@ -262,44 +260,6 @@ impl Version {
         for _ in there..settings.min_warm.min(settings.max_workers) {
             self.grow();
         }
-    }
-
-    /// The worker has ended.
-    pub(crate) fn forget(self: &Arc<Self>, worker: &Worker) {
-        self.remove(worker);
-        if !self.is_retired() && !self.shared.is_stopping() {
-            self.keep_warm();
-            self.grow_for_queue();
-        }
-    }
-
-    /// Gives the worker no more calls; it ends when those on it are over, and another one may take its place.
-    pub(crate) fn drain(self: &Arc<Self>, worker: &Worker) {
-        if !worker.draining.swap(true, Ordering::AcqRel) {
-            self.forget(worker);
-        }
-    }
-
-    /// Ends a worker that nobody has called for long, unless it is one of those that stay warm.
-    pub(crate) fn end_idle(&self, worker: &Worker) {
-        {
-            let mut workers = self.workers.write().unwrap_or_else(PoisonError::into_inner);
-            if workers.len() <= self.spec.settings.min_warm || worker.slots.load(Ordering::Acquire) > 0 {
-                return;
-            }
-            // Slots are only taken under the read lock, so none is taken from here on.
-            workers.retain(|known| known.number != worker.number);
-        }
-        worker.end(EndReason::Retired);
-    }
-
-    fn remove(&self, worker: &Worker) {
-        let mut workers = self.workers.write().unwrap_or_else(PoisonError::into_inner);
-        workers.retain(|known| known.number != worker.number);
-    }
-
-    fn all_workers(&self) -> Vec<Arc<Worker>> {
-        self.workers.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn is_retired(&self) -> bool {
@@ -365,22 +325,5 @@ fn stream_if_large(body: &mut RequestBody) {
     {
         let bytes = std::mem::take(bytes);
         *body = RequestBody::Stream(Box::pin(stream::once(async { Ok(bytes) })));
-    }
-}
-
-#[derive(serde::Deserialize)]
-struct LoadReport {
-    kind: String,
-    message: String,
-    stack: String,
-}
-
-impl LoadReport {
-    fn parse(report: &[u8]) -> LoadError {
-        match serde_json::from_slice(report) {
-            Ok(Self { kind, message, .. }) if kind == "handler" => LoadError::MissingHandler { message },
-            Ok(Self { message, stack, .. }) => LoadError::Import { message, stack },
-            Err(error) => LoadError::Crashed { message: error.to_string() },
-        }
     }
 }

@@ -1,6 +1,5 @@
 //! One worker process as the rest of the pool sees it: slots, calls, and its end.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,30 +7,19 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
-use crate::call::{BodyError, InvokeRequest, InvokeResponse, RequestBody, ResponseBody};
-use crate::calls::{CallTable, Entry, Outcome, Phase};
-use crate::frame::{ResponseHead, put_frame, put_request};
+use crate::call::{BodyError, InvokeResponse, ResponseBody};
+use crate::calls::{Answered, CallTable, Entry, Outcome, Phase};
+use crate::error::InvokeError;
+use crate::frame::{ResponseHead, put_frame};
 use crate::health::Health;
+use crate::process::Place;
 use crate::protocol::{self, ProtocolError};
+use crate::state::{EndReason, Life, WorkerSnapshot, WorkerState};
 use crate::stream::ResponseStream;
-use crate::upload::Upload;
 use crate::version::Version;
 
 /// How long a worker may keep a call after its deadline, while it still answers pings.
 const ABANDON_GRACE: Duration = Duration::from_secs(5);
-
-/// Why a worker was ended by the pool. Without a reason it ended by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum EndReason {
-    /// No longer needed.
-    Retired,
-    /// It did not answer pings while a call was over its deadline.
-    Unresponsive,
-    /// It went over the memory limit.
-    Memory,
-    /// It broke the protocol.
-    Protocol,
-}
 
 /// Answer to a `LOAD` frame.
 pub(crate) enum Loaded {
@@ -42,9 +30,10 @@ pub(crate) enum Loaded {
 pub(crate) struct Worker {
     pub(crate) number: u64,
     pub(crate) pid: u32,
-    pub(crate) directory: PathBuf,
+    pub(crate) place: Place,
     pub(crate) outbox: crate::outbox::Outbox,
     pub(crate) health: Mutex<Health>,
+    life: Mutex<Life>,
     /// Slots that are taken. A slot is taken before the call is given, so it never goes over the limit.
     pub(crate) slots: AtomicUsize,
     pub(crate) port_calls: AtomicUsize,
@@ -60,13 +49,14 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    pub(crate) fn new(number: u64, pid: u32, directory: PathBuf) -> Self {
+    pub(crate) fn new(number: u64, pid: u32, place: Place) -> Self {
         Self {
             number,
             pid,
-            directory,
+            place,
             outbox: crate::outbox::Outbox::default(),
             health: Mutex::default(),
+            life: Mutex::new(Life::new(Instant::now())),
             slots: AtomicUsize::new(0),
             port_calls: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
@@ -86,6 +76,33 @@ impl Worker {
 
     pub(crate) fn end_reason(&self) -> Option<EndReason> {
         self.end.get().copied()
+    }
+
+    /// It has ended: for this reason where nobody had given another one.
+    pub(crate) fn ended_for(&self, reason: EndReason) -> EndReason {
+        *self.end.get_or_init(|| reason)
+    }
+
+    pub(crate) fn life(&self) -> MutexGuard<'_, Life> {
+        self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is known of it. `None` before its bundle is imported.
+    pub(crate) fn snapshot(&self) -> Option<WorkerSnapshot> {
+        let (state, times, memory_bytes) = {
+            let life = self.life();
+            (life.state?, life.times, life.memory_bytes)
+        };
+        Some(WorkerSnapshot {
+            number: self.number,
+            pid: self.pid,
+            state,
+            times,
+            calls: self.calls().given(),
+            in_flight: self.slots.load(Ordering::Relaxed),
+            memory_bytes,
+            end: if state == WorkerState::Terminated { self.end_reason() } else { None },
+        })
     }
 
     /// Ends the process now. The first reason counts.
@@ -143,28 +160,14 @@ impl Worker {
         }
     }
 
-    /// Takes a slot if fewer than `slots_max` are taken.
-    pub(crate) fn take_slot(self: &Arc<Self>, slots_max: usize) -> Option<Slot> {
-        if self.draining.load(Ordering::Acquire) {
-            return None;
-        }
-        let take = |taken| (taken < slots_max).then_some(taken + 1);
-        self.slots.fetch_update(Ordering::AcqRel, Ordering::Relaxed, take).ok()?;
-        Some(Slot(Some(Arc::clone(self))))
-    }
-
-    fn free_slot(&self) {
-        self.slots.fetch_sub(1, Ordering::AcqRel);
-        if let Some(version) = self.version() {
-            version.slot_freed();
-        }
-    }
-
     /// Nobody waits for this call any more: the handler's signal is aborted, its slot stays taken until it ends.
     pub(crate) fn abandon(&self, id: u32) {
         {
             let mut calls = self.calls();
             let Some(entry) = calls.get_mut(id) else { return };
+            if matches!(entry.phase, Phase::Background) {
+                return;
+            }
             entry.phase = Phase::Abandoned;
             entry.deadline.get_or_insert_with(|| Instant::now() + ABANDON_GRACE);
         }
@@ -175,7 +178,19 @@ impl Worker {
         self.outbox.push(|out| put_frame(out, protocol::CANCEL, id, &[reason]));
     }
 
-    /// The worker says that a call is over.
+    /// The worker has answered a call: who waits for that. It is over, unless its handler left work behind.
+    pub(crate) fn answered(&self, id: u32) -> Option<Phase> {
+        let answered = self.calls().answer(id)?;
+        match answered {
+            Answered::GoesOn(phase) => Some(phase),
+            Answered::Over(mut entry) => {
+                self.free_slot();
+                Some(std::mem::replace(&mut entry.phase, Phase::Abandoned))
+            }
+        }
+    }
+
+    /// The worker says that nothing of a call is left.
     pub(crate) fn finish(&self, id: u32) -> Option<Entry> {
         let entry = self.calls().remove(id)?;
         self.free_slot();
@@ -216,9 +231,18 @@ impl Worker {
         }
     }
 
-    /// Whether the deadline of a call has passed.
-    pub(crate) fn is_overdue(&self, now: Instant) -> bool {
-        self.calls().iter_mut().any(|(_, entry)| entry.is_overdue(now))
+    /// Whether a call has been over its deadline for so long.
+    pub(crate) fn is_overdue_by(&self, grace: Duration, now: Instant) -> bool {
+        self.calls().iter_mut().any(|(_, entry)| entry.is_overdue_by(grace, now))
+    }
+
+    /// Moves the deadlines of calls that others keep from being begun: the time of a call runs from when its
+    /// handler is entered.
+    pub(crate) fn put_off(&self, now: Instant) {
+        let begun = self.place.begun();
+        for (_, entry) in self.calls().iter_mut().filter(|(id, _)| *id > begun) {
+            entry.put_off(now);
+        }
     }
 
     /// Answers the calls whose deadline has passed. Returns since when the oldest of them is overdue.
@@ -230,14 +254,14 @@ impl Worker {
                 continue;
             };
             longest = longest.max(Some(late));
-            if matches!(entry.phase, Phase::Waiting(_)) {
+            if matches!(entry.phase, Phase::Waiting(_) | Phase::Background) {
                 overdue.push((id, entry.timeout, std::mem::replace(&mut entry.phase, Phase::Abandoned)));
             }
         }
         for (id, timeout, phase) in overdue {
             self.cancel(id, protocol::CANCEL_DEADLINE);
             if let Phase::Waiting(caller) = phase {
-                let _ = caller.send(Outcome::Failed(crate::InvokeError::Timeout(timeout)));
+                let _ = caller.send(Outcome::Failed(InvokeError::Timeout(timeout)));
             }
         }
         longest
@@ -249,95 +273,27 @@ impl Worker {
     }
 
     /// Takes no more calls; answers those that are left, by whether the handler had seen them.
-    pub(crate) fn close(&self, begun: u32, failure: impl Fn() -> crate::InvokeError) {
+    pub(crate) fn close(&self, begun: u32, failure: impl Fn() -> InvokeError) {
         self.draining.store(true, Ordering::Release);
         let left = self.calls().close();
         self.load.lock().unwrap_or_else(PoisonError::into_inner).take();
         let now = Instant::now();
         for (id, mut entry) in left {
-            let (late, timeout) = (entry.is_overdue(now), entry.timeout);
+            let (late, timeout) = (entry.is_overdue_by(Duration::ZERO, now), entry.timeout);
             let phase = std::mem::replace(&mut entry.phase, Phase::Abandoned);
             drop(entry);
             self.free_slot();
             match phase {
                 Phase::Waiting(caller) if id > begun => drop(caller.send(Outcome::NotBegun)),
                 Phase::Waiting(caller) if late => {
-                    drop(caller.send(Outcome::Failed(crate::InvokeError::Timeout(timeout))));
+                    drop(caller.send(Outcome::Failed(InvokeError::Timeout(timeout))));
                 }
                 Phase::Waiting(caller) => drop(caller.send(Outcome::Failed(failure()))),
                 Phase::Streaming(chunks) => {
                     drop(chunks.send(Err(BodyError { reason: failure().to_string() })));
                 }
-                Phase::Abandoned => {}
+                Phase::Background | Phase::Abandoned => {}
             }
-        }
-    }
-}
-
-/// A taken slot of a worker: passes to the call's entry, or is given back when dropped.
-pub(crate) struct Slot(Option<Arc<Worker>>);
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        if let Some(worker) = self.0.take() {
-            worker.free_slot();
-        }
-    }
-}
-
-/// When a call is due, and what the caller is told when it is not met.
-#[derive(Clone, Copy)]
-pub(crate) struct Due {
-    pub(crate) at: Instant,
-    pub(crate) timeout: Duration,
-}
-
-impl Slot {
-    /// Gives the call to the worker. `None` where the worker has ended meanwhile.
-    pub(crate) fn submit(mut self, call: &InvokeRequest, due: Due) -> Option<Ticket> {
-        let (sender, outcome) = oneshot::channel();
-        let upload = matches!(call.body, RequestBody::Stream(_)).then(Upload::new);
-        let entry = Entry {
-            phase: Phase::Waiting(sender),
-            invocation_id: Arc::clone(&call.invocation_id),
-            deadline: Some(due.at),
-            timeout: due.timeout,
-            upload: upload.clone(),
-        };
-        let worker = self.0.take()?;
-        let id = {
-            // Numbers must reach the worker in their order, so the frame is put under the same lock.
-            let mut calls = worker.calls();
-            let Ok(id) = calls.insert(entry) else {
-                drop(calls);
-                worker.free_slot();
-                return None;
-            };
-            worker.outbox.push(|out| put_request(out, id, call));
-            id
-        };
-        Some(Ticket { call: Given { worker, id, answered: false }, outcome, upload })
-    }
-}
-
-/// A call that is on a worker.
-pub(crate) struct Ticket {
-    pub(crate) call: Given,
-    pub(crate) outcome: oneshot::Receiver<Outcome>,
-    pub(crate) upload: Option<Arc<Upload>>,
-}
-
-/// Abandons the call when it is dropped without an answer.
-pub(crate) struct Given {
-    pub(crate) worker: Arc<Worker>,
-    pub(crate) id: u32,
-    pub(crate) answered: bool,
-}
-
-impl Drop for Given {
-    fn drop(&mut self) {
-        if !self.answered {
-            self.worker.abandon(self.id);
         }
     }
 }

@@ -2,22 +2,26 @@
 
 import { Download } from "./body-streams.ts";
 import { Call } from "./call.ts";
+import { HandlerContext } from "./context.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import { headerBlock, RequestHead, responseHead } from "./head.ts";
 import { LazyRequest } from "./lazy-request.ts";
 import { LightResponse, NativeResponse } from "./light-response.ts";
 import { scopes } from "./log.ts";
 import {
+  CANCEL_DEADLINE,
   ERROR_BODY_BROKEN,
   ERROR_HANDLER,
   ERROR_NO_RESPONSE,
+  ERROR_STOPPED,
   RESPONSE_END,
   RESPONSE_ERROR,
   RESPONSE_HEAD,
 } from "./protocol.ts";
 
-export type Handler = (request: Request) => unknown;
+export type Handler = (request: Request, context: HandlerContext) => unknown;
 
+const { status } = Bun.peek;
 const ERROR_TEXT_MAX = 8 * 1024;
 const NULL_BODY_STATUS = new Set([101, 204, 205, 304]);
 
@@ -37,23 +41,29 @@ export class Dispatcher {
     this.#handler = handler;
   }
 
-  begin(id: number, bytes: Buffer, start: number, end: number): void {
+  /** Enters the handler; `true` where the call is over already, and nothing of it waits. */
+  begin(id: number, bytes: Buffer, start: number, end: number): boolean {
     this.#begun[0] = id;
     const call = new Call(id, new RequestHead(bytes, start, end), this.#writer);
     this.#batch.push(call);
     try {
-      const result = scopes.run(call, this.#handler, new LazyRequest(call) as unknown as Request);
-      if (result instanceof Promise) {
+      const request = new LazyRequest(call) as unknown as Request;
+      const result = scopes.run(call, this.#handler, request, new HandlerContext(call));
+      if (!(result instanceof Promise)) {
+        this.#settle(call, result);
+      } else if (status(result) === "fulfilled") {
+        // An async handler that awaited nothing: its answer need not take a turn of the queue.
+        this.#answer(call, Bun.peek(result));
+      } else {
         result.then(
           (value) => this.#answer(call, value),
           (error: unknown) => this.#fail(call, ERROR_HANDLER, error),
         );
-      } else {
-        this.#settle(call, result);
       }
     } catch (error) {
       this.#fail(call, ERROR_HANDLER, error);
     }
+    return call.over;
   }
 
   /** After the microtasks of a batch: most calls are over by now and were never registered. */
@@ -62,6 +72,17 @@ export class Dispatcher {
       if (!call.over) this.#waiting.set(call.id, call);
     }
     this.#batch = [];
+  }
+
+  /** The code of this call was stopped: it will not answer by itself. */
+  stop(id: number): void {
+    const call = this.find(id);
+    if (call === undefined) return;
+    const reason = new Error(
+      "stopped: it computed without a pause for longer than a call may take",
+    );
+    call.cancel(CANCEL_DEADLINE);
+    this.#fail(call, ERROR_STOPPED, reason);
   }
 
   find(id: number): Call | undefined {
@@ -147,8 +168,8 @@ export class Dispatcher {
   }
 
   #over(call: Call): void {
-    call.finish();
-    this.#waiting.delete(call.id);
+    call.finish(() => this.#waiting.delete(call.id));
+    if (call.isWorking) this.#waiting.set(call.id, call);
   }
 }
 

@@ -1,4 +1,4 @@
-// Cuts the byte stream of the channel into frames. Owns the bytes of an unfinished frame, nothing else.
+// Cuts the byte stream of the channel into frames. Owns the bytes of unfinished and unhandled frames, nothing else.
 
 import { HEADER_BYTES, MAX_FRAME_BYTES } from "./protocol.ts";
 
@@ -10,52 +10,68 @@ export type FrameHandler = (
   end: number,
 ) => void;
 
+const NO_BYTES: Buffer = Buffer.alloc(0);
+
 export class FrameReader {
   readonly #handle: FrameHandler;
   #pieces: Buffer[] = [];
   #pieceBytes = 0;
   #neededBytes = 0;
+  #bytes: Buffer = NO_BYTES;
+  #offset = 0;
 
   constructor(handle: FrameHandler) {
     this.#handle = handle;
   }
 
+  /** Takes bytes; `drain` hands them on. */
   push(chunk: Buffer): void {
-    let bytes = chunk;
-    if (this.#pieceBytes > 0) {
-      this.#pieces.push(chunk);
-      this.#pieceBytes += chunk.length;
-      if (this.#pieceBytes < this.#neededBytes) return;
-      bytes = Buffer.concat(this.#pieces, this.#pieceBytes);
-      this.#pieces = [];
-      this.#pieceBytes = 0;
+    if (this.#pieceBytes === 0) {
+      this.#bytes = chunk;
+      return;
     }
-    this.#keep(bytes, this.#cut(bytes));
+    this.#pieces.push(chunk);
+    this.#pieceBytes += chunk.length;
+    if (this.#pieceBytes < this.#neededBytes) return;
+    this.#bytes = Buffer.concat(this.#pieces, this.#pieceBytes);
+    this.#pieces = [];
+    this.#pieceBytes = 0;
   }
 
-  /** Hands on all whole frames; returns where the unfinished one starts. */
-  #cut(bytes: Buffer): number {
-    let offset = 0;
-    while (bytes.length - offset >= HEADER_BYTES) {
-      const length = readU32(bytes, offset);
+  /**
+   * Hands on whole frames: all of them (`true`), or those that fit into `sliceMs`. The next `drain` goes on behind
+   * the last frame, also where its handler did not return.
+   */
+  drain(sliceMs: number): boolean {
+    const bytes = this.#bytes;
+    const end = Bun.nanoseconds() + sliceMs * 1e6;
+    while (bytes.length - this.#offset >= HEADER_BYTES) {
+      const at = this.#offset;
+      const length = readU32(bytes, at);
       if (length > MAX_FRAME_BYTES) throw new Error(`frame of ${length} bytes is over the limit`);
-      const start = offset + HEADER_BYTES;
-      const end = start + length;
-      if (end > bytes.length) {
-        this.#neededBytes = end - offset;
-        return offset;
+      const start = at + HEADER_BYTES;
+      const next = start + length;
+      if (next > bytes.length) {
+        this.#keep(next - at);
+        return true;
       }
-      this.#handle(bytes[offset + 4] as number, readU32(bytes, offset + 5), bytes, start, end);
-      offset = end;
+      this.#offset = next;
+      this.#handle(bytes[at + 4] as number, readU32(bytes, at + 5), bytes, start, next);
+      if (Bun.nanoseconds() > end) return false;
     }
-    this.#neededBytes = HEADER_BYTES;
-    return offset;
+    this.#keep(HEADER_BYTES);
+    return true;
   }
 
-  #keep(bytes: Buffer, offset: number): void {
-    if (offset === bytes.length) return;
-    this.#pieces.push(bytes.subarray(offset));
-    this.#pieceBytes = bytes.length - offset;
+  /** Keeps the unfinished frame, which has `neededBytes` as far as is known. */
+  #keep(neededBytes: number): void {
+    if (this.#bytes.length > this.#offset) {
+      this.#pieces.push(this.#bytes.subarray(this.#offset));
+      this.#pieceBytes = this.#bytes.length - this.#offset;
+      this.#neededBytes = neededBytes;
+    }
+    this.#bytes = NO_BYTES;
+    this.#offset = 0;
   }
 }
 

@@ -15,9 +15,11 @@ import { Taken } from "./testing.ts";
 
 function framesOf(bytes: Buffer): [type: number, call: number, payload: string][] {
   const frames: [number, number, string][] = [];
-  new FrameReader((type, call, all, start, end) =>
+  const reader = new FrameReader((type, call, all, start, end) =>
     frames.push([type, call, all.latin1Slice(start, end)]),
-  ).push(bytes);
+  );
+  reader.push(bytes);
+  reader.drain(1000);
   return frames;
 }
 
@@ -34,7 +36,9 @@ test("frames are cut wherever the bytes are torn", () => {
       seen.push([type, call, all.latin1Slice(start, end)]),
     );
     reader.push(sink.bytes.subarray(0, torn));
+    reader.drain(1000);
     reader.push(sink.bytes.subarray(torn));
+    reader.drain(1000);
     expect(seen).toEqual([
       [PONG, 7, ""],
       [LOG, 4_000_000_000, "abc"],
@@ -42,11 +46,30 @@ test("frames are cut wherever the bytes are torn", () => {
   }
 });
 
+test("what does not fit into a slice is handed on in the next one", () => {
+  const sink = new Taken();
+  const writer = new FrameWriter();
+  writer.attach(sink);
+  for (const call of [1, 2]) writer.frame(PONG, call);
+  writer.flush();
+  const seen: number[] = [];
+  const reader = new FrameReader((_type, call) => {
+    seen.push(call);
+    const end = performance.now() + 2;
+    while (performance.now() < end);
+  });
+  reader.push(sink.bytes);
+  expect(reader.drain(1)).toBe(false);
+  expect(seen).toEqual([1]);
+  expect(reader.drain(1)).toBe(false);
+  expect(reader.drain(1)).toBe(true);
+  expect(seen).toEqual([1, 2]);
+});
+
 test("a frame over the limit is refused before it arrives", () => {
   const reader = new FrameReader(() => undefined);
-  expect(() => reader.push(Buffer.from([255, 255, 255, 255, 1, 0, 0, 0, 0]))).toThrow(
-    "over the limit",
-  );
+  reader.push(Buffer.from([255, 255, 255, 255, 1, 0, 0, 0, 0]));
+  expect(() => reader.drain(1000)).toThrow("over the limit");
 });
 
 test("what a full socket did not take is sent when it drains, in order", () => {

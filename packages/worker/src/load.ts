@@ -10,6 +10,10 @@ export interface LoadOrder {
   readonly bytecode: string | null;
   readonly handler: string;
   readonly env: Readonly<Record<string, string>>;
+  /** Longest that code may compute in one piece. */
+  readonly timeout_ms: number;
+  /** Hosts that it may connect to; null for all. */
+  readonly allowed_hosts: readonly string[] | null;
 }
 
 export class LoadFailure extends Error {
@@ -78,7 +82,7 @@ function callable(value: unknown): Handler | undefined {
   if (!isRecord(value)) return undefined;
   const { fetch } = value;
   return typeof fetch === "function"
-    ? (request) => Reflect.apply(fetch, value, [request])
+    ? (request, context) => Reflect.apply(fetch, value, [request, context])
     : undefined;
 }
 

@@ -14,13 +14,14 @@ import {
   SOURCE_RUNTIME,
 } from "./protocol.ts";
 
-/** What a line needs to know of its call. */
-export interface LogScope {
+/** What is asked about the call in whose course code runs. */
+export interface CallScope {
   readonly id: number;
   readonly invocationId: string;
+  waitUntil(work: unknown): void;
 }
 
-export const scopes = new AsyncLocalStorage<LogScope>();
+export const scopes = new AsyncLocalStorage<CallScope | undefined>();
 
 export const LINE_BYTES_MAX = 16 * 1024;
 const BUDGET_BYTES_MAX = 4 * 1024 * 1024;

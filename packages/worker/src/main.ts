@@ -7,10 +7,13 @@ import { Dispatcher, describe } from "./dispatcher.ts";
 import { FrameReader, readU32 } from "./frame-reader.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { installGlobals } from "./globals.ts";
+import { Guard } from "./guard.ts";
 import { LoadFailure, type LoadOrder, loadHandler, replaceEnvironment } from "./load.ts";
-import { installConsole, LogWriter } from "./log.ts";
-import { CHANNEL, PortChannel } from "./port-channel.ts";
+import { installConsole, LogWriter, scopes } from "./log.ts";
+import { restrictHosts } from "./outbound.ts";
+import { CHANNEL, PortChannel, waitUntil } from "./port-channel.ts";
 import { prewarm } from "./prewarm.ts";
+import { refuseProcesses } from "./processes.ts";
 import * as protocol from "./protocol.ts";
 
 const [socketPath = "", begunPath = ""] = process.argv.slice(2);
@@ -25,8 +28,10 @@ const exit = process.exit.bind(process);
 
 async function load(order: LoadOrder): Promise<void> {
   replaceEnvironment(order.env);
+  if (order.allowed_hosts !== null) restrictHosts(order.allowed_hosts);
   try {
     dispatcher.serve(await loadHandler(order));
+    guard.limit(order.timeout_ms + SLICE_MS);
     writer.frame(protocol.LOADED, 0);
   } catch (error) {
     const failure =
@@ -39,11 +44,11 @@ async function load(order: LoadOrder): Promise<void> {
   }
 }
 
-function onFrame(type: number, id: number, bytes: Buffer, start: number, end: number): void {
+/** Handles a frame; `true` where nothing of what it began can be waiting for a turn. */
+function onFrame(type: number, id: number, bytes: Buffer, start: number, end: number): boolean {
   switch (type) {
     case protocol.REQUEST:
-      dispatcher.begin(id, bytes, start, end);
-      break;
+      return dispatcher.begin(id, bytes, start, end);
     case protocol.REQUEST_CHUNK:
       dispatcher.find(id)?.upload?.push(bytes.subarray(start, end));
       break;
@@ -68,9 +73,42 @@ function onFrame(type: number, id: number, bytes: Buffer, start: number, end: nu
     default:
       throw new Error(`frame of unknown type ${type}`);
   }
+  return false;
 }
 
-const reader = new FrameReader(onFrame);
+/** How long frames are handled under one time limit, so that a call does not pay for those before it. */
+const SLICE_MS = 10;
+
+/** The call that the frame in work is about. */
+let current = 0;
+
+const reader = new FrameReader((type, id, bytes, start, end) => {
+  current = type === protocol.PORT_REPLY ? ports.callOf(id) : id;
+  // The engine forgets all microtasks that are due when it stops one of them. After each frame that leaves some, and
+  // not after all frames, those are only the ones of the call that is stopped.
+  if (!onFrame(type, id, bytes, start, end)) drainMicrotasks();
+});
+const guard = new Guard(() => {
+  drained = reader.drain(SLICE_MS);
+  drainMicrotasks();
+});
+let drained = true;
+
+/** Handles what has arrived. A call that is stopped in it does not take the others with it. */
+function handleFrames(): void {
+  for (;;) {
+    if (!guard.run()) {
+      // Behind an `await` the engine has forgotten whose code it stopped.
+      const stopped = scopes.getStore()?.id ?? current;
+      scopes.enterWith(undefined);
+      dispatcher.stop(stopped);
+    } else if (drained) {
+      return;
+    }
+    // It takes long: what is answered need not wait for the rest.
+    writer.flush();
+  }
+}
 
 let connected = false;
 
@@ -87,7 +125,10 @@ process.on("unhandledRejection", end);
 process.on("exit", () => writer.flush());
 installGlobals();
 installConsole(log);
-Object.defineProperty(globalThis, CHANNEL, { value: { fetch: ports.fetch.bind(ports) } });
+refuseProcesses();
+Object.defineProperty(globalThis, CHANNEL, {
+  value: { fetch: ports.fetch.bind(ports), waitUntil },
+});
 await prewarm();
 
 await Bun.connect({
@@ -103,7 +144,7 @@ await Bun.connect({
     data(_socket, bytes) {
       writer.hold();
       reader.push(bytes);
-      drainMicrotasks();
+      handleFrames();
       dispatcher.endBatch();
       writer.release();
     },

@@ -18,15 +18,23 @@ export interface ChannelRequest {
 
 export interface Channel {
   fetch(request: Request | ChannelRequest): Promise<Response>;
+  waitUntil(work: unknown): void;
+}
+
+/** Keeps the call in whose course this is called until `work` is settled. */
+export function waitUntil(work: unknown): void {
+  const call = scopes.getStore();
+  if (call === undefined) throw new TypeError("waitUntil works only in the course of a call");
+  call.waitUntil(work);
 }
 
 const IN_FLIGHT_MAX = 256;
 const HEAD_BYTES_MAX = 512 * 1024;
 const BODY_BYTES_MAX = MAX_FRAME_BYTES - HEAD_BYTES_MAX;
 
-export class PortChannel implements Channel {
+export class PortChannel {
   readonly #writer: FrameWriter;
-  readonly #calls = new Map<number, (reply: Response) => void>();
+  readonly #calls = new Map<number, Waiting>();
   readonly #queue: (() => void)[] = [];
   #next = 1;
 
@@ -38,7 +46,8 @@ export class PortChannel implements Channel {
     const call = await plain(request);
     if (call.body.length > BODY_BYTES_MAX)
       throw new RangeError(`the body is over ${BODY_BYTES_MAX} bytes`);
-    const head = portCallHead({ ...call, invocationId: scopes.getStore()?.invocationId ?? "" });
+    const scope = scopes.getStore();
+    const head = portCallHead({ ...call, invocationId: scope?.invocationId ?? "" });
     if (head.length > HEAD_BYTES_MAX)
       throw new RangeError(`the head is over ${HEAD_BYTES_MAX} bytes`);
     if (this.#calls.size >= IN_FLIGHT_MAX)
@@ -46,19 +55,32 @@ export class PortChannel implements Channel {
     const id = this.#next;
     this.#next = (id + 1) >>> 0 || 1;
     return new Promise<Response>((resolve) => {
-      this.#calls.set(id, resolve);
+      this.#calls.set(id, { resolve, call: scope?.id ?? 0 });
       this.#writer.frame(PORT_CALL, id, head, call.body);
     });
   }
 
+  /** The call that waits for a reply. */
+  callOf(id: number): number {
+    return this.#calls.get(id)?.call ?? 0;
+  }
+
   reply(id: number, bytes: Buffer, start: number, end: number): void {
-    const resolve = this.#calls.get(id);
-    if (resolve === undefined) return;
+    const waiting = this.#calls.get(id);
+    if (waiting === undefined) return;
     this.#calls.delete(id);
     this.#queue.shift()?.();
     const { status, headers, body } = readResponse(bytes, start, end);
-    resolve(new Response(body.length === 0 ? null : new Uint8Array(body), { status, headers }));
+    waiting.resolve(
+      new Response(body.length === 0 ? null : new Uint8Array(body), { status, headers }),
+    );
   }
+}
+
+interface Waiting {
+  resolve(reply: Response): void;
+  /** The call in whose course it was made; 0 outside of calls. */
+  readonly call: number;
 }
 
 interface PlainCall {

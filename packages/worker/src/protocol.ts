@@ -29,6 +29,8 @@ export const PONG = 40;
 export const LOG = 41;
 export const REQUEST_CREDIT = 42;
 export const PORT_CALL = 43;
+export const BACKGROUND = 44;
+export const BACKGROUND_END = 45;
 
 export const BODY_NONE = 0;
 export const BODY_FULL = 1;
@@ -41,6 +43,7 @@ export const CANCEL_BODY_BROKEN = 3;
 export const ERROR_HANDLER = 1;
 export const ERROR_NO_RESPONSE = 2;
 export const ERROR_BODY_BROKEN = 3;
+export const ERROR_STOPPED = 4;
 
 export const LEVEL_DEBUG = 0;
 export const LEVEL_INFO = 1;

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are not tests to clippy")]
 
+mod containment;
 mod failures;
 mod forms;
+mod lifecycle;
 mod limits;
 mod streams;
 mod support;

@@ -11,8 +11,9 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body_util::BodyExt;
 use tokio::sync::Notify;
 use worker_pool::{
-    BunBinary, Host, InvokeError, InvokeRequest, InvokeResponse, LoadError, PoolConfig, PortCall, PortReply,
-    RequestBody, VersionPool, VersionSettings, VersionSpec, WorkerLog, WorkerPool,
+    BunBinary, Host, InvokeError, InvokeRequest, InvokeResponse, LaunchProgram, LoadError, PoolConfig,
+    PortCall, PortReply, RequestBody, VersionPool, VersionSettings, VersionSpec, WorkerChange, WorkerLog,
+    WorkerPool,
 };
 
 /// Longer than anything here takes, so that a hang is a failure.
@@ -22,6 +23,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 #[derive(Default)]
 pub(crate) struct Recorder {
     lines: Mutex<Vec<WorkerLog>>,
+    changes: Mutex<Vec<WorkerChange>>,
     changed: Notify,
 }
 
@@ -29,6 +31,10 @@ impl Host for Recorder {
     fn log(&self, line: WorkerLog) {
         self.lines.lock().unwrap().push(line);
         self.changed.notify_waiters();
+    }
+
+    fn worker_changed(&self, change: WorkerChange) {
+        self.changes.lock().unwrap().push(change);
     }
 
     fn port_call(&self, call: PortCall) -> BoxFuture<'static, PortReply> {
@@ -49,6 +55,16 @@ impl Host for Recorder {
 impl Recorder {
     pub(crate) fn lines(&self) -> Vec<WorkerLog> {
         self.lines.lock().unwrap().clone()
+    }
+
+    /// The states that the worker of a process went through.
+    pub(crate) fn states(&self, pid: u32) -> Vec<&'static str> {
+        let changes = self.changes.lock().unwrap();
+        changes
+            .iter()
+            .filter(|change| change.worker.pid == pid)
+            .map(|change| change.worker.state.as_str())
+            .collect()
     }
 
     /// Waits until a line satisfies `wanted`.
@@ -87,6 +103,7 @@ impl Bench {
         let explicit = std::env::var_os("BUNBASE_BUN_PATH").map(PathBuf::from);
         let bun = BunBinary::find(explicit.as_deref(), &[]).expect("the tests need a bun");
         let mut config = PoolConfig::new(bun, directory.path().join("w"));
+        config.launch_program = Some(LaunchProgram::new(env!("CARGO_BIN_EXE_worker-launch")));
         change(&mut config);
         let host = Arc::new(Recorder::default());
         let pool = WorkerPool::start(config, Arc::clone(&host) as Arc<dyn Host>).await.unwrap();
@@ -166,6 +183,12 @@ pub(crate) async fn until(condition: impl Fn() -> bool) {
         }
     };
     tokio::time::timeout(PATIENCE, holds).await.expect("condition never held");
+}
+
+pub(crate) fn kill(pid: u32) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) {
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    }
 }
 
 pub(crate) fn is_alive(pid: u32) -> bool {

@@ -1,0 +1,26 @@
+// The second parameter of a handler: what it may want to know and do about its call besides the request.
+
+import type { Call } from "./call.ts";
+
+export class HandlerContext {
+  readonly #call: Call;
+
+  constructor(call: Call) {
+    this.#call = call;
+  }
+
+  /** Names the call in logs; the same as the header `X-Invocation-Id`. */
+  get invocationId(): string {
+    return this.#call.invocationId;
+  }
+
+  /** Aborted when the caller goes away or the deadline passes; the same as `request.signal`. */
+  get signal(): AbortSignal {
+    return this.#call.signal;
+  }
+
+  /** Keeps the worker for work that goes on after the answer. Can be taken off the context. */
+  get waitUntil(): (work: unknown) => void {
+    return (work) => this.#call.waitUntil(work);
+  }
+}
