@@ -1,9 +1,10 @@
 //! The workers of one function version: picks one for a call, starts and ends them as they are needed.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use futures_util::future::join_all;
 use futures_util::stream;
 
@@ -35,6 +36,11 @@ impl VersionPool {
     /// What was registered.
     pub fn spec(&self) -> &VersionSpec {
         &self.version.spec
+    }
+
+    /// What the bundle says about itself, as JSON `{config, exports}`; `None` until it was imported once.
+    pub fn report(&self) -> Option<&Bytes> {
+        self.version.report.get()
     }
 
     /// Calls the function. Dropping the future aborts `req.signal` in the handler.
@@ -82,6 +88,7 @@ pub(crate) struct Version {
     starting: AtomicUsize,
     queue: Queue,
     retired: AtomicBool,
+    report: OnceLock<Bytes>,
 }
 
 impl Version {
@@ -94,6 +101,7 @@ impl Version {
             starting: AtomicUsize::new(0),
             queue,
             retired: AtomicBool::new(false),
+            report: OnceLock::new(),
         }
     }
 
@@ -248,7 +256,10 @@ impl Version {
         let timeout = self.shared.launcher.startup_timeout;
         let answer = worker.load(self, order.to_string().as_bytes());
         match tokio::time::timeout(timeout, answer).await {
-            Ok(Ok(Loaded::Ready)) => Ok(()),
+            Ok(Ok(Loaded::Ready(report))) => {
+                self.report.get_or_init(|| report);
+                Ok(())
+            }
             Ok(Ok(Loaded::Failed(report))) => Err(LoadReport::parse(&report)),
             Ok(Err(_)) => Err(LoadError::Crashed { message: format!("process {}", worker.pid) }),
             Err(_) => Err(LoadError::Timeout(timeout)),

@@ -35,7 +35,8 @@ pub(crate) enum EndReason {
 
 /// Answer to a `LOAD` frame.
 pub(crate) enum Loaded {
-    Ready,
+    /// What the bundle says about itself.
+    Ready(Bytes),
     Failed(Bytes),
 }
 

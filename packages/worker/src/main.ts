@@ -26,8 +26,9 @@ const exit = process.exit.bind(process);
 async function load(order: LoadOrder): Promise<void> {
   replaceEnvironment(order.env);
   try {
-    dispatcher.serve(await loadHandler(order));
-    writer.frame(protocol.LOADED, 0);
+    const { handler, report } = await loadHandler(order);
+    dispatcher.serve(handler);
+    writer.frame(protocol.LOADED, 0, Buffer.from(report));
   } catch (error) {
     const failure =
       error instanceof LoadFailure ? error : new LoadFailure("import", describe(error));
