@@ -3,6 +3,7 @@
 
 mod assembly;
 mod inside;
+mod no_secrets;
 mod wire;
 
 use crate::data_dir::DataDir;
@@ -81,6 +82,10 @@ struct FunctionCalls(InvocationFront);
 impl Front for FunctionCalls {
     fn claims(&self, path: &str) -> bool {
         InvocationFront::matches(path)
+    }
+
+    fn claims_host(&self, host: &str) -> bool {
+        self.0.claims_host(host)
     }
 
     fn call(&self, request: Request<RequestBody>) -> Answer {

@@ -3,6 +3,7 @@
 
 use crate::service::FunctionsService;
 use crate::store::functions::FunctionRow;
+use crate::store::versions::VersionRow;
 use bytes::Bytes;
 use ports::events::{EventBus, Realm, Topic};
 use serde_json::json;
@@ -16,6 +17,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// What happened to a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Announced {
+    /// A function has a name.
+    Registered,
+    /// A version is stored.
+    Built,
     /// A new version takes calls.
     Deployed,
     /// A version that was there before takes calls again.
@@ -27,6 +32,8 @@ pub(crate) enum Announced {
 impl Announced {
     fn as_str(self) -> &'static str {
         match self {
+            Self::Registered => "registered",
+            Self::Built => "built",
             Self::Deployed => "deployed",
             Self::Activated => "activated",
             Self::Deleted => "deleted",
@@ -41,13 +48,13 @@ impl FunctionsService {
     }
 
     /// Tells what happened; in the turn of the project, so that events come in order.
-    pub(crate) async fn announce(&self, row: &FunctionRow, what: Announced) {
+    pub(crate) async fn announce(&self, row: &FunctionRow, version: Option<&VersionRow>, what: Announced) {
         let Some(bus) = self.events.get() else { return };
         let payload = json!({
             "project_id": row.project.as_str(),
             "function_id": row.id.as_str(),
             "name": row.name,
-            "version": &*row.version.version,
+            "version": version.map(|version| &*version.version),
             "type": what.as_str(),
         });
         let payload = Bytes::from(payload.to_string());

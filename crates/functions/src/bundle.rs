@@ -1,10 +1,17 @@
-//! Bundles: made from a source by a short-lived Bun, kept as files, with bytecode beside the large ones.
+//! Bundles: made from an upload by a short-lived Bun, kept as files, with bytecode beside the large ones.
 
+mod archive;
 mod build;
 mod bytecode;
 mod compile;
+mod entry;
 mod files;
+mod install;
+mod stage;
 
+pub(crate) use archive::ArchiveLimits;
 pub(crate) use build::{BuildLimits, Builder};
 pub(crate) use bytecode::BYTECODE_FROM_BYTES;
+pub use entry::ENTRY_FILES;
 pub(crate) use files::BundleFiles;
+pub(crate) use stage::{Staged, Upload};

@@ -5,33 +5,27 @@ use crate::bundle::BYTECODE_FROM_BYTES;
 use crate::error::FunctionsError;
 use crate::service::FunctionsService;
 use crate::store::functions::{self, FunctionRow};
-use std::path::PathBuf;
+use crate::store::versions::VersionRow;
 use std::sync::Arc;
 
 impl FunctionsService {
-    /// Where the bytecode of a version is, if there is any; `None` where there will never be.
-    pub(crate) fn bytecode_path(&self, row: &FunctionRow) -> Option<PathBuf> {
-        let bun = self.builder.bun_version();
-        is_large(row).then(|| self.bundles.bytecode_path(&row.id, &row.version.id, bun))
-    }
-
     /// Makes the bytecode of a large bundle, where that was not tried before. The project's lock is held.
-    pub(crate) async fn compile_if_large(&self, row: &FunctionRow) {
-        if !is_large(row) {
+    pub(crate) async fn compile_if_large(&self, row: &FunctionRow, version: &VersionRow) {
+        if !is_large(version) {
             return;
         }
-        if let Err(error) = self.compile(row).await {
+        if let Err(error) = self.compile(row, version).await {
             tracing::debug!(error = &error as &dyn std::error::Error, function = %row.id, "no bytecode was made");
         }
     }
 
-    async fn compile(&self, row: &FunctionRow) -> Result<(), FunctionsError> {
-        let (function, version_id, bun) = (&row.id, row.version.id.as_str(), self.builder.bun_version());
+    async fn compile(&self, row: &FunctionRow, version: &VersionRow) -> Result<(), FunctionsError> {
+        let (function, version_id, bun) = (&row.id, version.id.as_str(), self.builder.bun_version());
         if self.bundles.was_compiled(function, version_id, bun) {
             return Ok(());
         }
         let compiled = self.builder.compile(&self.bundles.path(function, version_id)).await?;
-        tracing::debug!(%function, version = %row.version.version, %compiled, "bundle was compiled");
+        tracing::debug!(%function, version = %version.version, %compiled, "bundle was compiled");
         self.bundles.write_bytecode((function, version_id), bun, compiled).await
     }
 
@@ -40,7 +34,7 @@ impl FunctionsService {
     pub(crate) fn compile_in_background(self: &Arc<Self>, rows: Vec<FunctionRow>) {
         let service = self.clone();
         self.background.spawn(async move {
-            for row in rows.iter().filter(|row| is_large(row)) {
+            for row in rows.iter().filter(|row| row.version.as_ref().is_some_and(is_large)) {
                 if service.background.is_closed() {
                     return;
                 }
@@ -52,12 +46,14 @@ impl FunctionsService {
     async fn compile_if_active(&self, row: &FunctionRow) {
         let Ok(_turn) = self.locks.enter(&row.project).await else { return };
         let now = functions::find(&self.database, &row.project, &row.name).await;
-        if now.is_ok_and(|now| now.is_some_and(|now| now.version.id == row.version.id)) {
-            self.compile_if_large(row).await;
+        let active = now.ok().flatten().and_then(|now| now.version);
+        let was_active = row.version.as_ref().map(|version| version.id.as_str());
+        if let Some(active) = active.filter(|active| Some(active.id.as_str()) == was_active) {
+            self.compile_if_large(row, &active).await;
         }
     }
 }
 
-fn is_large(row: &FunctionRow) -> bool {
-    row.version.size_bytes > BYTECODE_FROM_BYTES
+pub(crate) fn is_large(version: &VersionRow) -> bool {
+    version.size_bytes > BYTECODE_FROM_BYTES
 }

@@ -1,10 +1,10 @@
 //! Settings of the service. All have defaults; those of a function's calls can be set for each function.
 
-use crate::bundle::BuildLimits;
+use crate::bundle::{ArchiveLimits, BuildLimits};
 use crate::front::BodyLimits;
 use serde::Deserialize;
 use std::time::Duration;
-use worker_pool::{PoolConfig, VersionSettings};
+use worker_pool::PoolConfig;
 
 /// Settings of [`crate::FunctionsService`].
 #[derive(Debug, Clone, Deserialize)]
@@ -28,23 +28,49 @@ pub struct FunctionsConfig {
     pub functions_max: usize,
     /// Versions that are kept of one function, the active one among them.
     pub versions_max: usize,
+    /// Older versions go, too; 0 keeps them. Never those that take calls or have an alias.
+    pub version_days: u64,
+    /// Aliases of one function.
+    pub aliases_max: usize,
+    /// Variables of one function, and those of a project that all of its functions have.
+    pub variables_max: usize,
+    /// Bytes of one variable.
+    pub variable_bytes_max: usize,
+    /// Bytes of all variables that a function has, names and values.
+    pub environment_bytes_max: usize,
+    /// Functions answer at `<name>.<project>.<domain>`, too. None where absent.
+    pub domain: Option<String>,
+    /// Hosts that projects may take for their functions: `shop.example`, `*.customers.example` or `*`.
+    pub custom_domains: Vec<String>,
+    /// Domains of one project.
+    pub domains_max: usize,
     /// Bundlers that run at once.
     pub builds_max: usize,
     /// A bundler that needs longer is ended.
     pub build_timeout_ms: u64,
+    /// Bytes of an archive's files, unpacked.
+    pub archive_bytes_max: u64,
+    /// Files and directories of an archive.
+    pub archive_entries_max: usize,
+    /// Whether the packages that an archive's `bun.lock` names are installed where it brings none.
+    pub install_packages: bool,
+    /// An installation that needs longer is ended.
+    pub install_timeout_ms: u64,
     /// Default of a function: time from the start of a call to the head of its answer.
     pub execution_timeout_ms: u64,
     /// Default of a function: memory of one worker.
     pub memory_limit_mb: u64,
+    /// Default of a function: worker processes that stay when idle.
+    pub min_warm: u64,
     /// Default of a function: worker processes. 0 is one for each core, at least 2.
     pub max_workers: u64,
     /// Default of a function: calls in flight in one worker.
     pub max_concurrency: u64,
-    /// A worker without a call for so long is ended.
+    /// Default of a function: a worker without a call for so long is ended.
     pub idle_timeout_ms: u64,
-    /// Calls that wait for a worker of one function.
+    /// Default of a function: calls that wait for a worker.
     pub queue_max: usize,
-    /// How long a call waits for a worker.
+    /// Default of a function: how long a call waits for a worker.
     pub queue_timeout_ms: u64,
     /// Streams of logs that are open at the same time, of all projects.
     pub log_streams_max: usize,
@@ -64,10 +90,23 @@ impl Default for FunctionsConfig {
             bundle_bytes_max: 40 << 20,
             functions_max: 1_000,
             versions_max: 10,
+            version_days: 90,
+            aliases_max: 20,
+            variables_max: 100,
+            variable_bytes_max: 32 << 10,
+            environment_bytes_max: 256 << 10,
+            domain: None,
+            custom_domains: Vec::new(),
+            domains_max: 20,
             builds_max: 2,
             build_timeout_ms: 30_000,
+            archive_bytes_max: 512 << 20,
+            archive_entries_max: 50_000,
+            install_packages: true,
+            install_timeout_ms: 120_000,
             execution_timeout_ms: 30_000,
             memory_limit_mb: 256,
+            min_warm: 0,
             max_workers: 0,
             max_concurrency: 100,
             idle_timeout_ms: 300_000,
@@ -88,21 +127,19 @@ impl FunctionsConfig {
     }
 
     pub(crate) fn build_limits(&self) -> BuildLimits {
-        BuildLimits { builds_max: self.builds_max, timeout: Duration::from_millis(self.build_timeout_ms) }
+        BuildLimits {
+            builds_max: self.builds_max,
+            timeout: Duration::from_millis(self.build_timeout_ms),
+            install_timeout: self.install_packages.then(|| Duration::from_millis(self.install_timeout_ms)),
+            archive: ArchiveLimits {
+                bytes_max: self.archive_bytes_max,
+                entries_max: self.archive_entries_max,
+            },
+        }
     }
 
     pub(crate) fn body_limits(&self) -> BodyLimits {
         BodyLimits { bytes_max: self.body_bytes_max, timeout: Duration::from_millis(self.body_timeout_ms) }
-    }
-
-    /// What a version gets that no setting of its function changes.
-    pub(crate) fn version_settings(&self) -> VersionSettings {
-        VersionSettings {
-            idle_timeout: Duration::from_millis(self.idle_timeout_ms),
-            queue_max: self.queue_max,
-            queue_timeout: Duration::from_millis(self.queue_timeout_ms),
-            ..VersionSettings::default()
-        }
     }
 
     /// Workers of a function that does not say how many.

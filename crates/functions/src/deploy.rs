@@ -1,307 +1,214 @@
-//! A deployment: check, bundle, store, import in a real worker, switch. Until the switch the version before
-//! takes the calls, and after a failure it goes on as if nothing had been.
+//! What brings code to a function: registering it, building a version, and the one call that does both and lets
+//! the version take calls. Until the switch the version before takes the calls, and after a failure it goes on as
+//! if nothing had been.
 
 use crate::announce::Announced;
+use crate::build::{Build, Built};
 use crate::error::FunctionsError;
+use crate::manifest::DEFAULT_EXPORT;
 use crate::names;
-use crate::registry::{Deployment, Owner};
+use crate::registry::{Entry, Live};
 use crate::service::FunctionsService;
 use crate::settings::{AccessSetting, Overrides, SettingsPatch};
-use crate::store::functions::{self, FunctionRow};
-use crate::store::versions::{self, VersionRow};
-use serde_json::json;
+use crate::store::changes::Change;
+use crate::store::functions::{self, FunctionRow, FunctionState, Save};
+use crate::store::versions::VersionRow;
 use service_kit::clock::now_ms;
 use service_kit::ids::{FunctionId, ProjectId};
-use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use tokio_util::task::TaskTracker;
-use worker_pool::{LoadError, VersionSpec};
 
 /// The only runtime so far.
 pub(crate) const RUNTIME: &str = "bun";
-/// Characters of the checksum that name a version without a name.
-const SHORT_CHECKSUM: usize = 12;
-/// Lines of a stack that a developer gets.
-const STACK_LINES_MAX: usize = 8;
-/// Bytes of a text that came out of a bundle, in an error.
-const TEXT_BYTES_MAX: usize = 4 << 10;
 
-/// What the upload is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
-    /// One source file, to be bundled here.
-    Source,
-    /// A bundle, to be stored as it is.
-    Bundle,
-}
-
-impl Form {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Source => "source",
-            Self::Bundle => "bundle",
-        }
-    }
-}
-
-/// A deployment as it was asked for.
+/// A function as it was asked for.
 #[derive(Debug)]
 pub(crate) struct Deploy {
     pub(crate) name: String,
-    pub(crate) handler: String,
-    /// The version's name; its checksum names it where this is absent.
-    pub(crate) version: Option<String>,
-    pub(crate) code: Vec<u8>,
-    pub(crate) form: Form,
     pub(crate) settings: SettingsPatch,
+    /// The export that versions call where they name none.
+    pub(crate) handler: Option<String>,
+    /// The version that is to take its calls; none for a function that is only registered.
+    pub(crate) build: Option<Build>,
 }
 
 /// What became of it.
 #[derive(Debug)]
-pub(crate) enum Deployed {
-    /// A new version takes calls.
-    New(FunctionRow),
-    /// The version was there before; it takes calls.
-    Known(FunctionRow),
+pub(crate) enum Deployed<T> {
+    /// It is new: the version, or without one the function.
+    New(T),
+    /// It was there before.
+    Known(T),
 }
 
 impl FunctionsService {
-    /// Deploys, to the end even if the caller goes away.
+    /// Registers or deploys, to the end even if the caller goes away.
     pub(crate) async fn deploy(
         self: &Arc<Self>,
         project: ProjectId,
         wanted: Deploy,
-    ) -> Result<Deployed, FunctionsError> {
-        self.check(&wanted)?;
+    ) -> Result<Deployed<FunctionRow>, FunctionsError> {
+        names::check_function(&wanted.name)?;
+        wanted.settings.check()?;
+        wanted.handler.as_deref().map_or(Ok(()), names::check_handler)?;
+        wanted.build.as_ref().map_or(Ok(()), |build| build.check(self.config.bundle_bytes_max))?;
         let service = self.clone();
         self.background.spawn(async move { service.deploy_now(project, wanted).await }).await?
-    }
-
-    fn check(&self, wanted: &Deploy) -> Result<(), FunctionsError> {
-        names::check_function(&wanted.name)?;
-        names::check_handler(&wanted.handler)?;
-        wanted.version.as_deref().map_or(Ok(()), names::check_version)?;
-        wanted.settings.check()?;
-        if wanted.code.is_empty() {
-            return Err(FunctionsError::Invalid("`bundle` is empty: send the base64 of the source"));
-        }
-        self.fits("upload", &wanted.code)
-    }
-
-    fn fits(&self, what: &'static str, code: &[u8]) -> Result<(), FunctionsError> {
-        let limit_bytes = self.config.bundle_bytes_max;
-        if code.len() > limit_bytes { Err(FunctionsError::TooLarge { what, limit_bytes }) } else { Ok(()) }
     }
 
     async fn deploy_now(
         self: &Arc<Self>,
         project: ProjectId,
         wanted: Deploy,
-    ) -> Result<Deployed, FunctionsError> {
+    ) -> Result<Deployed<FunctionRow>, FunctionsError> {
         let _turn = self.locks.enter(&project).await?;
         let before = functions::find(&self.database, &project, &wanted.name).await?;
-        if before.is_none() {
-            let limit = self.config.functions_max;
-            if functions::count(&self.database, &project).await? >= limit {
-                return Err(FunctionsError::TooMany { limit });
-            }
-        }
-        let mut row = planned(&project, before.as_ref(), &wanted);
-        match versions::find(&self.database, &row.id, &row.version.version).await? {
-            Some(known) if same_code(&known, &row.version) => {
-                row.version = known;
-                let row = self.activate(before, row).await?;
-                self.announce(&row, Announced::Activated).await;
-                Ok(Deployed::Known(row))
-            }
-            Some(known) => Err(FunctionsError::VersionExists { version: known.version.to_string() }),
-            None => {
-                let row = self.deploy_new(before, row, wanted).await?;
-                self.announce(&row, Announced::Deployed).await;
-                Ok(Deployed::New(row))
-            }
-        }
-    }
-
-    async fn deploy_new(
-        self: &Arc<Self>,
-        before: Option<FunctionRow>,
-        mut row: FunctionRow,
-        wanted: Deploy,
-    ) -> Result<FunctionRow, FunctionsError> {
-        let code = match wanted.form {
-            Form::Bundle => wanted.code,
-            Form::Source => self.builder.build(wanted.code).await?,
-        };
-        self.fits("bundle", &code)?;
-        row.version.size_bytes = i64::try_from(code.len()).unwrap_or(i64::MAX);
         let is_new = before.is_none();
-        let (function, version_id) = (row.id.clone(), row.version.id.clone());
-        let result = match self.bundles.write(&function, &version_id, code).await {
-            Ok(_) => self.activate(before, row.clone()).await,
-            Err(error) => Err(error),
-        };
-        if result.is_err() {
-            self.forget(&row, is_new).await;
+        let limit = self.config.functions_max;
+        if is_new && functions::count(&self.database, &project).await? >= limit {
+            return Err(FunctionsError::TooManyOf { what: "functions", limit, setting: "functions_max" });
         }
-        result
+        let row = before.unwrap_or_else(|| planned(&project, &wanted));
+        let row = FunctionRow {
+            access: wanted.settings.access.unwrap_or(row.access),
+            settings: row.settings.patched(&wanted.settings),
+            updated_at: now_ms(),
+            ..row
+        };
+        match wanted.build {
+            None => self.register(row, is_new).await,
+            Some(build) => {
+                let deployed = self.deploy_build(row.clone(), is_new, build).await;
+                if is_new && deployed.is_err() {
+                    self.forget(&row).await;
+                }
+                deployed
+            }
+        }
     }
 
-    /// Imports the version of `row`, stores the row and switches.
-    pub(crate) async fn activate(
+    async fn register(
         self: &Arc<Self>,
-        before: Option<FunctionRow>,
         row: FunctionRow,
-    ) -> Result<FunctionRow, FunctionsError> {
-        let is_active = before
-            .as_ref()
-            .is_some_and(|before| before.version.id == row.version.id && before.settings == row.settings);
-        let registry = &self.executor.registry;
-        if is_active {
-            functions::save(&self.database, &row).await?;
-            registry.set_access(&row.project, &row.name, row.access);
-            return Ok(row);
+        is_new: bool,
+    ) -> Result<Deployed<FunctionRow>, FunctionsError> {
+        if !is_new {
+            return Ok(Deployed::Known(self.configure_now(row).await?));
         }
-        self.compile_if_large(&row).await;
-        let deployment = self.load(&row).await?;
-        if let Err(error) = functions::save(&self.database, &row).await {
-            self.retire(deployment);
+        let changes = [Change::registered(row.created_at)];
+        functions::save(&self.database, &row, Save { changes: &changes, ..Save::default() }).await?;
+        let entry = Entry { access: row.access, live: Live::Nothing, aliases: BTreeMap::new() };
+        self.executor.registry.switch(&row.project, &row.name, entry);
+        self.announce(&row, None, Announced::Registered).await;
+        Ok(Deployed::New(row))
+    }
+
+    async fn deploy_build(
+        self: &Arc<Self>,
+        row: FunctionRow,
+        is_new: bool,
+        build: Build,
+    ) -> Result<Deployed<FunctionRow>, FunctionsError> {
+        let built = self.build(&row, build).await?;
+        let (version, is_new_version) = (built.version.clone(), built.is_new);
+        let mut changes = Vec::new();
+        if is_new {
+            changes.push(Change::registered(row.created_at));
+        }
+        if is_new_version {
+            changes.push(Change::built(&version, version.created_at));
+        }
+        let redirected =
+            self.redirect(row.clone(), vec![(version.clone(), 1)], (Some(built), &changes)).await;
+        let row = match redirected {
+            Ok(row) => row,
+            Err(error) => {
+                if is_new_version {
+                    self.forget_version(&row, &version).await;
+                }
+                return Err(error);
+            }
+        };
+        if is_new {
+            self.announce(&row, None, Announced::Registered).await;
+        }
+        if is_new_version {
+            self.announce(&row, Some(&version), Announced::Built).await;
+            self.announce(&row, Some(&version), Announced::Deployed).await;
+            return Ok(Deployed::New(row));
+        }
+        self.announce(&row, Some(&version), Announced::Activated).await;
+        Ok(Deployed::Known(row))
+    }
+
+    /// Builds a version that takes no calls yet, to the end even if the caller goes away.
+    pub(crate) async fn build_version(
+        self: &Arc<Self>,
+        project: ProjectId,
+        name: String,
+        wanted: Build,
+    ) -> Result<Deployed<VersionRow>, FunctionsError> {
+        wanted.check(self.config.bundle_bytes_max)?;
+        let service = self.clone();
+        let work = async move {
+            let _turn = service.locks.enter(&project).await?;
+            let row = service.get(&project, &name).await?;
+            let built = service.build(&row, wanted).await?;
+            service.release(&built);
+            service.keep_version(row, built).await
+        };
+        self.background.spawn(work).await?
+    }
+
+    async fn keep_version(
+        self: &Arc<Self>,
+        mut row: FunctionRow,
+        Built { version, is_new, ready }: Built,
+    ) -> Result<Deployed<VersionRow>, FunctionsError> {
+        drop(ready);
+        if !is_new {
+            return Ok(Deployed::Known(version));
+        }
+        if row.state == FunctionState::Registered {
+            row.state = FunctionState::Built;
+        }
+        row.updated_at = now_ms();
+        let changes = [Change::built(&version, version.created_at)];
+        let save = Save { version: Some(&version), changes: &changes, traffic: None };
+        if let Err(error) = functions::save(&self.database, &row, save).await {
+            self.forget_version(&row, &version).await;
             return Err(error);
         }
-        if let Some(replaced) = registry.switch(&row.project, &row.name, row.access, deployment) {
-            self.retire(replaced);
-        }
-        tracing::info!(function = %row.id, version = %row.version.version, "version is active");
-        if let Err(error) = self.prune(&row.id).await {
-            tracing::warn!(%error, function = %row.id, "old versions could not be removed");
-        }
-        Ok(row)
+        self.announce(&row, Some(&version), Announced::Built).await;
+        self.prune_or_warn(&row.id).await;
+        Ok(Deployed::New(version))
     }
 
-    /// Removes what a failed deployment left.
-    async fn forget(&self, row: &FunctionRow, is_new: bool) {
-        let mut removed = self.bundles.remove_version(&row.id, &row.version.id).await;
-        if is_new {
-            let logs = self.logs.purge_function(&row.project, &row.id).await;
-            removed = removed.and(logs.map_err(FunctionsError::from));
-            removed = removed.and(self.bundles.remove_function(&row.id).await);
-        }
+    /// Removes what a function left that was never stored.
+    async fn forget(&self, row: &FunctionRow) {
+        let logs = self.logs.purge_function(&row.project, &row.id).await.map_err(FunctionsError::from);
+        let removed = logs.and(self.bundles.remove_function(&row.id).await);
         if let Err(error) = removed {
             tracing::warn!(%error, function = %row.id, "remains of a failed deployment are removed at the next start");
         }
     }
-
-    async fn prune(&self, function: &FunctionId) -> Result<(), FunctionsError> {
-        // The version that was just replaced may still need its file for a worker that starts late.
-        let kept = self.config.versions_max.max(2);
-        for version_id in versions::beyond(&self.database, function, kept).await? {
-            versions::delete(&self.database, &version_id).await?;
-            self.bundles.remove_version(function, &version_id).await?;
-        }
-        Ok(())
-    }
-
-    /// Makes a version callable without a worker.
-    pub(crate) fn register(&self, row: &FunctionRow) -> Arc<Deployment> {
-        let spec = self.spec(row);
-        let key = spec.key.clone();
-        Arc::new(Deployment { key, pool: self.pool.register(spec), calls: TaskTracker::new() })
-    }
-
-    async fn load(&self, row: &FunctionRow) -> Result<Arc<Deployment>, FunctionsError> {
-        let spec = self.spec(row);
-        let key = spec.key.clone();
-        match self.pool.load(spec).await {
-            Ok(pool) => Ok(Arc::new(Deployment { key, pool, calls: TaskTracker::new() })),
-            Err(error) => {
-                self.executor.registry.disown(&key);
-                Err(refuse(error))
-            }
-        }
-    }
-
-    fn spec(&self, row: &FunctionRow) -> VersionSpec {
-        let load = self.loads.fetch_add(1, Ordering::Relaxed);
-        let key: Arc<str> = format!("{}.{load}", row.version.id).into();
-        let version = row.version.version.clone();
-        let owner = Owner { project: row.project.clone(), function: row.id.clone(), version };
-        self.executor.registry.own(key.clone(), owner);
-        VersionSpec {
-            key,
-            project: row.project.as_str().into(),
-            bundle_path: self.bundles.path(&row.id, &row.version.id),
-            bytecode_path: self.bytecode_path(row),
-            handler: row.version.handler.clone(),
-            env: Vec::new(),
-            settings: row.settings.effective(&self.config).for_pool(&self.config),
-        }
-    }
 }
 
-/// The function as it will be, with a version that is not stored yet.
-fn planned(project: &ProjectId, before: Option<&FunctionRow>, wanted: &Deploy) -> FunctionRow {
+/// The function as it will be, without a version.
+fn planned(project: &ProjectId, wanted: &Deploy) -> FunctionRow {
     let now = now_ms();
-    let checksum = hex::encode(Sha256::digest(&wanted.code));
-    let version = wanted.version.clone().unwrap_or_else(|| default_version(&checksum, &wanted.handler));
     FunctionRow {
-        id: before.map_or_else(FunctionId::generate, |before| before.id.clone()),
+        id: FunctionId::generate(),
         project: project.clone(),
         name: wanted.name.clone(),
         runtime: RUNTIME.to_owned(),
-        access: wanted
-            .settings
-            .access
-            .unwrap_or_else(|| before.map_or_else(AccessSetting::default, |before| before.access)),
-        settings: before
-            .map_or_else(Overrides::default, |before| before.settings.clone())
-            .patched(&wanted.settings),
-        status: "deployed".to_owned(),
-        created_at: before.map_or(now, |before| before.created_at),
+        handler: wanted.handler.clone().unwrap_or_else(|| DEFAULT_EXPORT.to_owned()),
+        access: AccessSetting::default(),
+        settings: Overrides::default(),
+        state: FunctionState::Registered,
+        created_at: now,
         updated_at: now,
-        version: VersionRow {
-            id: format!("ver_{}", uuid::Uuid::now_v7().simple()),
-            version: version.into(),
-            handler: wanted.handler.clone(),
-            checksum,
-            form: wanted.form.as_str().to_owned(),
-            size_bytes: 0,
-            created_at: now,
-        },
+        deployed_at: 0,
+        version: None,
     }
-}
-
-fn default_version(checksum: &str, handler: &str) -> String {
-    let short = &checksum[..SHORT_CHECKSUM.min(checksum.len())];
-    if handler == "default" { short.to_owned() } else { format!("{short}-{}", short_hash(handler)) }
-}
-
-/// A handler's name may hold characters that a version's name may not.
-fn short_hash(text: &str) -> String {
-    hex::encode(&Sha256::digest(text)[..3])
-}
-
-fn same_code(known: &VersionRow, wanted: &VersionRow) -> bool {
-    known.checksum == wanted.checksum && known.handler == wanted.handler && known.form == wanted.form
-}
-
-fn refuse(error: LoadError) -> FunctionsError {
-    let reason = error.code();
-    match error {
-        LoadError::Start(source) => FunctionsError::Worker(source),
-        LoadError::Import { message, stack } => {
-            let lines: Vec<&str> = stack.lines().take(STACK_LINES_MAX).collect();
-            FunctionsError::Bundle {
-                message: format!("the bundle could not be imported: {}", cut(&message)),
-                details: json!({ "reason": reason, "stack": cut(&lines.join("\n")) }),
-            }
-        }
-        other @ (LoadError::MissingHandler { .. } | LoadError::Timeout(_) | LoadError::Crashed { .. }) => {
-            FunctionsError::Bundle { message: cut(&other.to_string()), details: json!({ "reason": reason }) }
-        }
-    }
-}
-
-fn cut(text: &str) -> String {
-    text.chars().take(TEXT_BYTES_MAX / 4).collect()
 }

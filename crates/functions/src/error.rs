@@ -1,11 +1,18 @@
 //! What can go wrong with functions, besides their calls.
 
+use crate::manifest::ManifestError;
+use ports::secrets::SecretsError;
 use run_log::RunLogError;
-use serde_json::Value;
+use serde_json::{Value, json};
 use service_kit::error::{ApiError, Classify, ErrorCode};
 use sql::SqlError;
 use std::time::Duration;
+use worker_pool::LoadError;
 
+/// Lines of a stack that a developer gets.
+const STACK_LINES_MAX: usize = 8;
+/// Characters of a text that came out of a bundle, in an error.
+const TEXT_CHARACTERS_MAX: usize = 1 << 10;
 /// When to try again where too many deployments run at once.
 const BUSY_RETRY_AFTER: Duration = Duration::from_secs(5);
 
@@ -18,6 +25,15 @@ pub enum StartError {
     /// The registry of functions.
     #[error("the registry of functions could not be opened")]
     Store(#[from] SqlError),
+    /// A function.
+    #[error("the function {name} could not be registered")]
+    Function {
+        /// Which.
+        name: String,
+        /// Why.
+        #[source]
+        source: Box<FunctionsError>,
+    },
     /// The bundles.
     #[error("the directory {path} cannot be used")]
     Files {
@@ -69,20 +85,63 @@ pub enum FunctionsError {
         /// Where.
         details: Value,
     },
+    /// The manifest is not valid.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The archive cannot be taken.
+    #[error("the archive cannot be deployed: {problem}")]
+    Archive {
+        /// What is wrong with it.
+        problem: String,
+    },
     /// There is no such function in the project.
     #[error("there is no such function in this project")]
     NotFound,
+    /// The function has no such version or alias.
+    #[error("the function has no such version or alias")]
+    VersionNotFound,
+    /// No version of the function takes calls.
+    #[error("no version of this function is deployed")]
+    NotDeployed,
+    /// No other version was active before.
+    #[error("there is no version to go back to: name one of those that `versions` lists")]
+    NoPrevious,
+    /// Calls over HTTP do not start the function.
+    #[error("the function has no trigger of the kind http")]
+    NoHttpTrigger,
+    /// There is no such variable.
+    #[error("there is no such variable")]
+    VariableNotFound,
+    /// The variables of the function cannot be opened.
+    #[error("the variables of the function cannot be opened at the moment; try again later")]
+    EnvironmentClosed,
+    /// The keeper of secrets refused or failed.
+    #[error(transparent)]
+    Secrets(SecretsError),
+    /// There is no such domain in the project.
+    #[error("there is no such domain in this project")]
+    DomainNotFound,
+    /// Another project has the domain.
+    #[error("the domain is taken")]
+    DomainTaken,
+    /// The domain cannot be a project's.
+    #[error("{0}")]
+    DomainRefused(&'static str),
     /// The version exists with other code.
     #[error("version {version} exists with other code: choose another name, or leave `version` out")]
     VersionExists {
         /// Which.
         version: String,
     },
-    /// The project has as many functions as it may have.
-    #[error("the project has {limit} functions already: delete some, or raise `functions.functions_max`")]
-    TooMany {
+    /// There are as many as there may be.
+    #[error("there are {limit} {what} already: remove some, or raise `functions.{setting}`")]
+    TooManyOf {
+        /// Of what.
+        what: &'static str,
         /// The limit.
         limit: usize,
+        /// Where it is set.
+        setting: &'static str,
     },
     /// Too many bundlers run.
     #[error("too many deployments are being bundled; try again later")]
@@ -126,9 +185,20 @@ impl Classify for FunctionsError {
             Self::Setting { .. } | Self::Invalid(_) => ErrorCode::InvalidRequest,
             Self::TooLarge { .. } => ErrorCode::BodyTooLarge,
             Self::Bundle { .. } => ErrorCode::InvalidBundle,
+            Self::Manifest(_) => ErrorCode::InvalidManifest,
+            Self::Archive { .. } => ErrorCode::InvalidArchive,
             Self::NotFound => ErrorCode::FunctionNotFound,
+            Self::VersionNotFound | Self::NoPrevious => ErrorCode::VersionNotFound,
+            Self::NotDeployed => ErrorCode::FunctionNotDeployed,
+            Self::NoHttpTrigger => ErrorCode::NotFound,
+            Self::VariableNotFound => ErrorCode::VariableNotFound,
+            Self::EnvironmentClosed => ErrorCode::EnvironmentUnavailable,
+            Self::Secrets(error) => of_secrets(error),
+            Self::DomainNotFound => ErrorCode::DomainNotFound,
+            Self::DomainTaken => ErrorCode::Conflict,
+            Self::DomainRefused(_) => ErrorCode::Forbidden,
             Self::VersionExists { .. } => ErrorCode::VersionExists,
-            Self::TooMany { .. } => ErrorCode::LimitExceeded,
+            Self::TooManyOf { .. } => ErrorCode::LimitExceeded,
             Self::Busy => ErrorCode::Overloaded,
             Self::ProjectGone => ErrorCode::ProjectNotFound,
             Self::SdkMissing | Self::Worker(_) => ErrorCode::Unavailable,
@@ -140,6 +210,14 @@ impl Classify for FunctionsError {
     }
 }
 
+fn of_secrets(error: &SecretsError) -> ErrorCode {
+    match error {
+        SecretsError::NotFound => ErrorCode::SecretNotFound,
+        SecretsError::Invalid(_) => ErrorCode::InvalidRequest,
+        SecretsError::NotSealedHere | SecretsError::Unavailable(_) => ErrorCode::EnvironmentUnavailable,
+    }
+}
+
 fn of_io(error: &std::io::Error) -> ErrorCode {
     match error.kind() {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ErrorCode::DiskFull,
@@ -148,16 +226,38 @@ fn of_io(error: &std::io::Error) -> ErrorCode {
 }
 
 impl FunctionsError {
+    /// A version that cannot be imported.
+    pub(crate) fn of_import(error: LoadError) -> Self {
+        let reason = error.code();
+        match error {
+            LoadError::Start(source) => Self::Worker(source),
+            LoadError::Import { message, stack } => {
+                let lines: Vec<&str> = stack.lines().take(STACK_LINES_MAX).collect();
+                Self::Bundle {
+                    message: format!("the bundle could not be imported: {}", cut(&message)),
+                    details: json!({ "reason": reason, "stack": cut(&lines.join("\n")) }),
+                }
+            }
+            other
+            @ (LoadError::MissingHandler { .. } | LoadError::Timeout(_) | LoadError::Crashed { .. }) => {
+                Self::Bundle { message: cut(&other.to_string()), details: json!({ "reason": reason }) }
+            }
+        }
+    }
+
     /// As the caller gets it, with the details that it has.
     pub(crate) fn into_api(self) -> ApiError {
         let error = ApiError::from_error(&self);
         match self {
             Self::Bundle { details, .. } => error.with_details(details),
-            Self::TooLarge { limit_bytes, .. } => {
-                error.with_details(serde_json::json!({ "limit_bytes": limit_bytes }))
-            }
-            Self::Busy | Self::Worker(_) => error.retry_after(BUSY_RETRY_AFTER),
+            Self::Manifest(invalid) => error.with_details(json!({ "place": invalid.place })),
+            Self::TooLarge { limit_bytes, .. } => error.with_details(json!({ "limit_bytes": limit_bytes })),
+            Self::Busy | Self::Worker(_) | Self::EnvironmentClosed => error.retry_after(BUSY_RETRY_AFTER),
             _ => error,
         }
     }
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(TEXT_CHARACTERS_MAX).collect()
 }

@@ -19,7 +19,7 @@ use answer::refused;
 use bytes::Bytes;
 use executor::Admission;
 use http::request::Parts;
-use http::{Request, Response};
+use http::{Request, Response, header};
 use http_body::Body;
 use ports::access::{Access, AccessError, Action, Ask, Caller, Credentials, Grant, KeyKind, Peer};
 use service_kit::error::{ApiError, ErrorCode};
@@ -54,14 +54,33 @@ impl InvocationFront {
     {
         let (parts, body) = request.into_parts();
         let request_id = parts.extensions.get::<RequestId>().cloned();
-        let admitted = match Target::parse(parts.uri.path()) {
-            Some(target) => self.admit(&target, &parts).await,
-            None => Err(ApiError::new(ErrorCode::NotFound, "there is nothing at this path")),
-        };
-        match admitted {
+        match self.find(&parts).await {
             Ok(admission) => self.executor.run(admission, parts, body).await,
             Err(error) => refused(error, request_id.as_ref()),
         }
+    }
+
+    /// Whether every request for this host is a call of a function, whatever its path.
+    pub fn claims_host(&self, host: &str) -> bool {
+        self.executor.hosts.claims(host)
+    }
+
+    async fn find(&self, parts: &Parts) -> Result<Admission, ApiError> {
+        let nothing = || ApiError::new(ErrorCode::NotFound, "there is nothing at this path");
+        if let Some(host) = host_of(parts).filter(|host| self.executor.hosts.claims(host)) {
+            return match self.executor.hosts.find(host, &self.executor.registry).await {
+                Some(found) => self.admit(&found.target(), parts).await,
+                None => Err(self.unknown_project(parts).await),
+            };
+        }
+        self.admit(&Target::parse(parts.uri.path()).ok_or_else(nothing)?, parts).await
+    }
+
+    /// What a caller learns of a host whose project there is not: the same as of a foreign one.
+    async fn unknown_project(&self, parts: &Parts) -> ApiError {
+        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
+        let asked = self.by_key(&Credentials::from_headers(&parts.headers, peer)).await;
+        asked.err().unwrap_or(AccessError::ProjectNotFound).into()
     }
 
     /// Who calls what, and whether the function lets them.
@@ -74,9 +93,13 @@ impl InvocationFront {
             return self.enter(&project, target, &grant.caller);
         };
         let project = ProjectId::parse(text).ok();
-        let public = project.as_ref().and_then(|project| self.executor.registry.enter(project, target.name));
-        if let Some(entered) = public.filter(|entered| entered.access == AccessSetting::Public) {
-            return Ok(Admission { entered, rest_at: target.rest_at, speaks_for_developer: false });
+        // Whether it is public is asked first: then nobody has to say who they are.
+        match project.as_ref().map(|project| self.executor.enter(project, target)) {
+            Some(Ok(admission)) if admission.entered.access == AccessSetting::Public => return Ok(admission),
+            Some(Err(closed)) if closed.access == Some(AccessSetting::Public) => {
+                return Err(closed.why.into_api());
+            }
+            Some(_) | None => {}
         }
         let grant = self.in_project(text, &credentials, parts).await?;
         let project = project.filter(|project| grant.project.as_ref() == Some(project));
@@ -109,7 +132,7 @@ impl InvocationFront {
         target: &Target<'_>,
         caller: &Caller,
     ) -> Result<Admission, ApiError> {
-        let admission = self.executor.enter(project, target)?;
+        let admission = self.executor.enter(project, target).map_err(|closed| closed.why.into_api())?;
         let by_public_key = matches!(caller, Caller::Key { kind: KeyKind::Public, .. });
         if admission.entered.access == AccessSetting::Secret && by_public_key {
             let message = "this function takes secret keys (sk_…) only; its `access` setting says so";
@@ -117,4 +140,10 @@ impl InvocationFront {
         }
         Ok(Admission { speaks_for_developer: matches!(caller, Caller::Developer { .. }), ..admission })
     }
+}
+
+/// The host that a request is for, with its port.
+fn host_of(parts: &Parts) -> Option<&str> {
+    let named = || parts.headers.get(header::HOST)?.to_str().ok();
+    parts.uri.authority().map(http::uri::Authority::as_str).or_else(named)
 }

@@ -1,8 +1,13 @@
 //! The routes of the service: those for developers, and the rows of those that the front serves.
 
+mod domains;
+mod environment;
 mod functions;
 mod logs;
+mod rollout;
 mod types;
+mod upload;
+mod versions;
 
 use crate::service::FunctionsService;
 use ports::access::{Access, AccessError, Action, Grant};
@@ -11,12 +16,16 @@ use service_kit::error::ErrorCode;
 use service_kit::ids::ProjectId;
 use std::sync::Arc;
 pub(crate) use types::LogView;
-use types::{CreateFunction, FunctionList, FunctionView, LogList};
+use types::{CreateFunction, FunctionDetail, FunctionList, FunctionView, LogList};
 
 use crate::settings::SettingsPatch;
 
+type Service = Arc<FunctionsService>;
+
 const CALL_ERRORS: &[ErrorCode] = &[
     ErrorCode::FunctionNotFound,
+    ErrorCode::FunctionNotDeployed,
+    ErrorCode::VersionNotFound,
     ErrorCode::BodyTooLarge,
     ErrorCode::Forbidden,
     ErrorCode::HandlerError,
@@ -25,29 +34,44 @@ const CALL_ERRORS: &[ErrorCode] = &[
     ErrorCode::MemoryLimit,
     ErrorCode::Overloaded,
     ErrorCode::Unavailable,
+    ErrorCode::EnvironmentUnavailable,
     ErrorCode::Timeout,
 ];
 
+/// What an upload can be refused with.
 const DEPLOY_ERRORS: &[ErrorCode] = &[
     ErrorCode::InvalidRequest,
     ErrorCode::InvalidName,
     ErrorCode::InvalidBundle,
+    ErrorCode::InvalidManifest,
+    ErrorCode::InvalidArchive,
     ErrorCode::VersionExists,
     ErrorCode::BodyTooLarge,
     ErrorCode::LimitExceeded,
     ErrorCode::Overloaded,
+    ErrorCode::EnvironmentUnavailable,
 ];
 
-pub(crate) fn routes(service: &Arc<FunctionsService>, access: Arc<dyn Access>) -> ServiceRoutes {
+pub(crate) fn routes(service: &Service, access: Arc<dyn Access>) -> ServiceRoutes {
+    let routes = Routes::new("functions", service.clone(), access);
+    let routes = declare_functions(routes, service.config.deployment_bytes_max);
+    let routes = versions::declare(routes, service.config.deployment_bytes_max);
+    let routes = rollout::declare(routes);
+    let routes = environment::declare(routes);
+    let routes = domains::declare(routes);
+    declare_calls(declare_logs(routes)).finish()
+}
+
+fn declare_functions(routes: Routes<Service>, bytes_max: usize) -> Routes<Service> {
     let need = Need::Project;
-    let routes = Routes::new("functions", service.clone(), access)
+    routes
         .add(
             Route::post("/v1/projects/{project}/functions", need(Action::FunctionDeploy))
-                .summary("Deploy a version of a function; it takes calls when this answers")
-                .body_bytes_max(service.config.deployment_bytes_max)
+                .summary("Deploy a version of a function; it takes calls when this answers. Without code: register it")
+                .body_bytes_max(bytes_max)
                 .body::<CreateFunction>()
-                .answers::<FunctionView>(201, "a new version takes calls")
-                .answers::<FunctionView>(200, "the version was there with the same code and takes calls")
+                .answers::<FunctionView>(201, "a new version takes calls, or the function is registered")
+                .answers::<FunctionView>(200, "it was there: the version with the same code takes calls")
                 .errors(DEPLOY_ERRORS),
             functions::deploy,
         )
@@ -59,8 +83,8 @@ pub(crate) fn routes(service: &Arc<FunctionsService>, access: Arc<dyn Access>) -
         )
         .add(
             Route::get("/v1/projects/{project}/functions/{name}", need(Action::FunctionRead))
-                .summary("One function")
-                .answers::<FunctionView>(200, "the function")
+                .summary("One function, with what holds for it and what became of it")
+                .answers::<FunctionDetail>(200, "the function")
                 .errors(&[ErrorCode::FunctionNotFound]),
             functions::get,
         )
@@ -74,31 +98,31 @@ pub(crate) fn routes(service: &Arc<FunctionsService>, access: Arc<dyn Access>) -
         )
         .add(
             Route::delete("/v1/projects/{project}/functions/{name}", need(Action::FunctionDelete))
-                .summary("Remove a function with its versions and its log")
+                .summary("Remove a function with its versions, its variables and its log")
                 .answers_plain("204", "removed")
                 .errors(&[ErrorCode::FunctionNotFound]),
             functions::delete,
-        );
-    declare_calls(
-        routes
-            .add(
-                Route::get("/v1/projects/{project}/functions/{name}/logs", need(Action::FunctionLogs))
-                    .summary("What a function logged: the newest lines, or those after a cursor")
-                    .query("invocation_id", "lines of this call")
-                    .query("level", "debug, info, warn or error: lines of this severity and above")
-                    .query("since", "RFC 3339 or milliseconds: lines at or after it")
-                    .query("until", "RFC 3339 or milliseconds: lines before it")
-                    .query("limit", "lines at most; 100 where absent")
-                    .query("after", "`next` of an answer before: the lines that came after it")
-                    .answers::<LogList>(200, "in the order in which they were written")
-                    .errors(&[ErrorCode::InvalidRequest, ErrorCode::FunctionNotFound]),
-                logs::list,
-            )
-            .add(
-                Route::get(
-                    "/v1/projects/{project}/functions/{name}/logs/subscribe",
-                    need(Action::FunctionLogs),
-                )
+        )
+}
+
+fn declare_logs(routes: Routes<Service>) -> Routes<Service> {
+    let need = Need::Project;
+    routes
+        .add(
+            Route::get("/v1/projects/{project}/functions/{name}/logs", need(Action::FunctionLogs))
+                .summary("What a function logged: the newest lines, or those after a cursor")
+                .query("invocation_id", "lines of this call")
+                .query("level", "debug, info, warn or error: lines of this severity and above")
+                .query("since", "RFC 3339 or milliseconds: lines at or after it")
+                .query("until", "RFC 3339 or milliseconds: lines before it")
+                .query("limit", "lines at most; 100 where absent")
+                .query("after", "`next` of an answer before: the lines that came after it")
+                .answers::<LogList>(200, "in the order in which they were written")
+                .errors(&[ErrorCode::InvalidRequest, ErrorCode::FunctionNotFound]),
+            logs::list,
+        )
+        .add(
+            Route::get("/v1/projects/{project}/functions/{name}/logs/subscribe", need(Action::FunctionLogs))
                 .summary("What a function logs, as it does (server-sent events)")
                 .query("invocation_id", "lines of this call")
                 .query("level", "debug, info, warn or error: lines of this severity and above")
@@ -106,14 +130,12 @@ pub(crate) fn routes(service: &Arc<FunctionsService>, access: Arc<dyn Access>) -
                 .answers_plain("200", "`connected`, `line`, `resync`, `close`")
                 .errors(&[ErrorCode::InvalidRequest, ErrorCode::FunctionNotFound])
                 .errors(&[ErrorCode::RateLimited, ErrorCode::Overloaded]),
-                logs::subscribe,
-            ),
-    )
-    .finish()
+            logs::subscribe,
+        )
 }
 
 /// The calls that `InvocationFront` serves.
-fn declare_calls(routes: Routes<Arc<FunctionsService>>) -> Routes<Arc<FunctionsService>> {
+fn declare_calls(routes: Routes<Service>) -> Routes<Service> {
     const PATHS: [&str; 4] = [
         "/v1/functions/{name}",
         "/v1/functions/{name}/{*path}",
@@ -122,7 +144,7 @@ fn declare_calls(routes: Routes<Arc<FunctionsService>>) -> Routes<Arc<FunctionsS
     ];
     PATHS.into_iter().fold(routes, |routes, path| {
         let route = Route::any(path, Need::Invocation)
-            .summary("Call a function; the answer is the handler's")
+            .summary("Call a function, or with `name@alias` one of its versions; the answer is the handler's")
             .answers_plain("default", "whatever the handler answers")
             .errors(CALL_ERRORS);
         routes.declare(route)

@@ -1,8 +1,8 @@
-//! The end of a project: its functions, their versions, bundles, workers and lines.
+//! The end of a project: its functions, their versions, bundles, workers, variables, domains and lines.
 
 use crate::error::FunctionsError;
 use crate::service::FunctionsService;
-use crate::store::functions;
+use crate::store::{functions, variables};
 use async_trait::async_trait;
 use ports::lifecycle::{ProjectLifecycle, PurgeError};
 use service_kit::ids::ProjectId;
@@ -31,6 +31,9 @@ impl FunctionsService {
             self.bundles.remove_function(&row.id).await?;
             functions::delete(&self.database, &row.id).await?;
         }
+        variables::delete_project(&self.database, project).await?;
+        self.vault.forget_project(project);
+        self.executor.hosts.remove_project(project);
         Ok(self.logs.purge(project).await?)
     }
 }

@@ -4,7 +4,10 @@ use crate::announce::Announced;
 use crate::error::FunctionsError;
 use crate::service::FunctionsService;
 use crate::settings::SettingsPatch;
-use crate::store::functions::{self, FunctionRow};
+use crate::store::changes::{self, Change};
+use crate::store::functions::{self, FunctionRow, Save};
+use crate::store::variables::Scope;
+use crate::store::versions::{self, VersionRow};
 use run_log::{LogPage, LogQuery};
 use service_kit::clock::now_ms;
 use service_kit::ids::ProjectId;
@@ -19,6 +22,16 @@ impl FunctionsService {
     /// One function.
     pub(crate) async fn get(&self, project: &ProjectId, name: &str) -> Result<FunctionRow, FunctionsError> {
         functions::find(&self.database, project, name).await?.ok_or(FunctionsError::NotFound)
+    }
+
+    /// The versions of a function, the newest first.
+    pub(crate) async fn versions(&self, row: &FunctionRow) -> Result<Vec<VersionRow>, FunctionsError> {
+        versions::list(&self.database, &row.id).await
+    }
+
+    /// What a function and its versions became, the newest first.
+    pub(crate) async fn history(&self, row: &FunctionRow) -> Result<Vec<Change>, FunctionsError> {
+        changes::list(&self.database, &row.id).await
     }
 
     /// Changes settings, to the end even if the caller goes away. Later calls have them; calls in flight
@@ -38,11 +51,21 @@ impl FunctionsService {
                 access: patch.access.unwrap_or(before.access),
                 settings: before.settings.patched(&patch),
                 updated_at: now_ms(),
-                ..before.clone()
+                ..before
             };
-            service.activate(Some(before), row).await
+            service.configure_now(row).await
         };
         self.background.spawn(work).await?
+    }
+
+    /// Stores a function whose settings were changed. Needs the project's turn.
+    pub(crate) async fn configure_now(
+        self: &Arc<Self>,
+        row: FunctionRow,
+    ) -> Result<FunctionRow, FunctionsError> {
+        let routing = self.routing_of(&row).await?;
+        self.apply(&row, (routing, None), Save::default()).await?;
+        Ok(row)
     }
 
     /// Removes a function, its versions and its log. Calls in flight end; new ones are answered 404.
@@ -56,12 +79,14 @@ impl FunctionsService {
             let _turn = service.locks.enter(&project).await?;
             let row = service.get(&project, &name).await?;
             functions::delete(&service.database, &row.id).await?;
+            service.vault.forget_scope(&project, &Scope::Function(row.id.clone()));
             let active = service.executor.registry.remove(&project, &name);
-            service.announce(&row, Announced::Deleted).await;
+            service.executor.hosts.remove_function(&project, &name);
+            service.announce(&row, row.version.as_ref(), Announced::Deleted).await;
             let rest = service.clone();
             service.background.spawn(async move {
-                if let Some(active) = active {
-                    rest.retire_now(&active).await;
+                for deployment in &active {
+                    rest.retire_now(deployment).await;
                 }
                 if let Err(error) = rest.clear(&row).await {
                     tracing::warn!(%error, function = %row.id, "remains of a function are removed at the next start");

@@ -23,6 +23,16 @@ pub(crate) fn check_version(name: &str) -> Result<(), FunctionsError> {
     })
 }
 
+/// An alias: lower case, so that it can stand in a host; `live` is one.
+pub(crate) fn check_alias(name: &str) -> Result<(), FunctionsError> {
+    let rest = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let ends_well = !name.ends_with('-') && !name.contains("--");
+    check(name, rest).filter(|()| ends_well).ok_or(FunctionsError::InvalidName {
+        what: "alias",
+        rule: "use 1 to 63 lower-case letters, digits and single `-`, such as `preview-login`",
+    })
+}
+
 /// A handler: the name of an export.
 pub(crate) fn check_handler(name: &str) -> Result<(), FunctionsError> {
     let rest = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$');
@@ -53,6 +63,8 @@ mod tests {
         }
         assert!(check_version("1.0.0-rc.1").is_ok());
         assert!(check_version("..").is_err());
+        assert!(check_alias("preview-7").is_ok());
+        assert!(["Preview", "a--b", "a-", "a@b", ""].into_iter().all(|name| check_alias(name).is_err()));
         assert!(check_handler("$default").is_ok());
         assert!(check_handler("a-b").is_err());
     }

@@ -1,13 +1,21 @@
-//! The route table: project and name to the active version, in memory. Every call reads it; a switch
-//! replaces one entry, and the version that it replaces ends after the last call that had found it.
+//! The route table: project and name to what takes the calls, in memory. Every call reads it; a switch replaces
+//! one entry, and the versions that are in none of it any more end after the last call that had found them.
 
-use crate::settings::AccessSetting;
+mod live;
+
+pub(crate) use live::Live;
+
+use crate::error::FunctionsError;
+use crate::settings::{AccessSetting, FunctionSettings};
 use service_kit::ids::{FunctionId, ProjectId};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use worker_pool::VersionPool;
+
+/// The alias that means what the function serves.
+pub(crate) const LIVE: &str = "live";
 
 /// Whose lines and calls come from a worker.
 #[derive(Debug, Clone)]
@@ -18,17 +26,33 @@ pub(crate) struct Owner {
     pub(crate) version: Arc<str>,
 }
 
+/// Under which terms the workers of a version were started; under other terms they are others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Terms {
+    pub(crate) settings: FunctionSettings,
+    /// Hosts that the version may connect to; all where there is no list.
+    pub(crate) allowed_hosts: Option<Arc<[String]>>,
+    /// Stands for the variables.
+    pub(crate) environment: Arc<str>,
+}
+
 /// A version with its workers.
 #[derive(Debug)]
 pub(crate) struct Deployment {
     /// Names this load of the version towards the pool.
     pub(crate) key: Arc<str>,
-    pub(crate) pool: Arc<VersionPool>,
+    pub(crate) version_id: Box<str>,
+    pub(crate) terms: Terms,
+    /// Whether calls over HTTP may start it.
+    pub(crate) takes_http: bool,
+    /// `None` while the variables cannot be opened.
+    pub(crate) pool: Option<Arc<VersionPool>>,
     /// Calls that found this deployment and have no answer yet.
     pub(crate) calls: TaskTracker,
 }
 
 /// What a call finds.
+#[derive(Debug)]
 pub(crate) struct Entered {
     pub(crate) access: AccessSetting,
     pub(crate) pool: Arc<VersionPool>,
@@ -36,13 +60,52 @@ pub(crate) struct Entered {
     pub(crate) call: TaskTrackerToken,
 }
 
+/// A call that finds nothing to run it.
 #[derive(Debug)]
-struct Active {
-    access: AccessSetting,
-    deployment: Arc<Deployment>,
+pub(crate) struct Closed {
+    /// Who may call the function, where there is one: only they are told `why`.
+    pub(crate) access: Option<AccessSetting>,
+    pub(crate) why: FunctionsError,
 }
 
-type Table = HashMap<ProjectId, HashMap<Box<str>, Active>>;
+/// One function.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) access: AccessSetting,
+    pub(crate) live: Live,
+    pub(crate) aliases: BTreeMap<Box<str>, Arc<Deployment>>,
+}
+
+impl Entry {
+    fn choose(&self, alias: Option<&str>) -> Result<&Arc<Deployment>, FunctionsError> {
+        match alias {
+            None | Some(LIVE) => self.live.choose().ok_or(FunctionsError::NotDeployed),
+            Some(alias) => self.aliases.get(alias).ok_or(FunctionsError::VersionNotFound),
+        }
+    }
+
+    fn enter(&self, alias: Option<&str>) -> Result<Entered, FunctionsError> {
+        let deployment = self.choose(alias)?;
+        if !deployment.takes_http {
+            return Err(FunctionsError::NoHttpTrigger);
+        }
+        let pool = deployment.pool.clone().ok_or(FunctionsError::EnvironmentClosed)?;
+        Ok(Entered { access: self.access, pool, call: deployment.calls.token() })
+    }
+
+    /// Each deployment once.
+    pub(crate) fn deployments(&self) -> Vec<Arc<Deployment>> {
+        let mut found: Vec<Arc<Deployment>> = self.live.deployments().cloned().collect();
+        for deployment in self.aliases.values() {
+            if !found.iter().any(|known| Arc::ptr_eq(known, deployment)) {
+                found.push(deployment.clone());
+            }
+        }
+        found
+    }
+}
+
+type Table = HashMap<ProjectId, HashMap<Box<str>, Entry>>;
 
 /// The table.
 #[derive(Debug, Default)]
@@ -52,49 +115,62 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    /// Finds a function and holds its version for a call.
-    pub(crate) fn enter(&self, project: &ProjectId, name: &str) -> Option<Entered> {
-        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
-        let active = table.get(project)?.get(name)?;
-        Some(Entered {
-            access: active.access,
-            pool: active.deployment.pool.clone(),
-            call: active.deployment.calls.token(),
-        })
-    }
-
-    /// Makes `deployment` the active one; the one before is handed back, to be retired.
-    pub(crate) fn switch(
+    /// Finds a function and holds one of its versions for a call.
+    pub(crate) fn enter(
         &self,
         project: &ProjectId,
         name: &str,
-        access: AccessSetting,
-        deployment: Arc<Deployment>,
-    ) -> Option<Arc<Deployment>> {
-        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
-        let functions = table.entry(project.clone()).or_default();
-        functions.insert(name.into(), Active { access, deployment }).map(|before| before.deployment)
+        alias: Option<&str>,
+    ) -> Result<Entered, Closed> {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let entry = table
+            .get(project)
+            .and_then(|functions| functions.get(name))
+            .ok_or(Closed { access: None, why: FunctionsError::NotFound })?;
+        entry.enter(alias).map_err(|why| Closed { access: Some(entry.access), why })
     }
 
-    /// Changes who may call a function.
-    pub(crate) fn set_access(&self, project: &ProjectId, name: &str, access: AccessSetting) {
+    /// Whether the project has such a function.
+    pub(crate) fn has(&self, project: &ProjectId, name: &str) -> bool {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        table.get(project).is_some_and(|functions| functions.contains_key(name))
+    }
+
+    /// The deployments of a function.
+    pub(crate) fn deployments(&self, project: &ProjectId, name: &str) -> Vec<Arc<Deployment>> {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let entry = table.get(project).and_then(|functions| functions.get(name));
+        entry.map(Entry::deployments).unwrap_or_default()
+    }
+
+    /// Puts `entry` in place of what was there; the deployments that are not in it any more are handed back,
+    /// to be retired.
+    pub(crate) fn switch(&self, project: &ProjectId, name: &str, entry: Entry) -> Vec<Arc<Deployment>> {
+        let kept = entry.deployments();
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(active) = table.get_mut(project).and_then(|functions| functions.get_mut(name)) {
-            active.access = access;
-        }
+        let before = table.entry(project.clone()).or_default().insert(name.into(), entry);
+        let mut before = before.map(|entry| entry.deployments()).unwrap_or_default();
+        before.retain(|deployment| !kept.iter().any(|other| Arc::ptr_eq(other, deployment)));
+        before
     }
 
     /// Takes a function out.
-    pub(crate) fn remove(&self, project: &ProjectId, name: &str) -> Option<Arc<Deployment>> {
+    pub(crate) fn remove(&self, project: &ProjectId, name: &str) -> Vec<Arc<Deployment>> {
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
-        table.get_mut(project)?.remove(name).map(|active| active.deployment)
+        let removed = table.get_mut(project).and_then(|functions| functions.remove(name));
+        removed.map(|entry| entry.deployments()).unwrap_or_default()
     }
 
     /// Takes all functions of a project out.
     pub(crate) fn remove_project(&self, project: &ProjectId) -> Vec<Arc<Deployment>> {
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
         let functions = table.remove(project).unwrap_or_default();
-        functions.into_values().map(|active| active.deployment).collect()
+        functions.into_values().flat_map(|entry| entry.deployments()).collect()
+    }
+
+    /// The projects that have functions.
+    pub(crate) fn projects(&self) -> Vec<ProjectId> {
+        self.table.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
     }
 
     /// Takes everything out.

@@ -2,9 +2,11 @@
 
 use crate::bundle::{Builder, BundleFiles};
 use crate::config::FunctionsConfig;
+use crate::environment::Vault;
 use crate::error::StartError;
 use crate::front::{Executor, InvocationFront};
 use crate::host::FunctionHost;
+use crate::hosts::{HostFunction, Hosts};
 use crate::locks::ProjectLocks;
 use crate::registry::Deployment;
 use crate::store::{self, MIGRATIONS, OWNER};
@@ -12,9 +14,11 @@ use crate::tail::LogStreams;
 use ports::access::Access;
 use ports::events::EventBus;
 use ports::project_api::ProjectApi;
+use ports::secrets::Secrets;
 use routes::ServiceRoutes;
 use run_log::RunLog;
 use service_kit::drain::Drain;
+use service_kit::ids::ProjectId;
 use sql::{Database, Durability};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
@@ -34,6 +38,10 @@ pub struct FunctionsDeps {
     pub work_dir: PathBuf,
     /// Keeps the lines of the functions. Closed by whoever opened it, after this service.
     pub logs: Arc<RunLog>,
+    /// Seals the variables of functions.
+    pub secrets: Arc<dyn Secrets>,
+    /// How people reach the server: its host is never a project's.
+    pub public_url: String,
 }
 
 /// Functions of all projects.
@@ -46,6 +54,11 @@ pub struct FunctionsService {
     pub(crate) bundles: BundleFiles,
     pub(crate) builder: Builder,
     pub(crate) locks: ProjectLocks,
+    pub(crate) vault: Vault,
+    /// The server's own host.
+    pub(crate) public_host: String,
+    /// One change of domains at a time: those of all projects share the hosts.
+    pub(crate) hosts_turn: tokio::sync::Mutex<()>,
     /// Changes in progress and versions that end.
     pub(crate) background: TaskTracker,
     /// Counts loads of versions, so that each has a key of its own.
@@ -64,7 +77,7 @@ impl FunctionsService {
     /// # Errors
     /// A store, a directory or the first worker.
     pub async fn start(config: FunctionsConfig, deps: FunctionsDeps) -> Result<Arc<Self>, StartError> {
-        let FunctionsDeps { bun, data_dir, work_dir, logs } = deps;
+        let FunctionsDeps { bun, data_dir, work_dir, logs, secrets, public_url } = deps;
         std::fs::create_dir_all(&data_dir).map_err(failed_at(&data_dir))?;
         let database = Database::open(&data_dir.join("metadata.db"), Durability::Full).await?;
         database.migrate(OWNER, MIGRATIONS).await?;
@@ -72,7 +85,7 @@ impl FunctionsService {
         let builds = data_dir.join("builds");
         let builder =
             Builder::open(bun.clone(), &builds, config.build_limits()).map_err(failed_at(&builds))?;
-        let executor = Arc::new(Executor::new(config.body_limits()));
+        let executor = Arc::new(Executor::new(config.body_limits(), Hosts::new(config.domain.as_deref())));
         let host = Arc::new(FunctionHost::new(executor.clone(), logs.clone()));
         let mut pool_config = PoolConfig::new(bun, work_dir);
         config.apply_to(&mut pool_config);
@@ -86,6 +99,9 @@ impl FunctionsService {
             bundles,
             builder,
             locks: ProjectLocks::default(),
+            vault: Vault::new(secrets),
+            public_host: host_of(&public_url),
+            hosts_turn: tokio::sync::Mutex::default(),
             background: TaskTracker::new(),
             loads: AtomicU64::new(0),
             host,
@@ -94,14 +110,17 @@ impl FunctionsService {
             streams_end: CancellationToken::new(),
         });
         service.register_all().await?;
+        service.prune_from_now_on();
         Ok(service)
     }
 
     async fn register_all(self: &Arc<Self>) -> Result<(), StartError> {
         let rows = store::functions::all(&self.database).await.map_err(sql::SqlError::from)?;
-        for row in &rows {
-            let deployment = self.register(row);
-            self.executor.registry.switch(&row.project, &row.name, row.access, deployment);
+        self.register_with_variables(&rows).await?;
+        for domain in store::domains::all(&self.database).await.map_err(sql::SqlError::from)? {
+            let Ok(project) = ProjectId::parse(&domain.project) else { continue };
+            let function = HostFunction { project, name: domain.function, alias: None };
+            self.executor.hosts.add(&domain.host, function);
         }
         tracing::info!(functions = rows.len(), "functions registered");
         self.compile_in_background(rows);
@@ -121,6 +140,7 @@ impl FunctionsService {
     /// Gives the functions their project's documents and other services; until then such calls are
     /// answered 503. A second call changes nothing.
     pub fn bind_project_api(&self, api: Arc<dyn ProjectApi>) {
+        self.executor.hosts.bind(api.clone());
         self.host.bind(api);
     }
 
@@ -161,7 +181,9 @@ impl FunctionsService {
     pub(crate) async fn retire_now(&self, before: &Deployment) {
         before.calls.close();
         before.calls.wait().await;
-        before.pool.retire().await;
+        if let Some(pool) = &before.pool {
+            pool.retire().await;
+        }
         self.executor.registry.disown(&before.key);
     }
 }
@@ -176,4 +198,10 @@ async fn open_bundles(database: &Database, data_dir: &Path) -> Result<BundleFile
 
 fn failed_at(path: &Path) -> impl FnOnce(std::io::Error) -> StartError {
     move |source| StartError::Files { path: path.display().to_string(), source }
+}
+
+/// The host of an address.
+fn host_of(url: &str) -> String {
+    let uri: Option<http::Uri> = url.parse().ok();
+    uri.as_ref().and_then(http::Uri::host).unwrap_or_default().to_owned()
 }

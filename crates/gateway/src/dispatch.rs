@@ -1,4 +1,4 @@
-//! The way of one request: whose it is, alias, request id, CORS, limits, then the executor of functions, the
+//! The way of one request: whose it is (by host, else by path), alias, request id, CORS, limits, then the executor of functions, the
 //! routers of the services of this process, or the proxy to those of others. gRPC calls go to the ports'
 //! router untouched.
 
@@ -41,6 +41,8 @@ pub type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 pub trait Front: Send + Sync {
     /// Whether requests for this path are its own.
     fn claims(&self, path: &str) -> bool;
+    /// Whether every request for this host (with or without a port) is its own, whatever its path.
+    fn claims_host(&self, host: &str) -> bool;
     /// Answers one request.
     fn call(&self, request: Request<RequestBody>) -> Answer;
 }
@@ -132,10 +134,11 @@ impl Gateway {
         let mut request = request.map(RequestBody::new);
         let request_id = request_id(request.headers());
         let allowed_origin = self.cors.answer(request.headers());
-        let mut response = match self.admit(&mut request, connection) {
+        let way = self.way_of(&request);
+        let mut response = match self.admit(&mut request, way, connection) {
             Ok(Admitted::Answered(early)) => early,
             Ok(Admitted::From(origin)) => {
-                self.forward(request, Known { request_id: &request_id, origin, connection }).await
+                self.forward(request, Known { request_id: &request_id, way, origin, connection }).await
             }
             Err(error) => error.response(None),
         };
@@ -155,19 +158,28 @@ impl Gateway {
         response
     }
 
+    /// Whether the host decides, or the path.
+    fn way_of(&self, request: &Request<RequestBody>) -> Way {
+        let named = || request.headers().get(header::HOST)?.to_str().ok();
+        let host = request.uri().authority().map(http::uri::Authority::as_str).or_else(named);
+        match (&self.front, host) {
+            (Some(front), Some(host)) if front.claims_host(host) => Way::Host,
+            _ => Way::Path,
+        }
+    }
+
     /// Prepares the request; an early answer where none of the services is needed.
     fn admit(
         &self,
         request: &mut Request<RequestBody>,
+        way: Way,
         connection: &Connection,
     ) -> Result<Admitted, ApiError> {
         let claims_identity = self.check_headers(request.headers())?;
-        if let Some(preflight) = self.cors.preflight(request.method(), request.headers()) {
-            return Ok(Admitted::Answered(preflight));
-        }
-        if let Some(path) = alias::canonical(request.uri().path()) {
-            let invalid = || ApiError::new(ErrorCode::InvalidRequest, "the path is not valid");
-            *request.uri_mut() = alias::with_path(request.uri(), &path).ok_or_else(invalid)?;
+        if way == Way::Path
+            && let Some(early) = self.preflight_or_alias(request)?
+        {
+            return Ok(Admitted::Answered(early));
         }
         if claims_identity {
             peer::drop_identity(request.headers_mut());
@@ -175,6 +187,21 @@ impl Gateway {
         let origin = self.proxies.resolve(request.headers_mut(), connection.peer);
         request.extensions_mut().insert(Peer(origin.address));
         Ok(Admitted::From(origin))
+    }
+
+    /// What a host of a function's own answers by itself.
+    fn preflight_or_alias(
+        &self,
+        request: &mut Request<RequestBody>,
+    ) -> Result<Option<Response<Body>>, ApiError> {
+        if let Some(preflight) = self.cors.preflight(request.method(), request.headers()) {
+            return Ok(Some(preflight));
+        }
+        if let Some(path) = alias::canonical(request.uri().path()) {
+            let invalid = || ApiError::new(ErrorCode::InvalidRequest, "the path is not valid");
+            *request.uri_mut() = alias::with_path(request.uri(), &path).ok_or_else(invalid)?;
+        }
+        Ok(None)
     }
 
     /// Refuses too many headers; says whether there are some that have to be dropped.
@@ -191,7 +218,8 @@ impl Gateway {
 
     async fn forward(&self, mut request: Request<RequestBody>, known: Known<'_>) -> Response<Body> {
         let path = request.uri().path();
-        if let Some(front) = self.front.as_ref().filter(|front| front.claims(path)) {
+        let is_call = |front: &&Arc<dyn Front>| known.way == Way::Host || front.claims(path);
+        if let Some(front) = self.front.as_ref().filter(is_call) {
             return front.call(request).await;
         }
         let upstream = self.proxy.upstream(path);
@@ -216,9 +244,19 @@ enum Admitted {
     From(Origin),
 }
 
+/// What decides whose a request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Its host: it is the front's, as it is.
+    Host,
+    /// Its path.
+    Path,
+}
+
 /// What is known of a request besides itself.
 struct Known<'a> {
     request_id: &'a HeaderValue,
+    way: Way,
     origin: Origin,
     connection: &'a Connection,
 }

@@ -52,6 +52,10 @@ error_codes! {
     QueryTooExpensive = "query_too_expensive", BAD_REQUEST;
     /// The bundle does not parse, throws on import or has no handler.
     InvalidBundle = "invalid_bundle", BAD_REQUEST;
+    /// The manifest is not valid; `place` in the details says where.
+    InvalidManifest = "invalid_manifest", BAD_REQUEST;
+    /// The archive is broken, too large, holds what is no file, or has nothing to start from.
+    InvalidArchive = "invalid_archive", BAD_REQUEST;
     /// The link's or the code's token is unknown, was used or is too old: ask for a new one.
     LinkInvalid = "link_invalid", BAD_REQUEST;
     /// The password is too short, too long or too common.
@@ -86,6 +90,14 @@ error_codes! {
     KeyNotFound = "key_not_found", NOT_FOUND;
     /// No such function.
     FunctionNotFound = "function_not_found", NOT_FOUND;
+    /// The function is there, and no version of it takes calls.
+    FunctionNotDeployed = "function_not_deployed", NOT_FOUND;
+    /// No such version or alias of the function.
+    VersionNotFound = "version_not_found", NOT_FOUND;
+    /// No such environment variable.
+    VariableNotFound = "variable_not_found", NOT_FOUND;
+    /// No such domain in the project.
+    DomainNotFound = "domain_not_found", NOT_FOUND;
     /// No such collection.
     CollectionNotFound = "collection_not_found", NOT_FOUND;
     /// No such document.
@@ -166,6 +178,8 @@ error_codes! {
     MemoryLimit = "memory_limit", BAD_GATEWAY;
     /// A queue is full; try again after `Retry-After`.
     Overloaded = "overloaded", SERVICE_UNAVAILABLE;
+    /// The variables of the function cannot be opened at the moment.
+    EnvironmentUnavailable = "environment_unavailable", SERVICE_UNAVAILABLE;
     /// The disk is full; reads go on.
     DiskFull = "disk_full", SERVICE_UNAVAILABLE;
     /// A part of the server is not ready or stopped.

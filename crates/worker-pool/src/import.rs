@@ -25,7 +25,10 @@ impl Version {
         let timeout = self.spec.settings.startup_timeout.unwrap_or(self.shared.launcher.startup_timeout);
         let answer = worker.load(self, order.to_string().as_bytes());
         match tokio::time::timeout(timeout, answer).await {
-            Ok(Ok(Loaded::Ready)) => Ok(()),
+            Ok(Ok(Loaded::Ready(report))) => {
+                self.report.get_or_init(|| report);
+                Ok(())
+            }
             Ok(Ok(Loaded::Failed(report))) => Err(LoadReport::parse(&report)),
             Ok(Err(_)) => Err(LoadError::Crashed { message: format!("process {}", worker.pid) }),
             Err(_) => Err(LoadError::Timeout(timeout)),

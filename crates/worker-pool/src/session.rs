@@ -127,7 +127,7 @@ impl Session {
             protocol::PONG => self.worker.pong(),
             protocol::LOG => self.shared.log(&self.worker, Line::from(frame::parse_log(payload)?)),
             protocol::PORT_CALL => self.port_call(call, payload)?,
-            protocol::LOADED => self.worker.loaded(Loaded::Ready),
+            protocol::LOADED => self.worker.loaded(Loaded::Ready(payload)),
             protocol::LOAD_ERROR => self.worker.loaded(Loaded::Failed(payload)),
             _ => return Err(ProtocolError("frame of unknown type")),
         }

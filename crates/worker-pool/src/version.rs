@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use futures_util::future::join_all;
 use futures_util::stream;
 
@@ -40,6 +41,11 @@ impl VersionPool {
     /// What was registered.
     pub fn spec(&self) -> &VersionSpec {
         &self.version.spec
+    }
+
+    /// What the bundle says about itself, as JSON `{config, exports}`; `None` until it was imported once.
+    pub fn report(&self) -> Option<&Bytes> {
+        self.version.report.get()
     }
 
     /// Calls the function. Dropping the future aborts `req.signal` in the handler.
@@ -95,6 +101,7 @@ pub(crate) struct Version {
     /// A worker is being replaced: one after the other.
     pub(crate) replacing: AtomicBool,
     pub(crate) ended: Mutex<VecDeque<WorkerSnapshot>>,
+    pub(crate) report: OnceLock<Bytes>,
 }
 
 impl Version {
@@ -109,6 +116,7 @@ impl Version {
             retired: AtomicBool::new(false),
             replacing: AtomicBool::new(false),
             ended: Mutex::default(),
+            report: OnceLock::new(),
         }
     }
 

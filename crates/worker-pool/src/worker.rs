@@ -23,7 +23,8 @@ const ABANDON_GRACE: Duration = Duration::from_secs(5);
 
 /// Answer to a `LOAD` frame.
 pub(crate) enum Loaded {
-    Ready,
+    /// What the bundle says about itself.
+    Ready(Bytes),
     Failed(Bytes),
 }
 

@@ -26,7 +26,7 @@ export class Functions {
     this.#transport = transport;
   }
 
-  /** Sends `body` as JSON and answers with the function's JSON, or with its text where it answered
+  /** `name@alias` means the version that has the alias. Sends `body` as JSON and answers with the function's JSON, or with its text where it answered
    * with another type; a status of 400 and over is thrown as `BunbaseError`. */
   async invoke<R = unknown>(name: string, body?: unknown, options: InvokeOptions = {}): Promise<R> {
     const { method = "POST", path, query, ...call } = options;

@@ -15,6 +15,7 @@ test("names that a path cannot hold are refused before anything is sent", () => 
 test("what stands behind a function's name stays behind it", () => {
   expect(functionPath("f", "/a/b?c=1")).toBe("/v1/functions/f/a/b?c=1");
   expect(functionPath("f", "?c=1")).toBe("/v1/functions/f?c=1");
+  expect(functionPath("f@preview-1", "a")).toBe("/v1/functions/f%40preview-1/a");
   expect(functionPath("f", "a/../b")).toBe("/v1/functions/f/a/../b");
   for (const path of ["..", "../other", "a/../../../database", "%2e%2e/%2e%2e/x"]) {
     expect(() => functionPath("f", path)).toThrow("cannot stand in a path");

@@ -16,6 +16,9 @@ export interface LoadOrder {
   readonly allowed_hosts: readonly string[] | null;
 }
 
+/** Far below what a frame holds. */
+const REPORT_CHARACTERS_MAX = 256 * 1024;
+
 export class LoadFailure extends Error {
   readonly kind: "import" | "handler";
   readonly text: ErrorText;
@@ -33,7 +36,13 @@ export function replaceEnvironment(env: Readonly<Record<string, string>>): void 
   Object.assign(process.env, env);
 }
 
-export async function loadHandler(order: LoadOrder): Promise<Handler> {
+/** What a bundle gave: its handler, and for the server as JSON `{config, exports}`. */
+export interface Loaded {
+  readonly handler: Handler;
+  readonly report: string;
+}
+
+export async function loadHandler(order: LoadOrder): Promise<Loaded> {
   const compiled =
     order.bytecode === null ? undefined : fromBytecode(order.bytecode, order.handler);
   if (compiled !== undefined) return compiled;
@@ -44,7 +53,7 @@ export async function loadHandler(order: LoadOrder): Promise<Handler> {
     throw new LoadFailure("import", importText(error));
   }
   const handler = findHandler(exports, order.handler);
-  if (handler !== undefined) return handler;
+  if (handler !== undefined) return { handler, report: reportOf(exports) };
   const names = Object.keys(exports).join(", ") || "none";
   const message =
     order.handler === "default"
@@ -54,19 +63,39 @@ export async function loadHandler(order: LoadOrder): Promise<Handler> {
 }
 
 /** `undefined` where only the plain bundle can work, or can say why it does not. */
-function fromBytecode(path: string, name: string): Handler | undefined {
+function fromBytecode(path: string, name: string): Loaded | undefined {
   try {
     // Gives the exports themselves; an import may wrap them in one more `default`.
-    return findHandler(import.meta.require(path), name);
+    const exports = import.meta.require(path) as Record<string, unknown>;
+    const handler = findHandler(exports, name);
+    return handler && { handler, report: reportOf(exports) };
   } catch {
     return undefined;
   }
 }
 
+/** What the bundle declares about itself, and the exports that can be called. */
+function reportOf(exports: Record<string, unknown>): string {
+  // Not of a default object: applications of some frameworks have a `config` of their own.
+  const config = isRecord(exports.config) ? exports.config : null;
+  const names = scopesOf(exports).flatMap((scope) =>
+    Object.keys(scope).filter((name) => canBeCalled(scope, name)),
+  );
+  try {
+    const report = JSON.stringify({ config, exports: names });
+    if (report.length <= REPORT_CHARACTERS_MAX) return report;
+  } catch (error) {
+    throw new LoadFailure("import", {
+      message: `the export "config" cannot be written as JSON: ${describe(error).message}`,
+      stack: "",
+    });
+  }
+  throw new LoadFailure("import", { message: 'the export "config" is too large', stack: "" });
+}
+
 /** Bundles that were CommonJS before have their exports one `default` deeper. */
 function findHandler(exports: Record<string, unknown>, name: string): Handler | undefined {
-  const inner = exports.default;
-  const scopes = isRecord(inner) ? [exports, inner] : [exports];
+  const scopes = scopesOf(exports);
   const names = name === "default" ? ["default", "handler"] : [name];
   for (const candidate of names) {
     for (const scope of scopes) {
@@ -75,6 +104,19 @@ function findHandler(exports: Record<string, unknown>, name: string): Handler | 
     }
   }
   return undefined;
+}
+
+function scopesOf(exports: Record<string, unknown>): Record<string, unknown>[] {
+  const inner = exports.default;
+  return isRecord(inner) ? [exports, inner] : [exports];
+}
+
+function canBeCalled(scope: Record<string, unknown>, name: string): boolean {
+  try {
+    return callable(scope[name]) !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 function callable(value: unknown): Handler | undefined {

@@ -30,9 +30,10 @@ async function load(order: LoadOrder): Promise<void> {
   replaceEnvironment(order.env);
   if (order.allowed_hosts !== null) restrictHosts(order.allowed_hosts);
   try {
-    dispatcher.serve(await loadHandler(order));
+    const { handler, report } = await loadHandler(order);
+    dispatcher.serve(handler);
     guard.limit(order.timeout_ms + SLICE_MS);
-    writer.frame(protocol.LOADED, 0);
+    writer.frame(protocol.LOADED, 0, Buffer.from(report));
   } catch (error) {
     const failure =
       error instanceof LoadFailure ? error : new LoadFailure("import", describe(error));

@@ -79,7 +79,8 @@ impl Publisher {
     async fn publish(&mut self, topic: usize) -> anyhow::Result<()> {
         let path = self.path.replace("{n}", &topic.to_string());
         let sent = self.clock.elapsed().as_micros();
-        let body = format!("{{\"topic\":{topic},\"sent_us\":{sent},\"fill\":\"{}\"}}", "x".repeat(FILL_BYTES));
+        let body =
+            format!("{{\"topic\":{topic},\"sent_us\":{sent},\"fill\":\"{}\"}}", "x".repeat(FILL_BYTES));
         self.connection.expect_success(Ask { method: Method::POST, path, body: Bytes::from(body) }).await?;
         Ok(())
     }

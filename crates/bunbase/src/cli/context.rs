@@ -140,13 +140,18 @@ impl Context {
 impl Project {
     /// Path of the project's functions.
     pub(crate) fn functions_path(&self) -> anyhow::Result<String> {
+        self.named_path("functions")
+    }
+
+    /// Path of an area whose routes always name the project.
+    pub(crate) fn named_path(&self, area: &str) -> anyhow::Result<String> {
         let (Reach::Member(id) | Reach::Key(Some(id))) = &self.reach else {
             bail!(Advised::new(
                 "with BUNBASE_KEY the project has to be named",
                 "give its id (prj_…) with --project or BUNBASE_PROJECT",
             ));
         };
-        Ok(format!("/v1/projects/{}/functions", segment(id)?))
+        Ok(format!("/v1/projects/{}/{area}", segment(id)?))
     }
 
     /// Path under which a function is called.

@@ -1,11 +1,16 @@
-//! Functions: write one to start from, deploy, list, call, watch, remove.
+//! Functions: write one to start from, deploy, choose versions, set variables, list, call, watch, remove.
 
 mod bundle;
 mod deploy;
+mod describe;
+mod domains;
 mod entry;
+mod env;
 mod init;
 mod invoke;
 mod logs;
+mod pack;
+mod versions;
 
 use super::api::segment;
 use super::context::Context;
@@ -22,6 +27,42 @@ pub(crate) enum FunctionsCommand {
     Deploy(deploy::DeployArgs),
     /// List the project's functions
     List,
+    /// Show what holds for a function, and what became of it
+    Describe {
+        /// Name of the function
+        name: String,
+    },
+    /// List the versions of a function
+    Versions {
+        /// Name of the function
+        name: String,
+    },
+    /// Let a version that is built take all calls
+    Promote {
+        /// Name of the function
+        name: String,
+        /// Name of the version
+        version: String,
+    },
+    /// Go back to an earlier version
+    Rollback {
+        /// Name of the function
+        name: String,
+        /// Name of the version [default: the one that was active before]
+        version: Option<String>,
+    },
+    /// Share the calls between two versions by weight
+    #[command(after_help = "Example:\n  bunbase functions traffic shop v1=90 v2=10")]
+    Traffic(versions::TrafficArgs),
+    /// Names under which single versions can be called
+    #[command(subcommand)]
+    Alias(versions::AliasCommand),
+    /// Variables of a function, or of all functions of the project
+    #[command(subcommand)]
+    Env(env::EnvCommand),
+    /// Domains that mean a function
+    #[command(subcommand)]
+    Domains(domains::DomainsCommand),
     /// Call a function
     Invoke(invoke::InvokeArgs),
     /// Show what a function logged
@@ -42,7 +83,7 @@ struct FunctionList {
 #[derive(Debug, Deserialize, Serialize)]
 struct FunctionInfo {
     name: String,
-    version: String,
+    version: Option<String>,
     runtime: String,
     access: String,
     updated_at: String,
@@ -55,6 +96,14 @@ pub(crate) async fn run(context: &Context, command: FunctionsCommand) -> anyhow:
         FunctionsCommand::Init(args) => init::run(context, &args),
         FunctionsCommand::Deploy(args) => deploy::run(context, args).await,
         FunctionsCommand::List => list(context).await,
+        FunctionsCommand::Describe { name } => describe::run(context, &name).await,
+        FunctionsCommand::Versions { name } => versions::list(context, &name).await,
+        FunctionsCommand::Promote { name, version } => versions::promote(context, &name, &version).await,
+        FunctionsCommand::Rollback { name, version } => versions::rollback(context, &name, version).await,
+        FunctionsCommand::Traffic(args) => versions::share(context, args).await,
+        FunctionsCommand::Alias(command) => versions::alias(context, command).await,
+        FunctionsCommand::Env(command) => env::run(context, command).await,
+        FunctionsCommand::Domains(command) => domains::run(context, command).await,
         FunctionsCommand::Invoke(args) => invoke::run(context, args).await,
         FunctionsCommand::Logs(args) => logs::run(context, args).await,
         FunctionsCommand::Delete { name } => delete(context, &name).await,
@@ -75,6 +124,7 @@ async fn list(context: &Context) -> anyhow::Result<()> {
 
 fn row(function: FunctionInfo) -> [String; 5] {
     let FunctionInfo { name, version, runtime, access, updated_at, more: _ } = function;
+    let version = version.unwrap_or_else(|| "-".to_owned());
     [name, version, runtime, access, updated_at].map(|text| printable(&text))
 }
 

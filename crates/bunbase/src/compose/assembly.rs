@@ -1,5 +1,6 @@
 //! The services of this process, started one after the other: those first that others use.
 
+use crate::compose::no_secrets::NoSecrets;
 use crate::compose::wire::Wire;
 use crate::data_dir::DataDir;
 use crate::settings::Settings;
@@ -170,7 +171,7 @@ impl<'a> Assembly<'a> {
         if self.wire.runs(Service::TenantAuth) {
             let deps = TenantAuthDeps {
                 documents: self.documents()?,
-                secrets: self.secrets()?,
+                secrets: self.secrets(Service::TenantAuth)?,
                 mailer: self.mailer()?,
                 events: self.events(Service::TenantAuth)?,
                 public_url: self.public_url.clone(),
@@ -208,7 +209,12 @@ impl<'a> Assembly<'a> {
         self.services.logs = Some(logs.clone());
         let (work_dir, sockets) = socket_directory(self.data)?;
         self.services.sockets = sockets;
-        let deps = FunctionsDeps { bun, data_dir: self.data.path().to_owned(), work_dir, logs };
+        let secrets = match self.wire.knows(Service::BunKms) {
+            true => self.secrets(Service::Functions)?,
+            false => Arc::new(NoSecrets),
+        };
+        let (data_dir, public_url) = (self.data.path().to_owned(), self.public_url.clone());
+        let deps = FunctionsDeps { bun, data_dir, work_dir, logs, secrets, public_url };
         let config = self.settings.functions.clone();
         let functions = FunctionsService::start(config, deps).await?;
         functions.bind_events(self.events(Service::Functions)?);
@@ -264,10 +270,10 @@ impl<'a> Assembly<'a> {
         })
     }
 
-    fn secrets(&self) -> anyhow::Result<Arc<dyn Secrets>> {
+    fn secrets(&self, caller: Service) -> anyhow::Result<Arc<dyn Secrets>> {
         Ok(match &self.services.kms {
             Some(kms) => kms.secrets(),
-            None => Arc::new(self.wire.clients(Service::TenantAuth)?.secrets()?),
+            None => Arc::new(self.wire.clients(caller)?.secrets()?),
         })
     }
 

@@ -22,6 +22,7 @@ impl Shell<'_> {
             .current_dir(self.home)
             .env("HOME", self.home)
             .env("BUNBASE_URL", self.url)
+            .env("BUNBASE_BUN_PATH", bun())
             .env_remove("BUNBASE_KEY")
             .env_remove("BUNBASE_TOKEN")
             .stdin(Stdio::piped())
@@ -55,6 +56,12 @@ impl Shell<'_> {
     }
 }
 
+/// The Bun of this repository: the shell stands elsewhere.
+fn bun() -> std::path::PathBuf {
+    let named = std::env::var_os("BUNBASE_BUN_PATH").map(std::path::PathBuf::from);
+    worker_pool::BunBinary::find(named.as_deref(), &[]).unwrap().path().to_owned()
+}
+
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
 }
@@ -73,6 +80,7 @@ async fn every_family_of_commands_does_what_it_says() {
     secrets(&shell);
     values_and_objects(&shell);
     documents(&shell);
+    functions(&shell);
     end_users(&shell);
     let published = shell.json(&["events", "publish", "orders.paid", "{\"id\": 1}"]);
     assert!(published["offset"].is_null());
@@ -169,6 +177,56 @@ fn documents(shell: &Shell<'_>) {
     assert!(shell.says(&["db", "indexes", "drop", "places", "country_1_n_-1"]).contains("was dropped"));
     assert_eq!(shell.says(&["db", "delete", "places", "{\"country\": \"IT\"}", "--many"]), "2 removed");
     assert_eq!(shell.says(&["db", "count", "places"]), "2");
+}
+
+fn functions(shell: &Shell<'_>) {
+    let write = |text: &str| {
+        let source = format!("export default () => new Response('{text} ' + (process.env.WHO ?? 'nobody'))");
+        std::fs::write(shell.home.join("shop/index.ts"), source).unwrap();
+    };
+    std::fs::create_dir_all(shell.home.join("shop")).unwrap();
+    write("one");
+    shell.says(&["functions", "deploy", "shop", "--version", "v1"]);
+    write("two");
+    let built = shell.says(&[
+        "fn",
+        "deploy",
+        "shop",
+        "--version",
+        "v2",
+        "--no-promote",
+        "--alias",
+        "preview-2",
+        "--remote",
+    ]);
+    assert!(built.contains("shop@preview-2"), "{built}");
+    assert_eq!(shell.says(&["functions", "invoke", "shop"]), "one nobody");
+    assert_eq!(shell.says(&["functions", "invoke", "shop@preview-2"]), "two nobody");
+    shell.says(&["functions", "promote", "shop", "v2"]);
+    let set = shell.fed(&["functions", "env", "set", "WHO=-", "--function", "shop"], "ada\n");
+    assert!(set.status.success(), "{}", String::from_utf8_lossy(&set.stderr));
+    assert_eq!(shell.says(&["functions", "invoke", "shop"]), "two ada");
+    let refused = shell.fed(&["functions", "env", "set", "WHO=eve"], "");
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(!String::from_utf8_lossy(&refused.stderr).contains("eve"));
+    let listed = shell.says(&["functions", "env", "list", "--function", "shop"]);
+    assert!(listed.contains("WHO") && !listed.contains("ada"), "{listed}");
+    shell.says(&["functions", "env", "unset", "WHO", "--function", "shop"]);
+    assert!(shell.says(&["functions", "env", "list"]).contains("no variable"));
+    shell.says(&["functions", "rollback", "shop"]);
+    assert_eq!(shell.says(&["functions", "invoke", "shop"]), "one nobody");
+    shell.says(&["functions", "traffic", "shop", "v1=1", "v2=1"]);
+    let versions = shell.json(&["functions", "versions", "shop"]);
+    assert_eq!(versions["versions"][0]["aliases"][0], "preview-2");
+    let described = shell.says(&["functions", "describe", "shop"]);
+    for part in ["deployed", "preview-2", "max_workers", "configuration", "built"] {
+        assert!(described.contains(part), "{part} in {described}");
+    }
+    assert!(shell.says(&["functions", "alias", "list", "shop"]).contains("preview-2"));
+    shell.says(&["functions", "alias", "remove", "shop", "preview-2"]);
+    assert!(shell.says(&["functions", "domains", "list"]).contains("no domain"));
+    assert!(shell.says(&["functions", "list"]).contains("shop"));
+    shell.says(&["functions", "delete", "shop"]);
 }
 
 fn end_users(shell: &Shell<'_>) {

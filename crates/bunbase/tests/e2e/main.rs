@@ -10,6 +10,7 @@ mod client;
 mod commands;
 mod crash;
 mod demo;
+mod deployments;
 mod documents;
 mod functions;
 mod isolation;

@@ -1,44 +1,56 @@
-// Bundles one uploaded source: `bun build.js <entry> <outfile>`. The last line on standard output is the answer
-// in JSON: `{}`, or `{ errors }`, or `{ sdkMissing }`. Runs in a child process: Bun.build does not give back all
-// of its memory.
-import { isBuiltin } from "node:module";
+// Bundles an upload: `bun build.js <entry> <outfile> <source|archive> <milliseconds>` in a directory of its own. The last line on
+// standard output is the answer in JSON: `{}`, or `{ errors }`, or `{ sdkMissing }`.
+//
+// `bun build` does the work, without macros: they would run here, and nothing of an upload may.
+import { isAbsolute, relative } from "node:path";
 
 const SDK = ["bunbase-js", "bunbase-js/function"];
 const ERRORS_MAX = 10;
-const LINE_CHARACTERS_MAX = 200;
-const [entry, outfile] = process.argv.slice(2);
+const TEXT_CHARACTERS_MAX = 200;
+const [entry, outfile, form, timeout] = process.argv.slice(2);
 
-function describe(error) {
-  const errors = error?.errors?.length ? error.errors : [error];
-  return errors.slice(0, ERRORS_MAX).map((each) => {
-    const at = each?.position;
-    const place = at ? { line: at.line, column: at.column, text: at.lineText?.slice(0, LINE_CHARACTERS_MAX) } : {};
-    return { message: String(each?.message ?? each), ...place };
-  });
+// What one source finds by chance on this server is not its own; an archive has to bring what it uses.
+function foreign(path) {
+  const what = form === "source" ? "deploy the directory with `bunbase functions deploy <directory>`, which bundles it" : "put it into the archive, or its package into package.json and bun.lock";
+  return { message: `"${path}" is not part of the upload: ${what}` };
 }
 
-// A single source has no files and no packages beside it: what it finds by chance on this server is not its own.
-function refuse(path) {
-  return {
-    message: `"${path}" is not part of the upload: deploy the directory with \`bunbase functions deploy <directory>\`, which bundles it`,
-  };
+// `1 | the line`, a mark, `error: what is wrong`, `at path:line:column`.
+function parse(output) {
+  const errors = [];
+  const pattern = /(?:^\d+ \| (.*)\n *\^\n)?^error: (.*)(?:\n +at (.*):(\d+):(\d+))?/gm;
+  for (const [, text, message, path, line, column] of output.matchAll(pattern)) {
+    const [, missing] = /^Could not resolve: "([^"]*)"/.exec(message) ?? [];
+    if (SDK.includes(missing)) return { sdkMissing: true };
+    const place = path && { line: Number(line), column: Number(column), text: text?.slice(0, TEXT_CHARACTERS_MAX) };
+    errors.push({ ...(missing ? foreign(missing) : { message }), ...place });
+  }
+  return { errors: errors.length > 0 ? errors.slice(0, ERRORS_MAX) : [{ message: output.trim().slice(-2000) }] };
+}
+
+// Where a path leads out of the directory of this bundler, as it was written.
+function strangers({ inputs }) {
+  const outside = (path) => isAbsolute(path) || relative(".", path).startsWith("..");
+  const imports = Object.values(inputs).flatMap((input) => input.imports);
+  return Object.keys(inputs)
+    .filter(outside)
+    .map((path) => imports.find((each) => each.path === path)?.original ?? path);
 }
 
 async function build() {
-  const source = await Bun.file(entry).text();
-  const imports = new Bun.Transpiler({ loader: "ts" }).scanImports(source).map((each) => each.path);
-  const foreign = imports.filter((path) => !SDK.includes(path) && !path.startsWith("bun") && !isBuiltin(path));
-  if (foreign.length > 0) return { errors: foreign.slice(0, ERRORS_MAX).map(refuse) };
-  const usesSdk = imports.some((path) => SDK.includes(path));
-  if (usesSdk && !(await Bun.file(`${import.meta.dir}/node_modules/bunbase-js/dist/index.js`).exists())) {
-    return { sdkMissing: true };
-  }
   // Names stay, for stacks that people can read.
-  const minify = { whitespace: true, syntax: true, identifiers: false };
-  const { outputs } = await Bun.build({ entrypoints: [entry], target: "bun", format: "esm", minify });
-  await Bun.write(outfile, outputs[0]);
-  return {};
+  const flags = ["--no-macros", "--target=bun", "--format=esm", "--minify-whitespace", "--minify-syntax"];
+  const { exitCode, stderr } = Bun.spawnSync({
+    cmd: [process.execPath, "build", ...flags, "--metafile=meta.json", `--outfile=${outfile}`, entry],
+    stdout: "ignore",
+    stderr: "pipe",
+    timeout: Number(timeout),
+    killSignal: "SIGKILL",
+  });
+  if (exitCode !== 0) return parse(stderr.toString());
+  const found = strangers(await Bun.file("meta.json").json());
+  return found.length > 0 ? { errors: found.slice(0, ERRORS_MAX).map(foreign) } : {};
 }
 
-const answer = await build().catch((error) => ({ errors: describe(error) }));
+const answer = await build().catch((error) => ({ errors: [{ message: String(error?.message ?? error) }] }));
 await Bun.write(Bun.stdout, `${JSON.stringify(answer)}\n`);

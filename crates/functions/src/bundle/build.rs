@@ -1,6 +1,8 @@
-//! Makes a bundle from one source: `bun` in a child process, in a private directory with the SDK in its
-//! `node_modules`, without the server's environment, within a time, and only so many at once.
+//! Makes a bundle from a source or from an archive's files: `bun` in a child process, in a private directory with
+//! the SDK in its `node_modules`, without the server's environment, within a time, and only so many at once.
 
+use super::archive::ArchiveLimits;
+use super::stage::{Staged, What};
 use crate::error::FunctionsError;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -35,7 +37,7 @@ struct Answer {
 pub(crate) struct Builder {
     bun: BunBinary,
     directory: PathBuf,
-    timeout: Duration,
+    limits: BuildLimits,
     turns: Semaphore,
     builds: AtomicU64,
 }
@@ -49,15 +51,41 @@ impl Builder {
         }
         let turns = Semaphore::new(limits.builds_max.max(1));
         let directory = directory.canonicalize()?;
-        Ok(Self { bun, directory, timeout: limits.timeout, turns, builds: AtomicU64::new(0) })
+        Ok(Self { bun, directory, limits, turns, builds: AtomicU64::new(0) })
     }
 
-    /// The bundle of `source`.
-    pub(crate) async fn build(&self, source: Vec<u8>) -> Result<Vec<u8>, FunctionsError> {
-        let place = self.place().await?;
-        let built = self.build_in(&place.path, source).await;
-        place.remove().await;
-        built
+    /// The bundle of an upload.
+    pub(crate) async fn bundle(&self, staged: &Staged<'_>) -> Result<Vec<u8>, FunctionsError> {
+        match &staged.what {
+            What::Bundle(code) => Ok(code.clone()),
+            What::Source(source) => {
+                let place = self.place().await?;
+                let built = self.build_source(&place.path, source.clone()).await;
+                place.remove().await;
+                built
+            }
+            What::Archive { place, root, entry } => {
+                self.prepare(&place.path, None).await?;
+                self.install(place, root).await?;
+                self.build_in(&place.path, entry, "archive").await
+            }
+        }
+    }
+
+    async fn build_source(&self, place: &Path, source: Vec<u8>) -> Result<Vec<u8>, FunctionsError> {
+        self.prepare(place, Some(source)).await?;
+        self.build_in(place, Path::new("./function.ts"), "source").await
+    }
+
+    async fn prepare(&self, place: &Path, source: Option<Vec<u8>>) -> Result<(), FunctionsError> {
+        let place = place.to_owned();
+        tokio::task::spawn_blocking(move || prepare(&place, source.as_deref()))
+            .await?
+            .map_err(FunctionsError::Builder)
+    }
+
+    pub(super) fn archive_limits(&self) -> ArchiveLimits {
+        self.limits.archive
     }
 
     /// What the bytecode is tied to.
@@ -70,7 +98,8 @@ impl Builder {
         let turn = tokio::time::timeout(TURN_TIMEOUT, self.turns.acquire()).await;
         let Ok(Ok(turn)) = turn else { return Err(FunctionsError::Busy) };
         let number = self.builds.fetch_add(1, Ordering::Relaxed);
-        Ok(Place { path: self.directory.join(number.to_string()), timeout: self.timeout, _turn: turn })
+        let BuildLimits { timeout, install_timeout, .. } = self.limits;
+        Ok(Place { path: self.directory.join(number.to_string()), timeout, install_timeout, _turn: turn })
     }
 
     /// A Bun that works in `place` and sees nothing of the server's environment.
@@ -88,15 +117,12 @@ impl Builder {
         command
     }
 
-    async fn build_in(&self, place: &Path, source: Vec<u8>) -> Result<Vec<u8>, FunctionsError> {
-        let prepared = place.to_owned();
-        tokio::task::spawn_blocking(move || prepare(&prepared, &source))
-            .await?
-            .map_err(FunctionsError::Builder)?;
-        let answer = match tokio::time::timeout(self.timeout, self.run(place)).await {
+    async fn build_in(&self, place: &Path, entry: &Path, form: &str) -> Result<Vec<u8>, FunctionsError> {
+        let timeout = self.limits.timeout;
+        let answer = match tokio::time::timeout(timeout, self.run(place, entry, form)).await {
             Ok(answer) => answer.map_err(FunctionsError::Builder)?,
             Err(_) => {
-                let message = format!("the source was not bundled within {:?}", self.timeout);
+                let message = format!("the {form} was not bundled within {timeout:?}");
                 return Err(FunctionsError::Bundle { message, details: Value::Null });
             }
         };
@@ -110,10 +136,14 @@ impl Builder {
         tokio::fs::read(place.join("bundle.js")).await.map_err(FunctionsError::Builder)
     }
 
-    async fn run(&self, place: &Path) -> io::Result<Answer> {
+    async fn run(&self, place: &Path, entry: &Path, form: &str) -> io::Result<Answer> {
         let mut child = self
             .bun(place)
-            .args(["build.js", "./function.ts", "./bundle.js"])
+            .arg("build.js")
+            .arg(entry)
+            .args(["./bundle.js", form])
+            // A little less than it has itself, so that the one it starts does not outlive it.
+            .arg((self.limits.timeout * 9 / 10).as_millis().to_string())
             .stdout(Stdio::piped())
             .spawn()?;
         let mut text = Vec::new();
@@ -131,6 +161,8 @@ impl Builder {
 pub(super) struct Place<'a> {
     pub(super) path: PathBuf,
     pub(super) timeout: Duration,
+    /// `None` where packages are not installed.
+    pub(super) install_timeout: Option<Duration>,
     _turn: SemaphorePermit<'a>,
 }
 
@@ -149,9 +181,12 @@ pub(crate) struct BuildLimits {
     pub(crate) builds_max: usize,
     /// For each.
     pub(crate) timeout: Duration,
+    /// For the packages of an archive; `None` where none are installed.
+    pub(crate) install_timeout: Option<Duration>,
+    pub(crate) archive: ArchiveLimits,
 }
 
-fn prepare(place: &Path, source: &[u8]) -> io::Result<()> {
+fn prepare(place: &Path, source: Option<&[u8]>) -> io::Result<()> {
     let sdk = place.join("node_modules/bunbase-js");
     std::fs::create_dir_all(sdk.join("dist"))?;
     for (name, content) in FILES {
@@ -159,5 +194,5 @@ fn prepare(place: &Path, source: &[u8]) -> io::Result<()> {
     }
     std::fs::write(place.join("package.json"), r#"{"type":"module"}"#)?;
     std::fs::write(place.join("build.js"), SCRIPT)?;
-    std::fs::write(place.join("function.ts"), source)
+    source.map_or(Ok(()), |source| std::fs::write(place.join("function.ts"), source))
 }

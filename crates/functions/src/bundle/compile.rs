@@ -69,7 +69,7 @@ fn asks_for_its_place(code: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bundle::BuildLimits;
+    use crate::bundle::{ArchiveLimits, BuildLimits};
     use std::time::Duration;
     use worker_pool::BunBinary;
 
@@ -78,7 +78,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let bun =
             BunBinary::find(std::env::var_os("BUNBASE_BUN_PATH").as_deref().map(Path::new), &[]).unwrap();
-        let limits = BuildLimits { builds_max: 1, timeout: Duration::from_secs(20) };
+        let archive = ArchiveLimits { bytes_max: 1 << 20, entries_max: 10 };
+        let timeout = Duration::from_secs(20);
+        let limits = BuildLimits { builds_max: 1, timeout, install_timeout: None, archive };
         let builder = Builder::open(bun, &directory.path().join("builds"), limits).unwrap();
         let (bundle, beside) = (directory.path().join("bundle.js"), directory.path().join("beside.js"));
         std::fs::write(&beside, "export const secret = () => 'from beside'").unwrap();

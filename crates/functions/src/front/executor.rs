@@ -5,8 +5,9 @@ use super::body::{self, BodyLimits, Fate};
 use super::target::Target;
 use super::{headers, url};
 use crate::error::FunctionsError;
+use crate::hosts::Hosts;
 use crate::metrics::{CallMetrics, Outcome};
-use crate::registry::{Entered, Registry};
+use crate::registry::{Closed, Entered, Registry};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Request, Response};
@@ -29,18 +30,19 @@ pub(crate) struct Admission {
 /// The one way to a worker.
 pub(crate) struct Executor {
     pub(crate) registry: Registry,
+    pub(crate) hosts: Hosts,
     metrics: CallMetrics,
     limits: BodyLimits,
 }
 
 impl Executor {
-    pub(crate) fn new(limits: BodyLimits) -> Self {
-        Self { registry: Registry::default(), metrics: CallMetrics::new(), limits }
+    pub(crate) fn new(limits: BodyLimits, hosts: Hosts) -> Self {
+        Self { registry: Registry::default(), hosts, metrics: CallMetrics::new(), limits }
     }
 
     /// Finds a function of a project.
-    pub(crate) fn enter(&self, project: &ProjectId, target: &Target<'_>) -> Result<Admission, ApiError> {
-        let entered = self.registry.enter(project, target.name).ok_or(FunctionsError::NotFound)?;
+    pub(crate) fn enter(&self, project: &ProjectId, target: &Target<'_>) -> Result<Admission, Closed> {
+        let entered = self.registry.enter(project, target.name, target.alias)?;
         Ok(Admission { entered, rest_at: target.rest_at, speaks_for_developer: false })
     }
 
@@ -53,7 +55,7 @@ impl Executor {
         let (parts, body) = request.into_parts();
         let admitted = match Target::parse(parts.uri.path()) {
             Some(target) if target.project.is_none_or(|named| named == project.as_str()) => {
-                self.enter(project, &target)
+                self.enter(project, &target).map_err(|closed| closed.why.into_api())
             }
             _ => Err(FunctionsError::NotFound.into_api()),
         };

@@ -7,6 +7,8 @@ pub(crate) struct Target<'a> {
     pub(crate) project: Option<&'a str>,
     /// The function's name.
     pub(crate) name: &'a str,
+    /// The alias behind it (`name@alias`).
+    pub(crate) alias: Option<&'a str>,
     /// Where the function's own part of the path begins.
     pub(crate) rest_at: usize,
 }
@@ -19,22 +21,27 @@ impl<'a> Target<'a> {
             None => path.strip_prefix('/')?,
         };
         if let Some(after) = inner.strip_prefix("functions/") {
-            let name = first_segment(after);
-            return (!name.is_empty()).then(|| Self {
-                project: None,
-                name,
-                rest_at: offset(path, after) + name.len(),
-            });
+            let segment = first_segment(after);
+            let (name, alias) = split_alias(segment);
+            let rest_at = offset(path, after) + segment.len();
+            return (!name.is_empty()).then_some(Self { project: None, name, alias, rest_at });
         }
         let after = versioned?.strip_prefix("projects/")?;
         let project = first_segment(after);
         let after = after[project.len()..].strip_prefix("/functions/")?;
-        let name = first_segment(after);
-        let after = after[name.len()..].strip_prefix("/invoke")?;
+        let segment = first_segment(after);
+        let (name, alias) = split_alias(segment);
+        let after = after[segment.len()..].strip_prefix("/invoke")?;
         let ends_there = after.is_empty() || after.starts_with('/');
         let is_whole = !project.is_empty() && !name.is_empty() && ends_there;
-        is_whole.then(|| Self { project: Some(project), name, rest_at: offset(path, after) })
+        is_whole.then(|| Self { project: Some(project), name, alias, rest_at: offset(path, after) })
     }
+}
+
+/// `name@alias`; clients that encode whole segments send `%40`.
+fn split_alias(segment: &str) -> (&str, Option<&str>) {
+    let split = segment.split_once('@').or_else(|| segment.split_once("%40"));
+    split.map_or((segment, None), |(name, alias)| (name, Some(alias)))
 }
 
 fn first_segment(text: &str) -> &str {
@@ -51,6 +58,17 @@ mod tests {
 
     fn parsed(path: &str) -> Option<(Option<&str>, &str, &str)> {
         Target::parse(path).map(|target| (target.project, target.name, &path[target.rest_at..]))
+    }
+
+    #[test]
+    fn an_alias_stands_behind_the_name() {
+        for path in ["/v1/functions/hello@preview-1/a", "/v1/projects/p/functions/hello%40preview-1/invoke/a"]
+        {
+            let target = Target::parse(path).unwrap();
+            assert_eq!((target.name, target.alias), ("hello", Some("preview-1")));
+            assert_eq!(&path[target.rest_at..], "/a");
+        }
+        assert_eq!(Target::parse("/v1/functions/@live"), None);
     }
 
     #[test]

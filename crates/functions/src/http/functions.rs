@@ -1,18 +1,22 @@
 //! Deploy, list, look at, configure and remove functions.
 
 use super::project_of;
-use super::types::{CreateFunction, FunctionList, FunctionView};
-use crate::deploy::{Deploy, Deployed, Form, RUNTIME};
+use super::types::{
+    AliasView, ChangeView, CreateFunction, FunctionDetail, FunctionList, FunctionView, ShareView,
+};
+use super::upload::{Sent, read};
+use crate::deploy::{Deploy, Deployed, RUNTIME};
 use crate::error::FunctionsError;
 use crate::service::FunctionsService;
-use crate::settings::SettingsPatch;
+use crate::settings::{Overrides, SettingsPatch};
+use crate::store::functions::FunctionRow;
 use axum::Extension;
-use axum::extract::{Path, State};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use axum::extract::{Path, Request, State};
 use http::StatusCode;
 use ports::access::Grant;
+use routes::Recording;
 use service_kit::error::ApiError;
+use service_kit::ids::ProjectId;
 use service_kit::json::Json;
 use std::sync::Arc;
 
@@ -23,32 +27,31 @@ type Named = Path<(String, String)>;
 pub(crate) async fn deploy(
     State(service): Service,
     Extension(grant): Extension<Grant>,
-    Json(body): Json<CreateFunction>,
-) -> Result<(StatusCode, Json<FunctionView>), ApiError> {
+    request: Request,
+) -> Result<(StatusCode, Extension<Recording>, Json<FunctionView>), ApiError> {
     let project = project_of(grant)?;
-    let wanted = wanted(body).map_err(FunctionsError::into_api)?;
+    let wanted = wanted(read(request).await?).map_err(FunctionsError::into_api)?;
     let (status, row) = match service.deploy(project, wanted).await.map_err(FunctionsError::into_api)? {
         Deployed::New(row) => (StatusCode::CREATED, row),
         Deployed::Known(row) => (StatusCode::OK, row),
     };
-    Ok((status, Json(FunctionView::of(row, &service.config))))
+    let version = row.version.as_ref().map(|version| version.version.to_string()).unwrap_or_default();
+    let recording = Recording::default().target("name", &row.name).target("version", &version);
+    Ok((status, Extension(recording), Json(FunctionView::of(row, &service.config))))
 }
 
-fn wanted(body: CreateFunction) -> Result<Deploy, FunctionsError> {
-    if body.runtime.is_some_and(|runtime| runtime != RUNTIME) {
+fn wanted(Sent { body, archive }: Sent<CreateFunction>) -> Result<Deploy, FunctionsError> {
+    if body.runtime.as_ref().is_some_and(|runtime| runtime != RUNTIME) {
         return Err(FunctionsError::Invalid("`runtime` has to be \"bun\""));
     }
-    let code = STANDARD
-        .decode(&body.bundle)
-        .map_err(|_| FunctionsError::Invalid("`bundle` is not valid base64 (RFC 4648 §4)"))?;
-    Ok(Deploy {
-        name: body.name,
-        handler: body.handler.unwrap_or_else(|| "default".to_owned()),
-        version: body.version,
-        code,
-        form: if body.bundled { Form::Bundle } else { Form::Source },
-        settings: body.settings,
-    })
+    let has_code = archive.is_some() || body.bundle.is_some();
+    if !has_code && (body.version.is_some() || body.manifest.is_some()) {
+        return Err(FunctionsError::Invalid("a version has code: send `bundle` or an archive"));
+    }
+    let CreateFunction { name, handler, settings, .. } = &body;
+    let (name, handler, settings) = (name.clone(), handler.clone(), settings.clone());
+    let build = if has_code { Some(body.into_upload().build(archive)?) } else { None };
+    Ok(Deploy { name, settings, handler, build })
 }
 
 pub(crate) async fn list(
@@ -64,9 +67,37 @@ pub(crate) async fn get(
     State(service): Service,
     Extension(grant): Extension<Grant>,
     Path((_, name)): Named,
-) -> Result<Json<FunctionView>, ApiError> {
-    let row = service.get(&project_of(grant)?, &name).await?;
-    Ok(Json(FunctionView::of(row, &service.config)))
+) -> Result<Json<FunctionDetail>, ApiError> {
+    Ok(Json(detail(&service, &project_of(grant)?, &name).await?))
+}
+
+async fn detail(
+    service: &FunctionsService,
+    project: &ProjectId,
+    name: &str,
+) -> Result<FunctionDetail, FunctionsError> {
+    let row = service.get(project, name).await?;
+    let routing = service.routing_of(&row).await?;
+    let aliases = service.aliases(&row).await?.into_iter().map(AliasView::from).collect();
+    let changes = service.history(&row).await?.into_iter().map(ChangeView::from).collect();
+    let domains = service.domains(project).await?;
+    let domains = domains.into_iter().filter(|domain| domain.function == row.name).map(|domain| domain.host);
+    let of_version = row.version.as_ref().map(|version| version.manifest.version_settings());
+    Ok(FunctionDetail {
+        traffic: routing.live.iter().map(ShareView::of).collect(),
+        aliases,
+        domains: own_host(service, &row).into_iter().chain(domains).collect(),
+        settings_from: row.settings.explained(&of_version.unwrap_or(Overrides::default()), &service.config),
+        manifest: row.version.as_ref().map(|version| (*version.manifest).clone()),
+        changes,
+        function: FunctionView::of(row, &service.config),
+    })
+}
+
+/// Its host under the server's domain for functions.
+fn own_host(service: &FunctionsService, row: &FunctionRow) -> Option<String> {
+    let domain = service.config.domain.as_deref()?;
+    Some(format!("{}.{}.{domain}", row.name, row.project.as_str().replacen('_', "-", 1)))
 }
 
 pub(crate) async fn configure(

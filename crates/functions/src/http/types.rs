@@ -1,14 +1,25 @@
 //! What goes in and out, in JSON.
 
+mod rollout;
+mod variables;
+
+pub(super) use rollout::{
+    AliasList, AliasView, ChangeView, DomainList, DomainView, PutAlias, PutDomain, Rollback, ShareView,
+    Traffic, VersionList, VersionView,
+};
+pub(super) use variables::{PutVariable, VariableChange, VariableList, VariableView};
+
 use crate::config::FunctionsConfig;
-use crate::settings::{AccessSetting, FunctionSettings, SettingsPatch};
+use crate::manifest::Manifest;
+use crate::settings::{AccessSetting, FunctionSettings, Overrides, SettingsPatch, SettingsView};
 use crate::store::functions::FunctionRow;
 use run_log::{Level, LogPage, StoredLine};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use service_kit::clock::rfc3339;
 use utoipa::ToSchema;
 
-/// A deployment.
+/// A deployment, or without code a registration.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CreateFunction {
@@ -20,14 +31,43 @@ pub(crate) struct CreateFunction {
     pub(crate) handler: Option<String>,
     /// Names the version; a part of the checksum where absent.
     pub(crate) version: Option<String>,
-    /// Base64 of one TypeScript or JavaScript file.
-    pub(crate) bundle: String,
+    /// Base64 of one TypeScript or JavaScript file. A form has the part `archive` instead: a tar.gz.
+    pub(crate) bundle: Option<String>,
     /// Whether `bundle` is bundled already, and is stored as it is.
     #[serde(default)]
     pub(crate) bundled: bool,
+    /// The file of an archive to start from; found by convention where absent.
+    pub(crate) entry: Option<String>,
+    /// Handlers and their triggers; where absent, what the module's `export const config` says.
+    #[schema(value_type = Option<Manifest>)]
+    pub(crate) manifest: Option<Value>,
+    /// SHA-256 of the code or the archive in hex, to be compared.
+    pub(crate) checksum: Option<String>,
     /// Settings; what is absent stays as it is.
     #[serde(default)]
     pub(crate) settings: SettingsPatch,
+}
+
+/// A version to be built.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CreateVersion {
+    /// The export to call; the function's where absent.
+    pub(crate) handler: Option<String>,
+    /// Names the version; a part of the checksum where absent.
+    pub(crate) version: Option<String>,
+    /// Base64 of one TypeScript or JavaScript file. A form has the part `archive` instead: a tar.gz.
+    pub(crate) bundle: Option<String>,
+    /// Whether `bundle` is bundled already, and is stored as it is.
+    #[serde(default)]
+    pub(crate) bundled: bool,
+    /// The file of an archive to start from; found by convention where absent.
+    pub(crate) entry: Option<String>,
+    /// Handlers and their triggers; where absent, what the module's `export const config` says.
+    #[schema(value_type = Option<Manifest>)]
+    pub(crate) manifest: Option<Value>,
+    /// SHA-256 of the code or the archive in hex, to be compared.
+    pub(crate) checksum: Option<String>,
 }
 
 /// A function.
@@ -38,20 +78,24 @@ pub(crate) struct FunctionView {
     runtime: String,
     /// The export that is called.
     handler: String,
-    /// The active version.
-    version: String,
+    /// The active version; null where none is.
+    version: Option<String>,
     /// SHA-256 of what was uploaded, in hex.
-    checksum: String,
+    checksum: Option<String>,
     /// Of the stored bundle.
-    size_bytes: i64,
-    /// `deployed`.
+    size_bytes: Option<i64>,
+    /// `registered`, `built` or `deployed`.
     status: String,
     access: AccessSetting,
     settings: FunctionSettings,
+    /// The same as `registered_at`.
     created_at: String,
     updated_at: String,
+    registered_at: String,
     /// When the active version was made.
-    deployed_at: String,
+    built_at: Option<String>,
+    /// When the active version began to take calls.
+    deployed_at: Option<String>,
     /// Where it is called on this server: with a key, or, where `access` is `public`, by everybody.
     url: String,
 }
@@ -62,23 +106,47 @@ impl FunctionView {
             AccessSetting::Public => format!("/v1/projects/{}/functions/{}/invoke", row.project, row.name),
             AccessSetting::Key | AccessSetting::Secret => format!("/v1/functions/{}", row.name),
         };
+        let version = row.version;
+        let of_version =
+            version.as_ref().map_or_else(Overrides::default, |version| version.manifest.version_settings());
         Self {
             id: row.id.to_string(),
             name: row.name,
             runtime: row.runtime,
-            handler: row.version.handler,
-            version: row.version.version.to_string(),
-            checksum: row.version.checksum,
-            size_bytes: row.version.size_bytes,
-            status: row.status,
+            handler: version.as_ref().map_or(row.handler, |version| version.handler.clone()),
+            version: version.as_ref().map(|version| version.version.to_string()),
+            checksum: version.as_ref().map(|version| version.checksum.clone()),
+            size_bytes: version.as_ref().map(|version| version.size_bytes),
+            status: row.state.as_str().to_owned(),
             access: row.access,
-            settings: row.settings.effective(config),
+            settings: row.settings.effective(&of_version, config),
             created_at: rfc3339(row.created_at),
             updated_at: rfc3339(row.updated_at),
-            deployed_at: rfc3339(row.version.created_at),
+            registered_at: rfc3339(row.created_at),
+            built_at: version.as_ref().map(|version| rfc3339(version.created_at)),
+            deployed_at: version.is_some().then(|| rfc3339(row.deployed_at)),
             url,
         }
     }
+}
+
+/// A function, with what holds for it and what became of it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FunctionDetail {
+    #[serde(flatten)]
+    pub(super) function: FunctionView,
+    /// The versions that take its calls.
+    pub(super) traffic: Vec<ShareView>,
+    /// Names of versions beside `live`.
+    pub(super) aliases: Vec<AliasView>,
+    /// Hosts that mean it.
+    pub(super) domains: Vec<String>,
+    /// Each setting, and where it comes from.
+    pub(super) settings_from: SettingsView,
+    /// Of the active version.
+    pub(super) manifest: Option<Manifest>,
+    /// What it and its versions became, the newest first.
+    pub(super) changes: Vec<ChangeView>,
 }
 
 /// Functions.

@@ -2,9 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod archive;
 mod bytecode;
 mod calls;
 mod deploy;
+mod environment;
+mod hosts;
 mod manage;
+mod rollout;
 mod support;
 mod tail;

@@ -13,12 +13,15 @@ use ports::access::{
 };
 use ports::events::{BusError, Deliveries, Demand, EventBus, Realm, Subscribe, Topic};
 use ports::project_api::ProjectApi;
+use ports::secrets::{Secrets, SecretsError};
 use run_log::{RunLog, RunLogConfig};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretSlice};
 use serde_json::{Value, json};
 use service_kit::ids::{KeyId, ProjectId, UserId};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use tokio::sync::{mpsc, watch};
 use tower::ServiceExt;
 use worker_pool::BunBinary;
@@ -65,12 +68,21 @@ impl Access for Keys {
     }
 }
 
+/// The slug of a project as `EchoApi` knows it.
+pub(crate) fn slug_of(project: &ProjectId) -> String {
+    format!("shop-{}", &project.as_str()[24..])
+}
+
 /// Answers with what it was asked.
 struct EchoApi;
 
 #[async_trait]
 impl ProjectApi for EchoApi {
     async fn call(&self, grant: Grant, request: Request<Bytes>) -> Response<Bytes> {
+        if request.uri().path() == "/v1/project" {
+            let slug = slug_of(grant.project.as_ref().unwrap());
+            return Response::new(json!({ "project": { "slug": slug } }).to_string().into());
+        }
         let text = json!({
             "project": grant.project.map(|project| project.to_string()),
             "by_function": grant.caller == Caller::Function,
@@ -78,6 +90,63 @@ impl ProjectApi for EchoApi {
             "method": request.method().as_str(),
         });
         Response::builder().header("content-type", "application/json").body(text.to_string().into()).unwrap()
+    }
+}
+
+/// Keeps secrets by writing beside them for whom they are; can be out of reach.
+#[derive(Default)]
+pub(crate) struct Keeper {
+    pub(crate) is_down: AtomicBool,
+    pub(crate) named: Mutex<HashMap<String, Vec<u8>>>,
+}
+
+impl Keeper {
+    fn reach(&self) -> Result<(), SecretsError> {
+        if self.is_down.load(Ordering::SeqCst) {
+            Err(SecretsError::Unavailable("out of reach".into()))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+fn mask(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().map(|byte| byte ^ 0x5a).collect()
+}
+
+#[async_trait]
+impl Secrets for Keeper {
+    async fn seal(&self, project: &ProjectId, purpose: &str, plain: &[u8]) -> Result<Vec<u8>, SecretsError> {
+        self.reach()?;
+        Ok(mask(&[format!("{project}/{purpose}\n").as_bytes(), plain].concat()))
+    }
+
+    async fn open(
+        &self,
+        project: &ProjectId,
+        purpose: &str,
+        sealed: &[u8],
+    ) -> Result<SecretSlice<u8>, SecretsError> {
+        self.reach()?;
+        let plain = mask(sealed);
+        let bound = format!("{project}/{purpose}\n");
+        let value = plain.strip_prefix(bound.as_bytes()).ok_or(SecretsError::NotSealedHere)?;
+        Ok(SecretSlice::from(value.to_vec()))
+    }
+
+    async fn put(&self, _: &ProjectId, name: &str, value: &[u8]) -> Result<u32, SecretsError> {
+        self.named.lock().unwrap().insert(name.to_owned(), value.to_vec());
+        Ok(1)
+    }
+
+    async fn get(&self, _: &ProjectId, name: &str) -> Result<SecretSlice<u8>, SecretsError> {
+        self.reach()?;
+        let named = self.named.lock().unwrap();
+        named.get(name).map(|value| SecretSlice::from(value.clone())).ok_or(SecretsError::NotFound)
+    }
+
+    async fn delete(&self, _: &ProjectId, name: &str) -> Result<(), SecretsError> {
+        self.named.lock().unwrap().remove(name).map(drop).ok_or(SecretsError::NotFound)
     }
 }
 
@@ -115,6 +184,7 @@ pub(crate) struct Server {
     pub(crate) front: InvocationFront,
     pub(crate) a: ProjectId,
     pub(crate) b: ProjectId,
+    pub(crate) keeper: Arc<Keeper>,
     router: axum::Router,
     directory: Arc<tempfile::TempDir>,
     config: FunctionsConfig,
@@ -136,14 +206,15 @@ impl Server {
 
     pub(crate) async fn start_with(config: FunctionsConfig) -> Self {
         let directory = Arc::new(tempfile::tempdir().unwrap());
-        Self::open(config, directory, ProjectId::generate(), ProjectId::generate()).await
+        let projects = (ProjectId::generate(), ProjectId::generate());
+        Self::open(config, directory, projects, Arc::default()).await
     }
 
     async fn open(
         config: FunctionsConfig,
         directory: Arc<tempfile::TempDir>,
-        a: ProjectId,
-        b: ProjectId,
+        (a, b): (ProjectId, ProjectId),
+        keeper: Arc<Keeper>,
     ) -> Self {
         let explicit = std::env::var_os("BUNBASE_BUN_PATH");
         let bun = BunBinary::find(explicit.as_deref().map(Path::new), &[]).unwrap();
@@ -153,18 +224,21 @@ impl Server {
             data_dir: directory.path().join("functions"),
             work_dir: directory.path().join("w"),
             logs: logs.clone(),
+            secrets: keeper.clone(),
+            public_url: "https://api.example".to_owned(),
         };
         let service = FunctionsService::start(config.clone(), deps).await.unwrap();
         service.bind_project_api(Arc::new(EchoApi));
         let access: Arc<dyn Access> = Arc::new(Keys { a: a.clone(), b: b.clone() });
         let (front, router) = (service.front(access.clone()), service.routes(access).router);
-        Self { service, logs, front, a, b, router, directory, config }
+        Self { service, logs, front, a, b, keeper, router, directory, config }
     }
 
     /// Ends it and starts it again over the same data.
     pub(crate) async fn restart(self) -> Self {
         self.stop().await;
-        Self::open(self.config.clone(), self.directory.clone(), self.a.clone(), self.b.clone()).await
+        let projects = (self.a.clone(), self.b.clone());
+        Self::open(self.config.clone(), self.directory.clone(), projects, self.keeper.clone()).await
     }
 
     pub(crate) async fn stop(&self) {
@@ -194,13 +268,31 @@ impl Server {
         project: &ProjectId,
         (method, tail, body): (Method, &str, Option<Value>),
     ) -> Answer {
-        let request = Request::builder()
-            .method(method)
-            .uri(format!("/v1/projects/{project}/functions{tail}"))
-            .header(KEY_HEADER, key)
-            .header("content-type", "application/json")
-            .body(body.map_or_else(Body::empty, |body| Body::from(body.to_string())))
-            .unwrap();
+        let path = format!("/v1/projects/{project}/functions{tail}");
+        let body = body.map(|body| ("application/json", body.to_string().into_bytes()));
+        self.send(key, (method, &path), body).await
+    }
+
+    /// A request of the developers' surface of the first project, with `sk_a`: `path` behind the project.
+    pub(crate) async fn of_project(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+        let path = format!("/v1/projects/{}{path}", self.a);
+        let body = body.map(|body| ("application/json", body.to_string().into_bytes()));
+        self.send("sk_a", (method, &path), body).await
+    }
+
+    /// A request with any body, of a content type.
+    pub(crate) async fn send(
+        &self,
+        key: &str,
+        (method, path): (Method, &str),
+        body: Option<(&str, Vec<u8>)>,
+    ) -> Answer {
+        let request = Request::builder().method(method).uri(path).header(KEY_HEADER, key);
+        let request = match body {
+            Some((kind, bytes)) => request.header("content-type", kind).body(Body::from(bytes)),
+            None => request.body(Body::empty()),
+        };
+        let request = request.unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
@@ -256,6 +348,11 @@ pub(crate) struct Call<'a> {
 impl<'a> Call<'a> {
     pub(crate) fn new(method: Method, path: &str) -> Self {
         Self { builder: Request::builder().method(method).uri(path).header("host", "example.com"), body: b"" }
+    }
+
+    /// A `GET` for another host.
+    pub(crate) fn at(host: &str, path: &str) -> Self {
+        Self { builder: Request::get(path).header("host", host), body: b"" }
     }
 
     pub(crate) fn get(path: &str) -> Self {

@@ -201,7 +201,16 @@ async fn deployments_are_announced_in_the_project_and_in_the_server() {
     server.deploy_with("f", SOURCE, json!({ "version": "v1" })).await.is(200);
     server.deploy("broken", "export default 1 +").await.is_error(400, "invalid_bundle");
     server.manage(Method::DELETE, "/f", None).await.is(204);
-    for (version, what) in [("v1", "deployed"), ("v2", "deployed"), ("v1", "activated"), ("v1", "deleted")] {
+    let (one, two) = (json!("v1"), json!("v2"));
+    for (version, what) in [
+        (&Value::Null, "registered"),
+        (&one, "built"),
+        (&one, "deployed"),
+        (&two, "built"),
+        (&two, "deployed"),
+        (&one, "activated"),
+        (&one, "deleted"),
+    ] {
         for realm in [Realm::Project(server.a.clone()), Realm::System] {
             let (in_realm, topic, payload) = published.recv().await.unwrap();
             assert_eq!((in_realm, topic.as_str()), (realm, "functions.deployments"));

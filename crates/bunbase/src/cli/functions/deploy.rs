@@ -1,34 +1,38 @@
-//! `functions deploy`: bundle, check the size, send, say what is live.
+//! `functions deploy`: bundle, or pack for the server to bundle; check the size, send, say what is live.
 
 use super::bundle::{self, Bundle};
 use super::entry::{self, Source};
+use super::pack;
+use crate::cli::api::segment;
 use crate::cli::context::{Context, Project};
+use crate::cli::failure::UsageError;
 use crate::cli::output::{Colour, printable};
 use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::ValueEnum;
 use indicatif::{HumanBytes, HumanDuration};
-use reqwest::Method;
+use reqwest::multipart::{Form, Part};
+use reqwest::{Method, RequestBuilder};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use worker_pool::BunBinary;
 
 /// What the server takes for one deployment.
 const DEPLOYMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// Name, version and settings around the code.
-const ENVELOPE_BYTES: u64 = 4 * 1024;
+/// Name, version, manifest and settings around the code.
+const ENVELOPE_BYTES: u64 = 512 * 1024;
 /// Code grows by a third in base64 (RFC 4648 §4).
 const CODE_BYTES_MAX: u64 = (DEPLOYMENT_BYTES_MAX - ENVELOPE_BYTES) / 4 * 3;
-/// Sending 64 MiB over a slow line, and starting the first worker.
+/// Sending 64 MiB over a slow line, installing packages, and starting the first worker.
 const DEPLOY_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Arguments of `bunbase functions deploy`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  bunbase functions deploy hello.ts\n  bunbase functions deploy ./shop --name shop --access public\n  bunbase functions deploy .        every function in ./functions"
+    after_help = "Examples:\n  bunbase functions deploy hello.ts\n  bunbase functions deploy ./shop --name shop --access public\n  bunbase functions deploy ./shop --no-promote --alias preview-7\n  bunbase functions deploy .        every function in ./functions"
 )]
 pub(crate) struct DeployArgs {
     /// A file, the directory of a function, or a directory that holds functions/
@@ -42,6 +46,18 @@ pub(crate) struct DeployArgs {
     /// Who may call it [default: what it was, at first `key`]
     #[arg(long)]
     access: Option<FunctionAccess>,
+    /// Build the version only: the one before goes on taking the calls
+    #[arg(long)]
+    no_promote: bool,
+    /// Also give the version a name of its own, such as preview-7
+    #[arg(long)]
+    alias: Option<String>,
+    /// File with the manifest [default: what the module exports as `config`]
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
+    /// Send the directory, without what .bunbaseignore names: the server installs packages and bundles
+    #[arg(long)]
+    remote: bool,
 }
 
 /// Who may call a function.
@@ -56,24 +72,19 @@ pub(crate) enum FunctionAccess {
     Public,
 }
 
-/// The body of a deployment.
-#[derive(Serialize)]
-struct Deployment<'a> {
-    name: &'a str,
-    runtime: &'static str,
-    handler: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<&'a str>,
-    bundle: String,
-    bundled: bool,
-    settings: Settings,
+/// What is sent.
+enum Upload {
+    Code(Bundle),
+    Archive(Vec<u8>),
 }
 
-/// Settings; what is absent stays as it is.
-#[derive(Serialize)]
-struct Settings {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    access: Option<FunctionAccess>,
+impl Upload {
+    fn size_bytes(&self) -> u64 {
+        match self {
+            Self::Code(bundle) => bundle.code.len() as u64,
+            Self::Archive(bytes) => bytes.len() as u64,
+        }
+    }
 }
 
 /// What all functions of one command share.
@@ -81,16 +92,23 @@ struct Deploying<'a> {
     context: &'a Context,
     project: Project,
     path: String,
-    bun: BunBinary,
+    /// `None` where the server bundles.
+    bun: Option<BunBinary>,
+    manifest: Option<Value>,
     args: &'a DeployArgs,
 }
 
 pub(crate) async fn run(context: &Context, args: DeployArgs) -> anyhow::Result<()> {
     let sources = entry::discover(&args.path, args.name.as_deref())?;
-    let bun = bundle::find_bun()?;
+    let one_only = args.remote || args.manifest.is_some() || args.alias.is_some();
+    if one_only && args.path.join("functions").is_dir() {
+        bail!(UsageError("--remote, --manifest and --alias go with one function: name its directory".into()));
+    }
+    let bun = if args.remote { None } else { Some(bundle::find_bun()?) };
+    let manifest = args.manifest.as_deref().map(read_manifest).transpose()?;
     let project = context.project().await?;
     let path = project.functions_path()?;
-    let deploying = Deploying { context, project, path, bun, args: &args };
+    let deploying = Deploying { context, project, path, bun, manifest, args: &args };
     let mut deployed = Vec::with_capacity(sources.len());
     for (index, source) in sources.iter().enumerate() {
         let place = format!("[{}/{}]", index + 1, sources.len());
@@ -107,56 +125,118 @@ pub(crate) async fn run(context: &Context, args: DeployArgs) -> anyhow::Result<(
     Ok(context.output.answer(&json!({ "deployed": deployed }), || summary(&deploying, &deployed))?)
 }
 
+fn read_manifest(path: &std::path::Path) -> anyhow::Result<Value> {
+    let text = std::fs::read(path).with_context(|| format!("could not read {}", path.display()))?;
+    serde_json::from_slice(&text).with_context(|| format!("{} is not valid JSON", path.display()))
+}
+
 impl Deploying<'_> {
     async fn one(&self, source: &Source, place: &str) -> anyhow::Result<Value> {
         let output = self.context.output;
-        output.progress(format_args!("{} bundling {}", output.paint_err(Colour::Grey, place), source.name));
+        let place = output.paint_err(Colour::Grey, place);
+        let what = if self.bun.is_some() { "bundling" } else { "packing" };
+        output.progress(format_args!("{place} {what} {}", source.name));
         let started = Instant::now();
-        let bundle = bundle::bundle(&self.bun, &source.entry, CODE_BYTES_MAX).await?;
-        let size = HumanBytes(bundle.code.len() as u64);
-        output.progress(format_args!(
-            "{} sending {} ({size})",
-            output.paint_err(Colour::Grey, place),
-            source.name
-        ));
-        let answer = self.send(&self.deployment(source, &bundle)).await?;
+        let upload = self.upload(source).await?;
+        let size = HumanBytes(upload.size_bytes());
+        output.progress(format_args!("{place} sending {} ({size})", source.name));
+        let answer = self.deploy(source, upload).await?;
         let took = HumanDuration(started.elapsed());
-        let live = output.paint_err(Colour::Green, "live");
+        let (state, colour) =
+            if self.args.no_promote { ("built", Colour::Yellow) } else { ("live", Colour::Green) };
         let version = printable(text(&answer, "version"));
-        output.progress(format_args!(
-            "{} {} {version} is {live} after {took}",
-            output.paint_err(Colour::Grey, place),
-            source.name
-        ));
+        let state = output.paint_err(colour, state);
+        output.progress(format_args!("{place} {} {version} is {state} after {took}", source.name));
         Ok(answer)
     }
 
-    fn deployment<'a>(&'a self, source: &'a Source, bundle: &Bundle) -> Deployment<'a> {
-        Deployment {
-            name: &source.name,
-            runtime: "bun",
-            handler: "default",
-            version: self.args.version.as_deref(),
-            bundle: STANDARD.encode(&bundle.code),
-            bundled: bundle.is_complete,
-            settings: Settings { access: self.args.access },
-        }
+    async fn upload(&self, source: &Source) -> anyhow::Result<Upload> {
+        Ok(match &self.bun {
+            Some(bun) => Upload::Code(bundle::bundle(bun, &source.entry, CODE_BYTES_MAX).await?),
+            None => Upload::Archive(pack::pack(&self.args.path, DEPLOYMENT_BYTES_MAX - ENVELOPE_BYTES)?),
+        })
     }
 
-    async fn send(&self, deployment: &Deployment<'_>) -> anyhow::Result<Value> {
-        let body = serde_json::to_vec(deployment)?;
-        if body.len() as u64 > DEPLOYMENT_BYTES_MAX {
-            bail!(
-                "it has {} to send, and a deployment may have {}",
-                HumanBytes(body.len() as u64),
-                HumanBytes(DEPLOYMENT_BYTES_MAX)
-            );
+    /// The function as it is deployed, or the version where it is only built.
+    async fn deploy(&self, source: &Source, upload: Upload) -> anyhow::Result<Value> {
+        let one = format!("{}/{}", self.path, segment(&source.name)?);
+        let answer = if self.args.no_promote {
+            let registration = json!({ "name": source.name, "settings": self.settings() });
+            let _: Value = self.project.api.post(&self.path, &registration).await?;
+            let mut version = self.send(&format!("{one}/versions"), (self.fields(), upload)).await?;
+            version["name"] = source.name.as_str().into();
+            version
+        } else {
+            let mut fields = self.fields();
+            fields.insert("name".to_owned(), source.name.as_str().into());
+            fields.insert("settings".to_owned(), self.settings());
+            self.send(&self.path, (fields, upload)).await?
+        };
+        if let Some(alias) = &self.args.alias {
+            let path = format!("{one}/aliases/{}", segment(alias)?);
+            let body = json!({ "version": text(&answer, "version") });
+            let api = &self.project.api;
+            api.send(api.request(Method::PUT, &path).json(&body)).await?;
         }
+        Ok(answer)
+    }
+
+    /// Settings; what is absent stays as it is.
+    fn settings(&self) -> Value {
+        self.args.access.map_or_else(|| json!({}), |access| json!({ "access": access }))
+    }
+
+    fn fields(&self) -> Map<String, Value> {
+        let mut fields = Map::new();
+        if let Some(version) = &self.args.version {
+            fields.insert("version".to_owned(), version.as_str().into());
+        }
+        if let Some(manifest) = &self.manifest {
+            fields.insert("manifest".to_owned(), manifest.clone());
+        }
+        fields
+    }
+
+    async fn send(
+        &self,
+        path: &str,
+        (fields, upload): (Map<String, Value>, Upload),
+    ) -> anyhow::Result<Value> {
         let api = &self.project.api;
-        let request = api.request(Method::POST, &self.path).timeout(DEPLOY_TIMEOUT);
-        let request = request.header(http::header::CONTENT_TYPE, "application/json").body(body);
+        let request = api.request(Method::POST, path).timeout(DEPLOY_TIMEOUT);
+        let request = match upload {
+            Upload::Code(bundle) => with_code(request, fields, &bundle)?,
+            Upload::Archive(bytes) => with_archive(request, fields, bytes),
+        };
         Ok(api.read(api.send(request).await?).await?)
     }
+}
+
+fn with_code(
+    request: RequestBuilder,
+    mut fields: Map<String, Value>,
+    bundle: &Bundle,
+) -> anyhow::Result<RequestBuilder> {
+    fields.insert("bundle".to_owned(), STANDARD.encode(&bundle.code).into());
+    fields.insert("bundled".to_owned(), bundle.is_complete.into());
+    let body = serde_json::to_vec(&fields)?;
+    if body.len() as u64 > DEPLOYMENT_BYTES_MAX {
+        bail!(
+            "it has {} to send, and a deployment may have {}",
+            HumanBytes(body.len() as u64),
+            HumanBytes(DEPLOYMENT_BYTES_MAX)
+        );
+    }
+    Ok(request.header(http::header::CONTENT_TYPE, "application/json").body(body))
+}
+
+/// Text as it is, everything else as JSON.
+fn with_archive(request: RequestBuilder, fields: Map<String, Value>, bytes: Vec<u8>) -> RequestBuilder {
+    let form = fields.into_iter().fold(Form::new(), |form, (name, value)| match value {
+        Value::String(text) => form.text(name, text),
+        other => form.text(name, other.to_string()),
+    });
+    request.multipart(form.part("archive", Part::bytes(bytes).file_name("function.tar.gz")))
 }
 
 /// A field of the function that was answered.
@@ -165,9 +245,18 @@ fn text<'a>(function: &'a Value, field: &str) -> &'a str {
 }
 
 fn summary(deploying: &Deploying<'_>, deployed: &[Value]) -> String {
+    let alias = deploying.args.alias.as_deref().map(|alias| format!("@{alias}"));
     let row = |function: &Value| {
-        let address = format!("{}{}", deploying.project.api.base(), text(function, "url"));
-        [text(function, "name"), text(function, "version"), text(function, "access"), &address].map(printable)
+        let name = text(function, "name");
+        let url = function.get("url").and_then(Value::as_str).map(str::to_owned);
+        let url = match (url, &alias) {
+            (Some(url), _) => url,
+            (None, Some(alias)) => format!("/v1/functions/{name}{alias}"),
+            (None, None) => return [name, text(function, "version"), "built", "-"].map(printable),
+        };
+        let address = format!("{}{url}", deploying.project.api.base());
+        let access = function.get("access").and_then(Value::as_str).unwrap_or("built");
+        [name, text(function, "version"), access, &address].map(printable)
     };
     let rows = deployed.iter().map(row).collect();
     deploying.context.output.table(["FUNCTION", "VERSION", "ACCESS", "ADDRESS"], rows)
@@ -176,24 +265,6 @@ fn summary(deploying: &Deploying<'_>, deployed: &[Value]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_was_not_said_is_not_sent() {
-        let deployment = Deployment {
-            name: "hello",
-            runtime: "bun",
-            handler: "default",
-            version: None,
-            bundle: STANDARD.encode("x"),
-            bundled: true,
-            settings: Settings { access: Some(FunctionAccess::Public) },
-        };
-        let value = serde_json::to_value(&deployment).unwrap();
-        assert_eq!(
-            value,
-            json!({"name": "hello", "runtime": "bun", "handler": "default", "bundle": "eA==", "bundled": true, "settings": {"access": "public"}})
-        );
-    }
 
     #[test]
     fn the_largest_code_fits_into_a_deployment() {

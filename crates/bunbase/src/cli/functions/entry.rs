@@ -2,22 +2,11 @@
 
 use crate::cli::failure::{Advised, UsageError};
 use anyhow::{Context as _, bail};
+use functions::ENTRY_FILES;
 use serde::Deserialize;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Tried in this order where `package.json` names no file that exists.
-const ENTRY_FILES: [&str; 9] = [
-    "src/index.ts",
-    "index.ts",
-    "src/index.js",
-    "index.js",
-    "handler.ts",
-    "handler.js",
-    "src/handler.ts",
-    "src/index.tsx",
-    "index.mjs",
-];
 const EXTENSIONS: [&str; 7] = ["ts", "tsx", "mts", "js", "jsx", "mjs", "cjs"];
 /// More functions than that in one directory are taken for a mistake.
 const FUNCTIONS_MAX: usize = 1_000;

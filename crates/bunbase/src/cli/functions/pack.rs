@@ -1,0 +1,122 @@
+//! Packs a directory for a server that bundles it: `tar.gz`, files only, in the order of their names, without what
+//! `.bunbaseignore` names and without what is never meant.
+
+use crate::cli::failure::{Advised, UsageError};
+use anyhow::{Context as _, bail};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use ignore::{DirEntry, WalkBuilder};
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use tar::{Builder, Header};
+
+/// As `.gitignore`, for what is sent.
+const IGNORE_FILE: &str = ".bunbaseignore";
+const LOCK: &str = "bun.lock";
+const PACKAGES: &str = "node_modules";
+const MODE: u32 = 0o644;
+
+/// The archive of a directory. `bytes_max` bounds it.
+pub(super) fn pack(directory: &Path, bytes_max: u64) -> anyhow::Result<Vec<u8>> {
+    if !directory.is_dir() {
+        bail!(UsageError(format!(
+            "{} is no directory: only directories are bundled on the server",
+            directory.display()
+        )));
+    }
+    let mut builder = Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
+    for path in files(directory)? {
+        append(&mut builder, directory, &path)
+            .with_context(|| format!("could not pack {}", path.display()))?;
+        if builder.get_ref().get_ref().len() as u64 > bytes_max {
+            bail!(Advised::new(
+                format!("it is larger than the {} MiB that a deployment may have", bytes_max >> 20),
+                format!("name what is not needed in {IGNORE_FILE}, or leave out --remote"),
+            ));
+        }
+    }
+    Ok(builder.into_inner()?.finish()?)
+}
+
+fn files(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    // The server installs what a lock file names; without one it needs the packages.
+    let leaves_packages = directory.join(LOCK).is_file();
+    let mut walk = WalkBuilder::new(directory);
+    walk.standard_filters(false).follow_links(false).add_custom_ignore_filename(IGNORE_FILE);
+    walk.filter_entry(move |entry| is_meant(entry, leaves_packages));
+    let mut files = Vec::new();
+    for entry in walk.build() {
+        let entry = entry.context("could not read the directory")?;
+        if entry.file_type().is_some_and(|kind| kind.is_file()) {
+            files.push(entry.into_path());
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Never versions of the source, data of a server, or secrets that lie around.
+fn is_meant(entry: &DirEntry, leaves_packages: bool) -> bool {
+    let name = entry.file_name().to_string_lossy();
+    let never =
+        matches!(&*name, ".git" | ".bunbase" | ".DS_Store") || name == ".env" || name.starts_with(".env.");
+    entry.depth() == 0 || !(never || (leaves_packages && name == PACKAGES))
+}
+
+fn append<W: Write>(builder: &mut Builder<W>, directory: &Path, path: &Path) -> anyhow::Result<()> {
+    let mut file = File::open(path)?;
+    let mut header = Header::new_gnu();
+    header.set_size(file.metadata()?.len());
+    header.set_mode(MODE);
+    builder.append_data(&mut header, path.strip_prefix(directory)?, &mut file)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::read::GzDecoder;
+    use std::fs;
+
+    fn packed(files: &[(&str, &str)]) -> Vec<String> {
+        let root = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        std::os::unix::fs::symlink("/etc/hostname", root.path().join("link")).unwrap();
+        let bytes = pack(root.path(), 1 << 20).unwrap();
+        let mut archive = tar::Archive::new(GzDecoder::new(bytes.as_slice()));
+        let entries = archive.entries().unwrap();
+        entries.map(|entry| entry.unwrap().path().unwrap().display().to_string()).collect()
+    }
+
+    #[test]
+    fn what_is_ignored_stays_here() {
+        let files = [
+            (".bunbaseignore", "*.log\n/data/\n"),
+            ("index.ts", ""),
+            ("src/a.ts", ""),
+            ("debug.log", ""),
+            ("data/large.bin", ""),
+            (".env", "SECRET=1"),
+            (".env.local", "SECRET=1"),
+            (".git/HEAD", ""),
+            ("node_modules/left/i.js", ""),
+        ];
+        assert_eq!(packed(&files), [".bunbaseignore", "index.ts", "node_modules/left/i.js", "src/a.ts"]);
+        let mut locked = files.to_vec();
+        locked.push(("bun.lock", "{}"));
+        assert_eq!(packed(&locked), [".bunbaseignore", "bun.lock", "index.ts", "src/a.ts"]);
+    }
+
+    #[test]
+    fn a_file_is_no_directory_and_a_large_one_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("a.ts"), "x").unwrap();
+        assert!(pack(&root.path().join("a.ts"), 1).unwrap_err().is::<UsageError>());
+        assert!(pack(root.path(), 1).unwrap_err().is::<Advised>());
+    }
+}

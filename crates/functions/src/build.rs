@@ -1,0 +1,215 @@
+//! A version from an upload: staged, named, bundled, stored, imported in a real worker. What fails leaves nothing.
+
+use crate::bundle::{Staged, Upload};
+use crate::error::FunctionsError;
+use crate::manifest::{DEFAULT_EXPORT, Manifest};
+use crate::names;
+use crate::registry::Deployment;
+use crate::routing::{Order, terms};
+use crate::service::FunctionsService;
+use crate::store::functions::FunctionRow;
+use crate::store::versions::{self, VersionRow};
+use serde::Deserialize;
+use serde_json::Value;
+use service_kit::clock::now_ms;
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+
+/// Characters of the checksum that name a version without a name.
+const SHORT_CHECKSUM: usize = 12;
+
+/// A version as it was asked for.
+#[derive(Debug)]
+pub(crate) struct Build {
+    pub(crate) upload: Upload,
+    /// The export that is called; the function's where absent.
+    pub(crate) handler: Option<String>,
+    /// The version's name; its checksum names it where this is absent.
+    pub(crate) version: Option<String>,
+    pub(crate) manifest: Option<Value>,
+    /// SHA-256 of the upload in hex, to be compared.
+    pub(crate) checksum: Option<String>,
+}
+
+/// A version that can run.
+pub(crate) struct Built {
+    pub(crate) version: VersionRow,
+    /// Whether it has no row yet.
+    pub(crate) is_new: bool,
+    /// Loaded, where it is new.
+    pub(crate) ready: Option<Arc<Deployment>>,
+}
+
+/// What the worker tells of a bundle.
+#[derive(Deserialize)]
+struct Report {
+    config: Option<Value>,
+    exports: Vec<String>,
+}
+
+/// Export and manifest of a version, before its code is known.
+struct Declared {
+    handler: String,
+    manifest: Option<Manifest>,
+}
+
+impl Build {
+    pub(crate) fn check(&self, bytes_max: usize) -> Result<(), FunctionsError> {
+        self.version.as_deref().map_or(Ok(()), names::check_version)?;
+        self.handler.as_deref().map_or(Ok(()), names::check_handler)?;
+        if self.handler.is_some() && self.manifest.is_some() {
+            return Err(FunctionsError::Invalid(
+                "send `handler` or `manifest`: a manifest names its exports",
+            ));
+        }
+        self.upload.check(bytes_max)?;
+        let given = self.checksum.as_ref().map(|checksum| checksum.to_ascii_lowercase());
+        if given.is_some_and(|checksum| checksum != hex::encode(Sha256::digest(self.upload.bytes()))) {
+            return Err(FunctionsError::Invalid(
+                "the upload does not have the SHA-256 that `checksum` names",
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl FunctionsService {
+    /// Makes a version of `row`, which need not be stored, or finds the one that is the same.
+    pub(crate) async fn build(&self, row: &FunctionRow, wanted: Build) -> Result<Built, FunctionsError> {
+        let manifest = wanted.manifest.map(Manifest::of_field).transpose()?;
+        let handler = match (&manifest, wanted.handler) {
+            (Some(manifest), _) => manifest.called().map_or_else(String::new, |called| called.export.clone()),
+            (None, handler) => handler.unwrap_or_else(|| row.handler.clone()),
+        };
+        let declared = Declared { handler, manifest };
+        let staged = self.builder.stage(wanted.upload).await?;
+        let version = planned(&declared, wanted.version, &staged);
+        let known = versions::find(&self.database, &row.id, &version.version).await;
+        let code = match &known {
+            Ok(None) => self.builder.bundle(&staged).await,
+            Ok(Some(_)) | Err(_) => Ok(Vec::new()),
+        };
+        // It holds the turn of a bundler, and others wait for theirs.
+        staged.remove().await;
+        match known? {
+            Some(known) if declared.is_same(&known, &version) => {
+                Ok(Built { version: known, is_new: false, ready: None })
+            }
+            Some(known) => Err(FunctionsError::VersionExists { version: known.version.to_string() }),
+            None => self.build_or_forget(row, (&declared, version), code?).await,
+        }
+    }
+
+    async fn build_or_forget(
+        &self,
+        row: &FunctionRow,
+        (declared, version): (&Declared, VersionRow),
+        code: Vec<u8>,
+    ) -> Result<Built, FunctionsError> {
+        let built = self.build_new(row, (declared, version.clone()), code).await;
+        if built.is_err() {
+            self.forget_version(row, &version).await;
+        }
+        built
+    }
+
+    async fn build_new(
+        &self,
+        row: &FunctionRow,
+        (declared, mut version): (&Declared, VersionRow),
+        code: Vec<u8>,
+    ) -> Result<Built, FunctionsError> {
+        let limit_bytes = self.config.bundle_bytes_max;
+        if code.len() > limit_bytes {
+            return Err(FunctionsError::TooLarge { what: "bundle", limit_bytes });
+        }
+        version.size_bytes = i64::try_from(code.len()).unwrap_or(i64::MAX);
+        self.bundles.write(&row.id, &version.id, code).await?;
+        self.compile_if_large(row, &version).await;
+        let environment = self.environment(&row.project, &row.id).await?;
+        let order = Order {
+            row,
+            version: &version,
+            terms: terms(self.settings_of(row, &version), &version.manifest, true, Some(&environment)),
+            environment: Some(&environment),
+        };
+        let mut deployment = self.load(&order).await?;
+        let manifest = match declared.complete(deployment.pool.as_ref().and_then(|pool| pool.report())) {
+            Ok(manifest) => manifest,
+            Err(error) => {
+                self.executor.registry.disown(&deployment.key);
+                return Err(error);
+            }
+        };
+        deployment.takes_http = manifest.takes_http();
+        version.manifest = Arc::new(manifest);
+        Ok(Built { version, is_new: true, ready: Some(Arc::new(deployment)) })
+    }
+
+    /// Removes the files of a version that has no row.
+    pub(crate) async fn forget_version(&self, row: &FunctionRow, version: &VersionRow) {
+        if let Err(error) = self.bundles.remove_version(&row.id, &version.id).await {
+            tracing::warn!(%error, function = %row.id, "remains of a failed deployment are removed at the next start");
+        }
+    }
+
+    /// Gives up a deployment that was loaded and that nothing calls.
+    pub(crate) fn release(&self, built: &Built) {
+        if let Some(ready) = &built.ready {
+            self.executor.registry.disown(&ready.key);
+        }
+    }
+}
+
+impl Declared {
+    /// The manifest, with what the module says about itself.
+    fn complete(&self, report: Option<&bytes::Bytes>) -> Result<Manifest, FunctionsError> {
+        let report: Report = report
+            .and_then(|text| serde_json::from_slice(text).ok())
+            .unwrap_or(Report { config: None, exports: Vec::new() });
+        Ok(match (&self.manifest, report.config) {
+            (Some(manifest), _) => {
+                manifest.check_exports(&report.exports)?;
+                manifest.clone()
+            }
+            (None, Some(config)) => Manifest::of_module(config, &self.handler)?,
+            (None, None) => Manifest::plain(&self.handler),
+        })
+    }
+
+    fn is_same(&self, known: &VersionRow, wanted: &VersionRow) -> bool {
+        let same_code = known.checksum == wanted.checksum && known.form == wanted.form;
+        let same_manifest = self.manifest.as_ref().is_none_or(|manifest| *manifest == *known.manifest);
+        same_code && known.handler == wanted.handler && same_manifest
+    }
+
+    /// A part of a version's name, where the code alone does not tell versions apart.
+    fn mark(&self) -> Option<String> {
+        let text = match &self.manifest {
+            Some(manifest) => manifest.to_text(),
+            None if self.handler == DEFAULT_EXPORT => return None,
+            None => self.handler.clone(),
+        };
+        Some(hex::encode(&Sha256::digest(text)[..3]))
+    }
+}
+
+/// The version as it will be, without its size and with no manifest of its own.
+fn planned(declared: &Declared, name: Option<String>, staged: &Staged<'_>) -> VersionRow {
+    let checksum = staged.checksum().to_owned();
+    let version = name.unwrap_or_else(|| {
+        let short = &checksum[..SHORT_CHECKSUM.min(checksum.len())];
+        declared.mark().map_or_else(|| short.to_owned(), |mark| format!("{short}-{mark}"))
+    });
+    let manifest = declared.manifest.clone().unwrap_or_else(|| Manifest::plain(&declared.handler));
+    VersionRow {
+        id: format!("ver_{}", uuid::Uuid::now_v7().simple()),
+        version: version.into(),
+        handler: declared.handler.clone(),
+        checksum,
+        form: staged.form().to_owned(),
+        size_bytes: 0,
+        created_at: now_ms(),
+        manifest: Arc::new(manifest),
+    }
+}

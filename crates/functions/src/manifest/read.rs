@@ -1,0 +1,107 @@
+//! Reading: bytes, shape, then meaning. An error names the place.
+
+use super::{
+    BYTES_MAX, FORMAT, Guard, Handler, HandlerLimits, HttpTrigger, Manifest, ManifestError, Trigger,
+};
+use crate::settings::Overrides;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+/// What a module declares about itself with `export const config`: the handler it exports.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ModuleConfig {
+    name: Option<String>,
+    triggers: Vec<Trigger>,
+    guards: Vec<Guard>,
+    input: Option<Map<String, Value>>,
+    output: Option<Map<String, Value>>,
+    limits: HandlerLimits,
+    settings: Overrides,
+    allowed_hosts: Option<Arc<[String]>>,
+}
+
+impl Default for ModuleConfig {
+    fn default() -> Self {
+        Self {
+            name: None,
+            triggers: vec![Trigger::Http(HttpTrigger::any())],
+            guards: Vec::new(),
+            input: None,
+            output: None,
+            limits: HandlerLimits::default(),
+            settings: Overrides::default(),
+            allowed_hosts: None,
+        }
+    }
+}
+
+impl Manifest {
+    /// Reads and checks the field of a deployment.
+    pub(crate) fn of_field(value: Value) -> Result<Self, ManifestError> {
+        let mut manifest: Self = read(value)?;
+        for handler in &mut manifest.handlers {
+            if handler.export.is_empty() {
+                handler.export.clone_from(&handler.name);
+            }
+        }
+        manifest.check()?;
+        Ok(manifest)
+    }
+
+    /// Reads and checks what a module declares about its `export`.
+    pub(crate) fn of_module(config: Value, export: &str) -> Result<Self, ManifestError> {
+        let config: ModuleConfig = read(config)
+            .map_err(|error| ManifestError { place: format!("config.{}", error.place), ..error })?;
+        let handler = Handler {
+            name: config.name.unwrap_or_else(|| export.to_owned()),
+            export: export.to_owned(),
+            triggers: config.triggers,
+            guards: config.guards,
+            input: config.input,
+            output: config.output,
+            limits: config.limits,
+        };
+        let manifest = Self {
+            version: FORMAT,
+            handlers: vec![handler],
+            settings: config.settings,
+            allowed_hosts: config.allowed_hosts,
+        };
+        manifest.check()?;
+        Ok(manifest)
+    }
+
+    /// What `to_text` wrote; a plain function where nothing was written.
+    pub(crate) fn stored(text: &str, export: &str) -> Result<Self, serde_json::Error> {
+        if text.is_empty() { Ok(Self::plain(export)) } else { serde_json::from_str(text) }
+    }
+}
+
+fn read<T: DeserializeOwned>(value: Value) -> Result<T, ManifestError> {
+    if value.to_string().len() > BYTES_MAX {
+        return Err(ManifestError::new("", format!("it is larger than {BYTES_MAX} bytes")));
+    }
+    serde_path_to_error::deserialize(value)
+        .map_err(|error| ManifestError::new(error.path().to_string(), error.inner().to_string()))
+}
+
+// A guard without options may be written as its name.
+impl Guard {
+    pub(super) fn read<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Self>, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Name(String),
+            Whole(Guard),
+        }
+        let written = Vec::<Written>::deserialize(deserializer)?;
+        let whole = written.into_iter().map(|guard| match guard {
+            Written::Name(name) => Guard { name, options: None },
+            Written::Whole(guard) => guard,
+        });
+        Ok(whole.collect())
+    }
+}
