@@ -23,8 +23,8 @@ pub struct RunLogConfig {
     pub tail_interval_ms: u64,
     /// Successful runs of one project that are kept in each second; errors always are.
     pub project_runs_per_second: u32,
-    /// Traces that begin here and have spans, in each second.
-    pub traces_per_second: u32,
+    /// Traces of one project that begin here and have spans, in each second.
+    pub project_traces_per_second: u32,
     /// The newest traces of one project that are kept in memory.
     pub project_traces_max: usize,
     /// Traces kept in memory in all.
@@ -72,7 +72,7 @@ impl Default for RunLogConfig {
             flush_interval_ms: 2_000,
             tail_interval_ms: 100,
             project_runs_per_second: 2_000,
-            traces_per_second: 100,
+            project_traces_per_second: 20,
             project_traces_max: 100,
             traces_max: 10_000,
             retention_days: 30,

@@ -9,7 +9,7 @@ use crate::files::Files;
 use crate::line::{LogLine, cut_silently};
 use crate::otlp::Exporter;
 use crate::run::{Run, RunStatus};
-use crate::scope::{Losses, PerSecond, Scopes};
+use crate::scope::{Losses, Scopes};
 use crate::store::{MIGRATIONS, OWNER};
 use crate::tail::Tails;
 use crate::trace::{Rings, RunTrace, TraceContext};
@@ -28,7 +28,6 @@ const COMMANDS: usize = 64;
 /// What ran, of all functions.
 pub struct RunLog {
     shared: Arc<Shared>,
-    roots: PerSecond,
     torn_lines: usize,
     commands: mpsc::Sender<Command>,
 }
@@ -70,7 +69,7 @@ impl RunLog {
         let (commands, receiver) = mpsc::channel(COMMANDS);
         let writer = Writer { shared: shared.clone(), failing: false };
         tokio::spawn(writer.run(receiver));
-        Ok(Arc::new(Self { shared, roots: PerSecond::default(), torn_lines, commands }))
+        Ok(Arc::new(Self { shared, torn_lines, commands }))
     }
 
     /// Takes a line. Never waits: a line that finds no room is dropped and counted.
@@ -115,14 +114,15 @@ impl RunLog {
     }
 
     /// The place in a trace of a run that begins: under the caller's `traceparent`, whose decision about
-    /// sampling holds, or at the beginning of a trace, of which so many in each second are sampled. Give none
-    /// where a request has several such headers.
-    pub fn begin_trace(&self, traceparent: Option<&str>) -> RunTrace {
+    /// sampling holds, or at the beginning of a trace, of which so many of a project in each second are
+    /// sampled. Give none where a request has several such headers.
+    pub fn begin_trace(&self, project: &ProjectId, traceparent: Option<&str>) -> RunTrace {
         if let Some(parent) = traceparent.and_then(|header| TraceContext::parse(header).ok()) {
             return RunTrace::under(&parent);
         }
-        let now_ms = self.shared.clock.now_ms();
-        RunTrace::root(self.roots.take(now_ms, self.shared.config.traces_per_second))
+        let shared = &*self.shared;
+        let sampled_max = shared.config.project_traces_per_second;
+        RunTrace::root(shared.scopes.project(project).roots.take(shared.clock.now_ms(), sampled_max))
     }
 
     /// Replaces what is looked for in what a function writes: the values of all secrets that its versions

@@ -31,7 +31,11 @@ impl Losses {
     }
 }
 
-/// So many in each second. Counts in the second that the caller names, so that it asks no clock.
+/// A moment so much earlier than the newest one comes from a clock that was set back.
+const SET_BACK_SECONDS: i64 = 10;
+
+/// So many in each second. Counts in the second that the caller names, so that it asks no clock; what comes a
+/// little late counts in the newest one.
 #[derive(Debug, Default)]
 pub(crate) struct PerSecond {
     second: AtomicI64,
@@ -43,7 +47,7 @@ impl PerSecond {
     pub(crate) fn take(&self, at_ms: i64, max: u32) -> bool {
         let second = at_ms.div_euclid(1_000);
         let before = self.second.load(Ordering::Relaxed);
-        let is_new = second != before
+        let is_new = (second > before || second < before - SET_BACK_SECONDS)
             && self.second.compare_exchange(before, second, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if is_new {
             self.count.store(0, Ordering::Relaxed);
@@ -59,6 +63,8 @@ pub(crate) struct ProjectState {
     pub(crate) buffered_bytes: AtomicUsize,
     /// Its successful runs that are kept.
     pub(crate) runs: PerSecond,
+    /// Its traces that begin here and are sampled.
+    pub(crate) roots: PerSecond,
 }
 
 /// What is known of a function.
@@ -183,6 +189,14 @@ impl Scopes {
         scope.clone()
     }
 
+    /// A project, made where it is missing.
+    pub(crate) fn project(&self, project: &ProjectId) -> Arc<ProjectState> {
+        if let Some(entry) = self.read().get(project) {
+            return entry.state.clone();
+        }
+        self.write().entry(project.clone()).or_default().state.clone()
+    }
+
     /// Replaces the secrets of a function; those of before are looked for as well, until the next change.
     pub(crate) fn redact(&self, project: &ProjectId, function: &FunctionId, secrets: Vec<SecretString>) {
         let mut projects = self.write();
@@ -245,6 +259,7 @@ mod tests {
         let window = PerSecond::default();
         let kept = |at_ms| (0..10).filter(|_| window.take(at_ms, 4)).count();
         assert_eq!((kept(5_000), kept(5_999), kept(6_000)), (4, 0, 4));
+        assert_eq!((kept(5_999), kept(100_000), kept(5_000)), (0, 4, 4));
     }
 
     #[test]

@@ -4,9 +4,9 @@ use super::{REDACTED, Redactor};
 use serde_json::{Map, Value};
 
 /// A field whose name ends so, with case, `-` and `_` left out, holds a secret.
-const SECRET_NAMES: [&str; 12] = [
-    "authorization", "cookie", "password", "passwd", "passphrase", "secret", "token", "apikey",
-    "privatekey", "accesskey", "credential", "credentials",
+const SECRET_NAMES: [&str; 15] = [
+    "authorization", "cookie", "password", "passwd", "pwd", "passphrase", "secret", "token", "jwt", "apikey",
+    "privatekey", "accesskey", "sessionid", "credential", "credentials",
 ];
 /// Deeper values are left out.
 const DEPTH_MAX: usize = 32;

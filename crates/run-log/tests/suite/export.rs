@@ -144,7 +144,8 @@ async fn lines_arrive_redacted_with_whose_they_are() {
 async fn sampled_runs_arrive_as_spans_under_their_parents() {
     let (address, _collector, mut received) = collector(Vec::new()).await;
     let fixture = Fixture::new(config(address)).await;
-    let trace = fixture.log.begin_trace(Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
+    let header = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let trace = fixture.log.begin_trace(&fixture.project, Some(header));
     let spans = Spans::of(trace.context);
     drop(spans.begin(SpanKind::Port, "kv.get"));
     fixture.log.record(Run { trace: RunTrace::root(false), ..fixture.run() });
@@ -189,13 +190,13 @@ async fn figures_arrive_when_their_minute_is_over() {
 #[tokio::test]
 async fn a_busy_collector_is_asked_again_and_a_refusal_is_counted() {
     let busy = || Status::unavailable("later");
-    let answers = vec![busy(), busy(), Status::invalid_argument("never")];
-    let (address, collector, mut received) = collector(answers).await;
+    let (address, collector, mut received) = collector(vec![busy(), busy()]).await;
     let fixture = Fixture::new(config(address)).await;
     fixture.log.write(fixture.line("comes the third time"));
     fixture.log.flush().await.unwrap();
     assert!(matches!(next(&mut received).await, Got::Logs(_)));
     assert_eq!((fixture.log.dropped_exports(), collector.tokens.lock().unwrap().len()), (0, 3));
+    collector.answers.lock().unwrap().push_back(Status::invalid_argument("never"));
     fixture.log.write(fixture.line("is refused"));
     fixture.log.flush().await.unwrap();
     fixture.log.write(fixture.line("comes"));

@@ -7,6 +7,7 @@ mod export;
 mod figures;
 mod lines;
 mod migration;
+mod model;
 mod redaction;
 mod retention;
 mod runs;

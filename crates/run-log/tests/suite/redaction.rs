@@ -58,13 +58,13 @@ async fn secrets_are_of_one_function_and_hold_for_what_was_written_under_them() 
 async fn a_secret_at_the_end_of_a_cut_message_is_not_left_in_part() {
     let config = RunLogConfig { message_bytes_max: 100, ..RunLogConfig::default() };
     let fixture = Fixture::new(config).await;
-    fixture.log.redact(&fixture.project, &fixture.function, vec!["0123456789abcdef".into()]);
+    fixture.log.redact(&fixture.project, &fixture.function, vec!["QRSTUVWXQRSTUVWX".into()]);
     for before in 85..100 {
-        fixture.log.write(fixture.line(&format!("{}0123456789abcdef{}", "x".repeat(before), "y".repeat(5_000))));
+        fixture.log.write(fixture.line(&format!("{}QRSTUVWXQRSTUVWX{}", "x".repeat(before), "y".repeat(5_000))));
     }
     let page = fixture.query(newest(100)).await;
     assert_eq!(page.lines.len(), 15);
     for line in page.lines {
-        assert!(!line.message.contains("012"), "{}", line.message);
+        assert!(!line.message.contains('Q'), "{}", line.message);
     }
 }

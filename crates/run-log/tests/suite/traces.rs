@@ -16,14 +16,14 @@ fn traced(fixture: &Fixture, trace: RunTrace) -> Run {
 
 #[tokio::test]
 async fn the_decision_of_the_caller_holds() {
-    let fixture = Fixture::new(RunLogConfig { traces_per_second: 0, ..RunLogConfig::default() }).await;
-    let sampled = fixture.log.begin_trace(Some(SAMPLED));
+    let fixture = Fixture::new(RunLogConfig { project_traces_per_second: 0, ..RunLogConfig::default() }).await;
+    let sampled = fixture.log.begin_trace(&fixture.project, Some(SAMPLED));
     assert!(sampled.context.sampled);
     assert_eq!(sampled.context.trace_id, TraceContext::parse(SAMPLED).unwrap().trace_id);
     assert_eq!(sampled.parent, Some(TraceContext::parse(SAMPLED).unwrap().span_id));
-    let not_sampled = fixture.log.begin_trace(Some(&SAMPLED.replace("-01", "-00")));
+    let not_sampled = fixture.log.begin_trace(&fixture.project, Some(&SAMPLED.replace("-01", "-00")));
     assert!(!not_sampled.context.sampled);
-    let invalid = fixture.log.begin_trace(Some("00-nonsense"));
+    let invalid = fixture.log.begin_trace(&fixture.project, Some("00-nonsense"));
     assert!(invalid.parent.is_none() && !invalid.context.sampled);
     fixture.log.record(traced(&fixture, not_sampled));
     assert_eq!(fixture.log.traces(&fixture.project, None, 10).await.unwrap(), []);
@@ -31,9 +31,10 @@ async fn the_decision_of_the_caller_holds() {
 
 #[tokio::test]
 async fn traces_that_begin_here_are_sampled_up_to_a_rate() {
-    let fixture = Fixture::new(RunLogConfig { traces_per_second: 3, ..RunLogConfig::default() }).await;
-    let sampled = || (0..10).filter(|_| fixture.log.begin_trace(None).context.sampled).count();
+    let fixture = Fixture::new(RunLogConfig { project_traces_per_second: 3, ..RunLogConfig::default() }).await;
+    let sampled = || (0..10).filter(|_| fixture.log.begin_trace(&fixture.project, None).context.sampled).count();
     assert_eq!((sampled(), sampled()), (3, 0));
+    assert!(fixture.log.begin_trace(&ProjectId::generate(), None).context.sampled);
     fixture.set_now_ms(fixture.now_ms() + 1_000);
     assert_eq!(sampled(), 3);
 }
