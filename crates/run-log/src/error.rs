@@ -19,7 +19,9 @@ pub enum RunLogError {
         source: std::io::Error,
     },
     /// The name of a field in a query cannot be one.
-    #[error("a field's name has to be 1 to {bytes_max} bytes without quotes and control characters, in up to {depth_max} parts")]
+    #[error(
+        "a field's name has to be 1 to {bytes_max} bytes without quotes and control characters, in up to {depth_max} parts"
+    )]
     FieldName {
         /// Bytes of one part at most.
         bytes_max: usize,

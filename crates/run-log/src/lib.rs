@@ -35,6 +35,4 @@ pub use redact::Redactor;
 pub use run::{Run, RunDetail, RunError, RunPage, RunQuery, RunStatus, StoredRun, Trigger};
 pub use run_log::RunLog;
 pub use scope::Losses;
-pub use trace::{
-    OpenSpan, RunTrace, Span, SpanId, SpanKind, Spans, TraceContext, TraceId, TraceparentError,
-};
+pub use trace::{OpenSpan, RunTrace, Span, SpanId, SpanKind, Spans, TraceContext, TraceId, TraceparentError};

@@ -200,7 +200,8 @@ impl Scopes {
     /// Replaces the secrets of a function; those of before are looked for as well, until the next change.
     pub(crate) fn redact(&self, project: &ProjectId, function: &FunctionId, secrets: Vec<SecretString>) {
         let mut projects = self.write();
-        let entry = projects.entry(project.clone()).or_default().functions.entry(function.clone()).or_default();
+        let entry =
+            projects.entry(project.clone()).or_default().functions.entry(function.clone()).or_default();
         let mut redactor = entry.state.redactor.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(next) = redactor.next(secrets) {
             *redactor = Arc::new(next);
@@ -227,7 +228,9 @@ impl Scopes {
         let mut projects = self.write();
         for project in projects.values_mut() {
             for function in project.functions.values_mut() {
-                function.versions.retain(|_, scope| Arc::strong_count(scope) > 1 || !scope.cells().is_empty());
+                function
+                    .versions
+                    .retain(|_, scope| Arc::strong_count(scope) > 1 || !scope.cells().is_empty());
             }
             project.functions.retain(|_, entry| {
                 !entry.versions.is_empty()

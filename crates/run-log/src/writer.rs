@@ -177,12 +177,7 @@ impl Writer {
     }
 
     /// Counts what became of a batch, and gives its room back.
-    fn settle(
-        &mut self,
-        lines: &[Waiting<LogLine>],
-        runs: &[Waiting<Run>],
-        stored: Result<(), RunLogError>,
-    ) {
+    fn settle(&mut self, lines: &[Waiting<LogLine>], runs: &[Waiting<Run>], stored: Result<(), RunLogError>) {
         let buffer = &self.shared.buffer;
         lines.iter().for_each(|line| buffer.release(line));
         runs.iter().for_each(|run| buffer.release(run));

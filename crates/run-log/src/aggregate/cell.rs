@@ -34,7 +34,10 @@ impl Cell {
         self.durations.record(run.duration_us);
         self.waits.record(run.queue_wait_us);
         if run.status == RunStatus::Error {
-            self.count_error(run.error.as_ref().map_or(Cow::Borrowed("unknown"), |error| error.code.clone()), 1);
+            self.count_error(
+                run.error.as_ref().map_or(Cow::Borrowed("unknown"), |error| error.code.clone()),
+                1,
+            );
         }
     }
 

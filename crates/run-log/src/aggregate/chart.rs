@@ -218,7 +218,8 @@ mod tests {
         let chart = Chart::of(ChartWindow::Hour, now_ms, &stored);
         assert_eq!((chart.points.len(), chart.total.calls), (60, 6));
         assert_eq!((chart.points[0].figures.calls, chart.points[59].figures.calls), (2, 4));
-        let versions: Vec<_> = chart.versions.iter().map(|of| (of.version.as_str(), of.figures.calls)).collect();
+        let versions: Vec<_> =
+            chart.versions.iter().map(|of| (of.version.as_str(), of.figures.calls)).collect();
         assert_eq!(versions, [("v1", 2), ("v2", 4)]);
     }
 }

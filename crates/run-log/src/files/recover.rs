@@ -62,8 +62,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let files = Files { directory: directory.path().to_owned(), file_bytes_max: 1 << 20 };
         let long = format!("{{\"a\":1}}\n{}", "x".repeat(200_000));
-        let cases = [("whole", "{}\n{}\n", "{}\n{}\n"), ("torn", "{}\n{\"mess", "{}\n"), ("only", "{\"m", ""),
-                     ("long", long.as_str(), "{\"a\":1}\n"), ("empty", "", "")];
+        let cases = [
+            ("whole", "{}\n{}\n", "{}\n{}\n"),
+            ("torn", "{}\n{\"mess", "{}\n"),
+            ("only", "{\"m", ""),
+            ("long", long.as_str(), "{\"a\":1}\n"),
+            ("empty", "", ""),
+        ];
         for (name, text, _) in cases {
             std::fs::write(directory.path().join(format!("{name}.jsonl")), text).unwrap();
         }

@@ -70,17 +70,25 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let files = Files { directory: directory.path().to_owned(), file_bytes_max: 1 << 20 };
         let start = SystemTime::now() - Duration::from_secs(1_000);
-        let sizes = [("small.f.1", 10), ("large.f.1", 50), ("large.f.2", 50), ("large.f.3", 50), ("old.f.1", 1)];
+        let sizes =
+            [("small.f.1", 10), ("large.f.1", 50), ("large.f.2", 50), ("large.f.3", 50), ("old.f.1", 1)];
         for ((name, bytes), age) in sizes.iter().zip(0_u64..) {
             let path = directory.path().join(format!("{name}.jsonl"));
             std::fs::write(&path, vec![b'\n'; *bytes]).unwrap();
             let at = if *name == "old.f.1" { start - Duration::from_secs(9_000) } else { start };
-            std::fs::File::options().write(true).open(&path).unwrap()
-                .set_modified(at + Duration::from_secs(age)).unwrap();
+            std::fs::File::options()
+                .write(true)
+                .open(&path)
+                .unwrap()
+                .set_modified(at + Duration::from_secs(age))
+                .unwrap();
         }
         let kept = |project_bytes_max, bytes_max| {
-            files.retain(FilesLimits { age: Duration::from_secs(5_000), project_bytes_max, bytes_max }).unwrap();
-            let mut names: Vec<String> = list(directory.path()).unwrap().into_iter().map(|file| file.name).collect();
+            files
+                .retain(FilesLimits { age: Duration::from_secs(5_000), project_bytes_max, bytes_max })
+                .unwrap();
+            let mut names: Vec<String> =
+                list(directory.path()).unwrap().into_iter().map(|file| file.name).collect();
             names.sort();
             names.join(" ")
         };

@@ -94,7 +94,8 @@ struct State {
 impl State {
     fn drop_records(&self, signal: &'static str, count: usize) {
         self.dropped.fetch_add(count as u64, Ordering::Relaxed);
-        counter!("bunbase_otlp_records_total", "signal" => signal, "outcome" => "dropped").increment(count as u64);
+        counter!("bunbase_otlp_records_total", "signal" => signal, "outcome" => "dropped")
+            .increment(count as u64);
     }
 }
 

@@ -81,7 +81,8 @@ mod tests {
     #[test]
     fn requests_stay_small_and_nothing_is_left_out() {
         let sizes = [1 << 20, 1 << 20, 1, 3 << 20, 5];
-        let cut: Vec<Vec<usize>> = requests(&sizes, |size| *size).into_iter().map(<[usize]>::to_vec).collect();
+        let cut: Vec<Vec<usize>> =
+            requests(&sizes, |size| *size).into_iter().map(<[usize]>::to_vec).collect();
         assert_eq!(cut, [vec![1 << 20, 1 << 20], vec![1], vec![3 << 20], vec![5]]);
         assert_eq!(requests(&[] as &[usize], |size| *size).len(), 0);
     }

@@ -1,8 +1,6 @@
 //! Runs as spans: the run itself, and what it spent its time with below it.
 
-use super::message::{
-    by_owner, nanos, number_attribute, resource, scope, text_attribute,
-};
+use super::message::{by_owner, nanos, number_attribute, resource, scope, text_attribute};
 use crate::run::{RunStatus, StoredRun, Trigger};
 use crate::trace::{Span as Part, SpanId, SpanKind as PartKind};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -17,9 +15,8 @@ use service_kit::ids::ProjectId;
 const SAMPLED: u32 = 1;
 
 pub(super) fn request(runs: &[(ProjectId, StoredRun)]) -> ExportTraceServiceRequest {
-    let grouped = by_owner(runs, |(project, run)| {
-        (project.as_str(), run.function.as_str(), run.version.as_str())
-    });
+    let grouped =
+        by_owner(runs, |(project, run)| (project.as_str(), run.function.as_str(), run.version.as_str()));
     let resource_spans = grouped.into_iter().map(|(owner, runs)| ResourceSpans {
         resource: Some(resource(owner)),
         scope_spans: vec![ScopeSpans {
@@ -42,7 +39,9 @@ fn of_run(run: &StoredRun, start: u64) -> Span {
     let kind = match run.trigger {
         Trigger::Event | Trigger::Queue => SpanKind::Consumer,
         Trigger::Cron | Trigger::Cli => SpanKind::Internal,
-        Trigger::Http | Trigger::Webhook | Trigger::Mcp | Trigger::Grpc | Trigger::Function => SpanKind::Server,
+        Trigger::Http | Trigger::Webhook | Trigger::Mcp | Trigger::Grpc | Trigger::Function => {
+            SpanKind::Server
+        }
     };
     Span {
         trace_id: run.trace_id.as_bytes().to_vec(),

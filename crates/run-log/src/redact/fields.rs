@@ -5,8 +5,21 @@ use serde_json::{Map, Value};
 
 /// A field whose name ends so, with case, `-` and `_` left out, holds a secret.
 const SECRET_NAMES: [&str; 15] = [
-    "authorization", "cookie", "password", "passwd", "pwd", "passphrase", "secret", "token", "jwt", "apikey",
-    "privatekey", "accesskey", "sessionid", "credential", "credentials",
+    "authorization",
+    "cookie",
+    "password",
+    "passwd",
+    "pwd",
+    "passphrase",
+    "secret",
+    "token",
+    "jwt",
+    "apikey",
+    "privatekey",
+    "accesskey",
+    "sessionid",
+    "credential",
+    "credentials",
 ];
 /// Deeper values are left out.
 const DEPTH_MAX: usize = 32;

@@ -136,7 +136,8 @@ impl RunLog {
     pub async fn trace(&self, project: &ProjectId, trace: TraceId) -> Result<Vec<StoredRun>, RunLogError> {
         let wanted = RunQuery { trace_id: Some(trace), limit: TRACE_RUNS_MAX, ..RunQuery::default() };
         let mut found = self.runs(project, wanted).await?.runs;
-        let is_missing = |run: &StoredRun| run.trace_id == trace && found.iter().all(|known| known.id != run.id);
+        let is_missing =
+            |run: &StoredRun| run.trace_id == trace && found.iter().all(|known| known.id != run.id);
         found.extend(self.shared.rings.newest(project, is_missing, TRACE_RUNS_MAX));
         found.sort_by_key(|run| run.started_at_ms);
         Ok(found)

@@ -76,8 +76,7 @@ fn read_cell(row: &SqliteRow, first: usize) -> Result<Cell, sqlx::Error> {
         let (sum_us, max_us) = (number(column + 1)?, number(column + 2)?);
         Ok::<_, sqlx::Error>(Histogram::decode(row.try_get(first + column)?, sum_us, max_us))
     };
-    let errors: BTreeMap<String, u64> =
-        serde_json::from_str(row.try_get(first + 3)?).unwrap_or_default();
+    let errors: BTreeMap<String, u64> = serde_json::from_str(row.try_get(first + 3)?).unwrap_or_default();
     Ok(Cell {
         calls: number(0)?,
         cold_starts: number(1)?,
@@ -106,7 +105,8 @@ pub(crate) async fn window(
          AND minute >= $4 AND minute < $5"
     );
     let mut found = Vec::new();
-    for (step, from, until) in [(HOUR_MINUTES, first_minute, minutes_from), (MINUTE, minutes_from, i64::MAX)] {
+    for (step, from, until) in [(HOUR_MINUTES, first_minute, minutes_from), (MINUTE, minutes_from, i64::MAX)]
+    {
         if from >= until {
             continue;
         }
@@ -159,8 +159,13 @@ async fn add_up(database: &Database, first_minute: i64) -> Result<(), RunLogErro
         let key = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
         sums.entry(key).or_default().merge(&read_cell(&row, 3)?);
     }
-    let row = |((project, function, version), cell)| {
-        FiguresRow { project, function, version, part: 0, minute: first_minute, cell }
+    let row = |((project, function, version), cell)| FiguresRow {
+        project,
+        function,
+        version,
+        part: 0,
+        minute: first_minute,
+        cell,
     };
     let rows: Vec<FiguresRow> = sums.into_iter().map(row).collect();
     let mut write = database.write().await?;

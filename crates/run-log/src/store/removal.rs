@@ -1,7 +1,7 @@
 //! Removing lines and runs, in small transactions, so that none holds the writer for long.
 
-use super::usage::{self, Changes, LINE_BYTES_SQL, RUN_BYTES_SQL};
 use super::stored;
+use super::usage::{self, Changes, LINE_BYTES_SQL, RUN_BYTES_SQL};
 use crate::error::RunLogError;
 use service_kit::ids::{FunctionId, ProjectId};
 use sql::Database;

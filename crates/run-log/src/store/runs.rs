@@ -181,10 +181,8 @@ fn read_run(row: &SqliteRow) -> Result<StoredRun, sqlx::Error> {
         parent_span_id: row.try_get::<Option<&[u8]>, _>(15)?.and_then(id_of).and_then(SpanId::from_bytes),
         sampled: row.try_get(16)?,
         spans: row.try_get::<Option<&str>, _>(17)?.map(read_spans).unwrap_or_default(),
-        error: error_code.map(|code| RunError {
-            code: Cow::Owned(code),
-            message: error_message.unwrap_or_default(),
-        }),
+        error: error_code
+            .map(|code| RunError { code: Cow::Owned(code), message: error_message.unwrap_or_default() }),
         parent_id: row.try_get(20)?,
     })
 }

@@ -1,10 +1,10 @@
 //! What each project takes, counted with every write and removal, so that nobody has to count rows.
 
 use super::{loaded, stored};
+use crate::error::RunLogError;
 use crate::line::LogLine;
 use crate::run::StoredRun;
 use service_kit::ids::ProjectId;
-use crate::error::RunLogError;
 use sql::{Database, Write};
 use std::collections::BTreeMap;
 

@@ -124,7 +124,9 @@ mod tests {
 
     #[test]
     fn a_later_version_is_read_as_far_as_it_is_known() {
-        for header in [HEADER.replacen("00", "cc", 1), format!("{}-what-comes", HEADER.replacen("00", "01", 1))] {
+        for header in
+            [HEADER.replacen("00", "cc", 1), format!("{}-what-comes", HEADER.replacen("00", "01", 1))]
+        {
             assert_eq!(TraceContext::parse(&header).unwrap().to_string(), HEADER, "{header}");
         }
     }

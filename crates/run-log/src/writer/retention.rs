@@ -126,8 +126,12 @@ impl Retention {
         figures::add_up_hours(database, minute - HOUR_LATE_MINUTES).await?;
         let minutes_days = i64::from(config.minutes_retention_days).max(MINUTES_DAYS_MIN);
         let hours_days = i64::from(config.hours_retention_days);
-        figures::remove_older(database, minute - minutes_days * DAY_MINUTES, minute - hours_days * DAY_MINUTES)
-            .await?;
+        figures::remove_older(
+            database,
+            minute - minutes_days * DAY_MINUTES,
+            minute - hours_days * DAY_MINUTES,
+        )
+        .await?;
         figures::remove_beyond(database, config.project_minutes_max).await
     }
 

@@ -53,9 +53,8 @@ fn crash(path: &Path, round: u64) -> u64 {
         .spawn()
         .unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut written = lines.map_while(Result::ok).filter_map(|line| {
-        line.strip_prefix("written ")?.parse::<u64>().ok()
-    });
+    let mut written =
+        lines.map_while(Result::ok).filter_map(|line| line.strip_prefix("written ")?.parse::<u64>().ok());
     let first = written.next().expect("the child ended before it wrote");
     std::thread::scope(|scope| {
         let reader = scope.spawn(move || written.last());

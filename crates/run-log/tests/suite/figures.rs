@@ -30,8 +30,12 @@ async fn a_chart_counts_what_was_not_kept_too() {
     assert_eq!((total.duration.max_us, total.queue_wait.max_us), (50_000, 20));
     let versions: Vec<_> = chart.versions.iter().map(|of| (of.version.as_str(), of.figures.calls)).collect();
     assert_eq!(versions, [("v1", 100), ("v2", 1)]);
-    assert_eq!((chart.points.len(), chart.points[59].at_ms, chart.points[59].figures.calls), (60, START_MS, 101));
-    let foreign = fixture.log.chart(&ProjectId::generate(), &fixture.function, ChartWindow::Week).await.unwrap();
+    assert_eq!(
+        (chart.points.len(), chart.points[59].at_ms, chart.points[59].figures.calls),
+        (60, START_MS, 101)
+    );
+    let foreign =
+        fixture.log.chart(&ProjectId::generate(), &fixture.function, ChartWindow::Week).await.unwrap();
     assert_eq!(foreign.total.calls, 0);
 }
 
@@ -89,7 +93,8 @@ async fn hours_outlive_their_minutes_and_are_counted_once() {
     })
     .await;
     let week = chart(&later, ChartWindow::Week).await;
-    let calls: Vec<u64> = week.points.iter().map(|point| point.figures.calls).filter(|calls| *calls > 0).collect();
+    let calls: Vec<u64> =
+        week.points.iter().map(|point| point.figures.calls).filter(|calls| *calls > 0).collect();
     assert_eq!((calls, week.total.calls), (vec![1, 2, 3], 6));
     assert_eq!(chart(&later, ChartWindow::Day).await.total.calls, 0);
 }

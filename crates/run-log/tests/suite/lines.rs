@@ -195,7 +195,8 @@ async fn pages_go_through_the_log_in_both_directions() {
 #[tokio::test]
 async fn filters_choose_by_text_version_and_fields() {
     let fixture = Fixture::new(RunLogConfig::default()).await;
-    let with = |message: &str, fields: &str| LogLine { fields: Some(fields.to_owned()), ..fixture.line(message) };
+    let with =
+        |message: &str, fields: &str| LogLine { fields: Some(fields.to_owned()), ..fixture.line(message) };
     fixture.log.write(with("Order 100% paid", r#"{"user": {"id": 7}, "ok": true, "name": "Ada \"L\""}"#));
     fixture.log.write(with("order_lost", r#"{"user": {"id": "7"}, "ok": false}"#));
     fixture.log.write(LogLine { version: "v2".into(), ..fixture.line("nothing") });

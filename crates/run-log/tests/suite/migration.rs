@@ -1,7 +1,7 @@
 //! A store of the first version is taken over: its lines are there, and they count.
 
 use crate::support::{Fixture, messages, newest};
-use run_log::{RunLogConfig, RunLog};
+use run_log::{RunLog, RunLogConfig};
 use service_kit::ids::{FunctionId, ProjectId};
 use sql::{Database, Durability, Migration};
 

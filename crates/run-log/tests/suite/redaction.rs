@@ -20,10 +20,13 @@ async fn values_of_secrets_are_nowhere_on_disk() {
     let spans = Spans::of(RunTrace::root(true).context);
     drop(spans.begin(SpanKind::Port, format!("GET /{SECRET}")));
     let fields = serde_json::json!({ "deep": [{ "text": format!("a {SECRET} b") }], "password": "hunter22" });
-    fixture.log.write(LogLine { fields: Some(fields.to_string()), ..fixture.line(&format!("key={SECRET}!")) });
+    fixture
+        .log
+        .write(LogLine { fields: Some(fields.to_string()), ..fixture.line(&format!("key={SECRET}!")) });
     let error = RunError { code: "handler_error".into(), message: format!("bad key {SECRET}") };
     let trace = RunTrace::root(true);
-    let run = Run { status: RunStatus::Error, error: Some(error), spans: spans.take().0, trace, ..fixture.run() };
+    let run =
+        Run { status: RunStatus::Error, error: Some(error), spans: spans.take().0, trace, ..fixture.run() };
     fixture.log.record(run);
     let line = fixture.query(newest(1)).await.lines.remove(0);
     assert_eq!(line.message, "key=[redacted]!");
@@ -60,7 +63,11 @@ async fn a_secret_at_the_end_of_a_cut_message_is_not_left_in_part() {
     let fixture = Fixture::new(config).await;
     fixture.log.redact(&fixture.project, &fixture.function, vec!["QRSTUVWXQRSTUVWX".into()]);
     for before in 85..100 {
-        fixture.log.write(fixture.line(&format!("{}QRSTUVWXQRSTUVWX{}", "x".repeat(before), "y".repeat(5_000))));
+        fixture.log.write(fixture.line(&format!(
+            "{}QRSTUVWXQRSTUVWX{}",
+            "x".repeat(before),
+            "y".repeat(5_000)
+        )));
     }
     let page = fixture.query(newest(100)).await;
     assert_eq!(page.lines.len(), 15);

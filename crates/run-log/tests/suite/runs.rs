@@ -24,7 +24,10 @@ async fn a_run_is_read_as_it_was_recorded_with_its_lines() {
     assert_eq!(messages(&detail.lines), ["one", "two"]);
     let read = detail.run;
     assert_eq!((read.id.as_str(), read.function.as_str()), (&*run.id, fixture.function.as_str()));
-    assert_eq!((read.handler.as_deref(), read.parent_id.as_deref()), (Some("users.create"), Some("inv_parent")));
+    assert_eq!(
+        (read.handler.as_deref(), read.parent_id.as_deref()),
+        (Some("users.create"), Some("inv_parent"))
+    );
     assert_eq!((read.trigger, read.status, read.http_status), (Trigger::Queue, RunStatus::Error, Some(500)));
     assert_eq!((read.started_at_ms, read.duration_us, read.queue_wait_us), (run.started_at_ms, 1_500, 20));
     assert_eq!((read.cold_start_us, read.attempt, read.error), (Some(3_000), 2, run.error));
@@ -44,8 +47,14 @@ async fn runs_are_found_by_what_they_are() {
         named("failed", fixture.failed("timeout")),
         named("lost", fixture.failed("worker_crashed")),
         named("gone", Run { status: RunStatus::Cancelled, trace, ..fixture.run() }),
-        named("v2", Run { version: "v2".into(), handler: Some("h".into()), duration_us: 9_999, ..fixture.run() }),
-        named("other", Run { function: other.clone(), parent_id: Some("v2".into()), ..fixture.failed("timeout") }),
+        named(
+            "v2",
+            Run { version: "v2".into(), handler: Some("h".into()), duration_us: 9_999, ..fixture.run() },
+        ),
+        named(
+            "other",
+            Run { function: other.clone(), parent_id: Some("v2".into()), ..fixture.failed("timeout") },
+        ),
         named("foreign", Run { project: ProjectId::generate(), ..fixture.run() }),
     ];
     runs.into_iter().for_each(|run| fixture.log.record(run));
@@ -79,7 +88,8 @@ async fn pages_of_runs_have_each_run_once() {
         let trigger = if number % 3 == 0 { Trigger::Cron } else { Trigger::Http };
         fixture.log.record(Run { id: number.to_string().into(), trigger, ..fixture.run() });
     }
-    let expected: Vec<String> = (0..40).rev().filter(|number| number % 3 == 0).map(|n| n.to_string()).collect();
+    let expected: Vec<String> =
+        (0..40).rev().filter(|number| number % 3 == 0).map(|n| n.to_string()).collect();
     let (mut seen, mut before) = (Vec::new(), None);
     loop {
         let wanted = RunQuery { trigger: Some(Trigger::Cron), before, ..some_runs(2) };

@@ -106,9 +106,8 @@ impl Fixture {
 
     /// Everything that is in the JSONL files.
     pub(crate) fn text_of_files(&self) -> String {
-        let read = |name: &String| {
-            std::fs::read_to_string(self.directory.path().join("logs").join(name)).unwrap()
-        };
+        let read =
+            |name: &String| std::fs::read_to_string(self.directory.path().join("logs").join(name)).unwrap();
         self.files().iter().map(read).collect()
     }
 }

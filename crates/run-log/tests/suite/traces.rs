@@ -16,7 +16,8 @@ fn traced(fixture: &Fixture, trace: RunTrace) -> Run {
 
 #[tokio::test]
 async fn the_decision_of_the_caller_holds() {
-    let fixture = Fixture::new(RunLogConfig { project_traces_per_second: 0, ..RunLogConfig::default() }).await;
+    let fixture =
+        Fixture::new(RunLogConfig { project_traces_per_second: 0, ..RunLogConfig::default() }).await;
     let sampled = fixture.log.begin_trace(&fixture.project, Some(SAMPLED));
     assert!(sampled.context.sampled);
     assert_eq!(sampled.context.trace_id, TraceContext::parse(SAMPLED).unwrap().trace_id);
@@ -31,8 +32,10 @@ async fn the_decision_of_the_caller_holds() {
 
 #[tokio::test]
 async fn traces_that_begin_here_are_sampled_up_to_a_rate() {
-    let fixture = Fixture::new(RunLogConfig { project_traces_per_second: 3, ..RunLogConfig::default() }).await;
-    let sampled = || (0..10).filter(|_| fixture.log.begin_trace(&fixture.project, None).context.sampled).count();
+    let fixture =
+        Fixture::new(RunLogConfig { project_traces_per_second: 3, ..RunLogConfig::default() }).await;
+    let sampled =
+        || (0..10).filter(|_| fixture.log.begin_trace(&fixture.project, None).context.sampled).count();
     assert_eq!((sampled(), sampled()), (3, 0));
     assert!(fixture.log.begin_trace(&ProjectId::generate(), None).context.sampled);
     fixture.set_now_ms(fixture.now_ms() + 1_000);
