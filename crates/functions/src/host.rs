@@ -43,6 +43,7 @@ impl Host for FunctionHost {
             invocation_id: line.invocation_id,
             level: level(line.level),
             message: line.message,
+            fields: None,
             at_ms: i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX),
         };
         if line.dropped > 0 {

@@ -145,7 +145,7 @@ impl Tail {
                     return "unavailable";
                 }
             };
-            let more = !page.lines.is_empty();
+            let more = page.more || !page.lines.is_empty();
             wanted.after = page.next;
             for line in page.lines {
                 // Nobody reads any more: `run` sees it.

@@ -1,14 +1,20 @@
 //! The JSONL files: one for each function and day, followed by the next number when it is full. File names
 //! are made of ids and numbers only. Blocking: runs on the blocking pool.
 
+mod recover;
+mod retain;
+
 use crate::line::LogLine;
+use serde_json::value::RawValue;
 use service_kit::clock::rfc3339;
 use service_kit::ids::{FunctionId, ProjectId};
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
+
+pub(crate) use retain::FilesLimits;
 
 /// The directory of the files, and how large they may become.
 #[derive(Debug, Clone)]
@@ -27,10 +33,12 @@ struct Record<'a> {
     invocation_id: Option<&'a str>,
     level: &'static str,
     message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fields: Option<&'a RawValue>,
 }
 
 impl Files {
-    /// Appends a batch.
+    /// Appends a batch of redacted lines.
     pub(crate) fn append(&self, lines: &[LogLine]) -> io::Result<()> {
         let mut texts = BTreeMap::<String, Vec<u8>>::new();
         for line in lines {
@@ -44,6 +52,7 @@ impl Files {
                 invocation_id: line.invocation_id.as_deref(),
                 level: line.level.as_str(),
                 message: &line.message,
+                fields: line.fields.as_deref().and_then(|fields| serde_json::from_str(fields).ok()),
                 at: at.clone(),
             };
             let text = texts.entry(stem).or_default();
@@ -60,13 +69,16 @@ impl Files {
         if file.metadata()?.len() < self.file_bytes_max {
             return Ok(());
         }
-        let full = (1_u32..).map(|number| self.directory.join(format!("{stem}.{number}.jsonl")));
-        for target in full {
-            if !target.try_exists()? {
-                return std::fs::rename(&path, target);
-            }
-        }
-        Ok(())
+        std::fs::rename(&path, self.directory.join(format!("{stem}.{}.jsonl", self.next_number(stem)?)))
+    }
+
+    /// Above the numbers of all full files, so that a higher number is always newer.
+    fn next_number(&self, stem: &str) -> io::Result<u64> {
+        let numbers = list(&self.directory)?.into_iter().filter_map(|file| {
+            let rest = file.name.strip_prefix(stem)?.strip_prefix('.')?;
+            rest.strip_suffix(".jsonl")?.parse::<u64>().ok()
+        });
+        Ok(numbers.max().unwrap_or(0) + 1)
     }
 
     /// Removes the files of a project.
@@ -80,34 +92,15 @@ impl Files {
     }
 
     fn remove_prefix(&self, prefix: &str) -> io::Result<()> {
-        for file in list(&self.directory)? {
-            let name = file.path.file_name().map(|name| name.to_string_lossy().into_owned());
-            if name.is_some_and(|name| name.starts_with(prefix)) {
-                std::fs::remove_file(&file.path)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Removes files not written since `age`, and the oldest ones while all take more than `bytes_max`.
-    pub(crate) fn retain(&self, age: Duration, bytes_max: u64) -> io::Result<()> {
-        let mut files = list(&self.directory)?;
-        files.sort_by_key(|file| file.written);
-        let oldest = SystemTime::now().checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH);
-        let mut bytes: u64 = files.iter().map(|file| file.bytes).sum();
-        for file in files {
-            if file.written >= oldest && bytes <= bytes_max {
-                break;
-            }
-            std::fs::remove_file(&file.path)?;
-            bytes -= file.bytes;
-        }
-        Ok(())
+        let files = list(&self.directory)?;
+        let mut found = files.iter().filter(|file| file.name.starts_with(prefix));
+        found.try_for_each(|file| std::fs::remove_file(&file.path))
     }
 }
 
 struct Found {
     path: PathBuf,
+    name: String,
     bytes: u64,
     written: SystemTime,
 }
@@ -116,9 +109,10 @@ fn list(directory: &Path) -> io::Result<Vec<Found>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "jsonl") {
+        let Some(name) = path.file_name().and_then(|name| name.to_str()).map(str::to_owned) else { continue };
+        if name.ends_with(".jsonl") {
             let metadata = std::fs::metadata(&path)?;
-            found.push(Found { bytes: metadata.len(), written: metadata.modified()?, path });
+            found.push(Found { bytes: metadata.len(), written: metadata.modified()?, path, name });
         }
     }
     Ok(found)

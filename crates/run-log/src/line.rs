@@ -1,4 +1,4 @@
-//! The plain types: a line as it is written, a query, a line as it is read.
+//! The plain types of lines: one as it is written, a query, one as it is read.
 
 use serde::Serialize;
 use service_kit::ids::{FunctionId, ProjectId};
@@ -65,25 +65,86 @@ pub struct LogLine {
     pub level: Level,
     /// Text.
     pub message: String,
+    /// A JSON object as text. Other JSON is kept as `{"value": …}`.
+    pub fields: Option<String>,
     /// Milliseconds since the epoch.
     pub at_ms: i64,
 }
 
-/// Which lines of a function are wanted.
+impl LogLine {
+    /// What the line takes in memory, about.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<Self>() + self.message.len() + self.fields.as_ref().map_or(0, String::len)
+    }
+}
+
+/// In which order lines are answered, and with that where a page begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// With `after` as `OldestFirst`; without it the newest lines, the oldest of them first.
+    #[default]
+    Latest,
+    /// From the oldest on; the next page has [`LogPage::next`] as `after`.
+    OldestFirst,
+    /// From the newest back; the next page has [`LogPage::next`] as `before`.
+    NewestFirst,
+}
+
+/// A field that a line has to have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldFilter {
+    /// Names from the outside in, such as `["user", "id"]`.
+    pub path: Vec<String>,
+    /// The value: a string as it is, anything else as JSON writes it (`12`, `true`, `null`).
+    pub value: String,
+}
+
+/// Which lines are wanted.
 #[derive(Debug, Clone, Default)]
 pub struct LogQuery {
     /// Of this call only.
     pub invocation_id: Option<String>,
+    /// Of this version only.
+    pub version: Option<String>,
     /// Of this severity and above.
     pub level: Option<Level>,
     /// Written at or after this moment, in milliseconds since the epoch.
     pub since_ms: Option<i64>,
     /// Written before this moment.
     pub until_ms: Option<i64>,
+    /// The message has this text in it; the case of ASCII letters does not count.
+    pub text: Option<String>,
+    /// Each of these holds.
+    pub fields: Vec<FieldFilter>,
     /// Lines at most; the configuration caps it.
     pub limit: usize,
-    /// Lines after this cursor. Without it the newest lines are answered.
+    /// Lines after this cursor.
     pub after: Option<i64>,
+    /// Lines before this cursor.
+    pub before: Option<i64>,
+    /// In which order.
+    pub order: Order,
+}
+
+impl LogQuery {
+    /// Whether cursors rise from line to line as they are read from the store.
+    pub(crate) fn is_forward(&self) -> bool {
+        match self.order {
+            Order::Latest => self.after.is_some(),
+            Order::OldestFirst => true,
+            Order::NewestFirst => false,
+        }
+    }
+
+    /// Whether lines have to be looked at one by one.
+    pub(crate) fn is_filtered(&self) -> bool {
+        self.version.is_some()
+            || self.level.is_some()
+            || self.since_ms.is_some()
+            || self.until_ms.is_some()
+            || self.text.is_some()
+            || !self.fields.is_empty()
+    }
 }
 
 /// One line out of the log.
@@ -91,6 +152,8 @@ pub struct LogQuery {
 pub struct StoredLine {
     /// Its place in the log.
     pub cursor: i64,
+    /// Whose it is.
+    pub function: String,
     /// The version that ran.
     pub version: String,
     /// The call that wrote it.
@@ -99,31 +162,31 @@ pub struct StoredLine {
     pub level: Level,
     /// Text.
     pub message: String,
+    /// A JSON object as text.
+    pub fields: Option<String>,
     /// Milliseconds since the epoch.
     pub at_ms: i64,
 }
 
-/// Lines in the order in which they were written.
+/// Lines in the order that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogPage {
     /// The lines.
     pub lines: Vec<StoredLine>,
-    /// The cursor that asks for what comes after; none where nothing was found and none was given.
+    /// The cursor that asks for what comes next; none where nothing was found and none was given.
     pub next: Option<i64>,
+    /// Whether there is more already: the page is full, or the query looked at as many lines as it may.
+    pub more: bool,
 }
 
-/// Cuts `message` to `bytes_max` at a character boundary and says how much is missing.
-pub(crate) fn cut(message: &mut String, bytes_max: usize) {
-    if message.len() <= bytes_max {
-        return;
+/// Cuts `text` to `bytes_max` at a character boundary; returns how many bytes are gone.
+pub(crate) fn cut_silently(text: &mut String, bytes_max: usize) -> usize {
+    if text.len() <= bytes_max {
+        return 0;
     }
-    let mut end = bytes_max;
-    while !message.is_char_boundary(end) {
-        end -= 1;
-    }
-    let missing = message.len() - end;
-    message.truncate(end);
-    message.push_str(&format!("… [{missing} bytes cut]"));
+    let missing = text.len() - text.floor_char_boundary(bytes_max);
+    text.truncate(text.len() - missing);
+    missing
 }
 
 #[cfg(test)]
@@ -131,13 +194,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_message_is_cut_at_a_character_and_says_so() {
-        let mut message = "ä".repeat(10);
-        cut(&mut message, 5);
-        assert_eq!(message, "ää… [16 bytes cut]");
-        let mut short = "abc".to_owned();
-        cut(&mut short, 3);
-        assert_eq!(short, "abc");
+    fn a_long_text_is_cut_at_a_character() {
+        let mut text = "ä".repeat(10);
+        assert_eq!(cut_silently(&mut text, 5), 16);
+        assert_eq!(text, "ää");
+        assert_eq!(cut_silently(&mut text, 4), 0);
     }
 
     #[test]

@@ -1,142 +1,160 @@
-//! The log as its users see it.
+//! The log as its users see it: writing, beginning and ending. What is asked is in `run_log/ask.rs`.
 
-use crate::buffer::Buffer;
+mod ask;
+
+use crate::buffer::{Buffer, Waiting, Weight};
 use crate::config::RunLogConfig;
 use crate::error::RunLogError;
 use crate::files::Files;
-use crate::line::{LogLine, LogPage, LogQuery, cut};
-use crate::store::{self, MIGRATIONS, OWNER, Remove};
+use crate::line::{LogLine, cut_silently};
+use crate::otlp::Exporter;
+use crate::run::{Run, RunStatus};
+use crate::scope::{Losses, Scopes};
+use crate::store::{MIGRATIONS, OWNER};
 use crate::tail::Tails;
-use crate::writer::{Message, Writer};
+use crate::trace::{Rings, RunTrace, TraceContext};
+use crate::writer::{Command, ERROR_BYTES_MAX, OVERLAP_BYTES, Shared, Writer};
+use secrecy::SecretString;
+use service_kit::clock::Clock;
 use service_kit::ids::{FunctionId, ProjectId};
 use sql::{Database, Durability};
-use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
-/// The log lines of all functions.
+/// Commands that wait for the writer; who gives one more waits.
+const COMMANDS: usize = 64;
+
+/// What ran, of all functions.
 pub struct RunLog {
-    config: RunLogConfig,
-    database: Database,
-    files: Files,
-    buffer: Arc<Buffer>,
-    tails: Tails,
-    messages: mpsc::Sender<Message>,
+    shared: Arc<Shared>,
+    torn_lines: usize,
+    commands: mpsc::Sender<Command>,
 }
 
 impl RunLog {
     /// Opens `logs.db` and `logs/` in `directory`, making them where they are missing, and starts the
-    /// writer.
+    /// writer. A line that a crash left in part is cut off.
     ///
     /// # Errors
-    /// The database or the directory cannot be opened.
+    /// The database or the directory cannot be opened, or the settings of the export cannot be used.
     pub async fn open(directory: &Path, config: RunLogConfig) -> Result<Arc<Self>, RunLogError> {
+        Self::open_with_clock(directory, config, Clock::system()).await
+    }
+
+    /// The same with another clock.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub async fn open_with_clock(
+        directory: &Path,
+        config: RunLogConfig,
+        clock: Clock,
+    ) -> Result<Arc<Self>, RunLogError> {
         let files = Files { directory: directory.join("logs"), file_bytes_max: config.file_bytes_max };
-        tokio::fs::create_dir_all(&files.directory).await.map_err(|source| files_failed(&files, source))?;
+        let torn_lines = open_files(files.clone()).await?;
         let database = Database::open(&directory.join("logs.db"), Durability::Normal).await?;
         database.migrate(OWNER, MIGRATIONS).await?;
-        let (messages, receiver) = mpsc::channel(config.buffer_lines_max.max(1));
-        let buffer = Arc::new(Buffer::new(config.buffer_bytes_max));
-        let tails = Tails::default();
-        let writer = Writer {
-            tails: tails.clone(),
-            config: config.clone(),
-            database: database.clone(),
-            files: files.clone(),
-            buffer: buffer.clone(),
-            batch: Vec::new(),
-            written: HashSet::new(),
-            failing: false,
-        };
+        let shared = Arc::new(Shared {
+            buffer: Buffer::new(config.buffer_bytes_max, config.buffer_lines_max, config.batch_lines_max),
+            rings: Rings::new(config.project_traces_max, config.traces_max),
+            exporter: Exporter::start(&config.otlp)?,
+            scopes: Scopes::default(),
+            tails: Tails::default(),
+            config,
+            clock,
+            database,
+            files,
+        });
+        let (commands, receiver) = mpsc::channel(COMMANDS);
+        let writer = Writer { shared: shared.clone(), failing: false };
         tokio::spawn(writer.run(receiver));
-        Ok(Arc::new(Self { config, database, files, buffer, tails, messages }))
+        Ok(Arc::new(Self { shared, torn_lines, commands }))
     }
 
     /// Takes a line. Never waits: a line that finds no room is dropped and counted.
     pub fn write(&self, mut line: LogLine) {
-        cut(&mut line.message, self.config.message_bytes_max);
-        let bytes = line.message.len();
-        if !self.buffer.reserve(bytes) {
-            return self.buffer.dropped_before_buffer();
+        let shared = &*self.shared;
+        let scope = shared.scopes.scope(&line.project, &line.function, &line.version);
+        let missing = cut_before(&mut line.message, shared.config.message_bytes_max);
+        if let Some(bytes) = line.fields.as_ref().map(String::len)
+            && bytes > shared.config.fields_bytes_max
+        {
+            line.fields = Some(format!("{{\"cut\":\"{bytes} bytes of fields are more than are kept\"}}"));
         }
-        if self.messages.try_send(Message::Line(line)).is_err() {
-            self.buffer.release(bytes);
-            self.buffer.dropped_before_buffer();
+        let (at_ms, bytes) = (line.at_ms, line.bytes());
+        let redactor = scope.function.redactor();
+        let waiting = Waiting { item: line, scope: scope.clone(), redactor, bytes, missing };
+        if !shared.buffer.push_line(waiting) {
+            shared.buffer.lines.dropped_before_buffer();
+            scope.line_dropped(at_ms);
         }
+    }
+
+    /// Takes a run that has ended. Never waits. It is always counted in the figures; it is kept if it failed,
+    /// or if the project had fewer than so many successful ones in this second.
+    pub fn record(&self, mut run: Run) {
+        let shared = &*self.shared;
+        let scope = shared.scopes.scope(&run.project, &run.function, &run.version);
+        scope.cells().count(&run);
+        let at_ms = run.ended_at_ms();
+        let weight = if run.status == RunStatus::Error { Weight::Error } else { Weight::Usual };
+        let kept_max = shared.config.project_runs_per_second;
+        if weight == Weight::Usual && !scope.project.runs.take(at_ms, kept_max) {
+            shared.buffer.runs_sampled_out.increment(1);
+            return scope.run_sampled_out(at_ms);
+        }
+        let missing = run.error.as_mut().map_or(0, |error| cut_before(&mut error.message, ERROR_BYTES_MAX));
+        let (bytes, redactor) = (run.bytes(), scope.function.redactor());
+        let waiting = Waiting { item: run, scope: scope.clone(), redactor, bytes, missing };
+        if !shared.buffer.push_run(weight, waiting) {
+            shared.buffer.runs.dropped_before_buffer();
+            scope.run_dropped(at_ms);
+        }
+    }
+
+    /// The place in a trace of a run that begins: under the caller's `traceparent`, whose decision about
+    /// sampling holds, or at the beginning of a trace, of which so many of a project in each second are
+    /// sampled. Give none where a request has several such headers.
+    pub fn begin_trace(&self, project: &ProjectId, traceparent: Option<&str>) -> RunTrace {
+        if let Some(parent) = traceparent.and_then(|header| TraceContext::parse(header).ok()) {
+            return RunTrace::under(&parent);
+        }
+        let shared = &*self.shared;
+        let sampled_max = shared.config.project_traces_per_second;
+        RunTrace::root(shared.scopes.project(project).roots.take(shared.clock.now_ms(), sampled_max))
+    }
+
+    /// Replaces what is looked for in what a function writes: the values of all secrets that its versions
+    /// may have. Those of before are looked for as well, until the next change, because calls of the version
+    /// before may go on.
+    pub fn redact(&self, project: &ProjectId, function: &FunctionId, secrets: Vec<SecretString>) {
+        self.shared.scopes.redact(project, function, secrets);
     }
 
     /// Lines that were lost since the start, to a full buffer or a failing disk.
     pub fn dropped(&self) -> u64 {
-        self.buffer.lost()
+        self.shared.buffer.lines.lost()
     }
 
-    /// Lines of one function of one project, those included that were written just before.
-    ///
-    /// # Errors
-    /// The store cannot be read, or the log is closed.
-    pub async fn query(
-        &self,
-        project: &ProjectId,
-        function: &FunctionId,
-        wanted: LogQuery,
-    ) -> Result<LogPage, RunLogError> {
-        self.flush().await?;
-        self.written(project, function, wanted).await
+    /// Runs that were lost since the start; those that are only counted are none of them.
+    pub fn dropped_runs(&self) -> u64 {
+        self.shared.buffer.runs.lost()
     }
 
-    /// Wakes the receiver whenever lines of the function were written from now on; what they are is asked
-    /// with `written`. Closed when the log is.
-    pub fn follow(&self, function: &FunctionId) -> watch::Receiver<()> {
-        self.tails.follow(function)
+    /// Records that the collector did not get since the start.
+    pub fn dropped_exports(&self) -> u64 {
+        self.shared.exporter.as_ref().map_or(0, Exporter::dropped)
     }
 
-    /// Lines of one function that are written already: those after `wanted.after`, without waiting for
-    /// others.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    pub async fn written(
-        &self,
-        project: &ProjectId,
-        function: &FunctionId,
-        mut wanted: LogQuery,
-    ) -> Result<LogPage, RunLogError> {
-        wanted.limit = wanted.limit.clamp(1, self.config.query_lines_max);
-        let lines = store::select(&self.database, project, function, &wanted).await?;
-        let next = lines.last().map(|line| line.cursor).or(wanted.after);
-        Ok(LogPage { lines, next })
+    /// What was not kept of a project, or of one of its functions, since the start.
+    pub fn losses(&self, project: &ProjectId, function: Option<&FunctionId>) -> Losses {
+        self.shared.scopes.losses(project, function)
     }
 
-    /// Lines that one query answers at most.
-    pub fn query_lines_max(&self) -> usize {
-        self.config.query_lines_max
-    }
-
-    /// Removes everything of a project. Who calls this takes care that nothing more is written for it.
-    ///
-    /// # Errors
-    /// Something may be left.
-    pub async fn purge(&self, project: &ProjectId) -> Result<(), RunLogError> {
-        self.flush().await?;
-        store::remove(&self.database, Remove::Project(project)).await?;
-        let (files, project) = (self.files.clone(), project.clone());
-        self.on_files(move || files.remove_project(&project)).await
-    }
-
-    /// Removes everything of one function.
-    ///
-    /// # Errors
-    /// Something may be left.
-    pub async fn purge_function(
-        &self,
-        project: &ProjectId,
-        function: &FunctionId,
-    ) -> Result<(), RunLogError> {
-        self.flush().await?;
-        store::remove(&self.database, Remove::Function(project, function)).await?;
-        let (files, project, function) = (self.files.clone(), project.clone(), function.clone());
-        self.on_files(move || files.remove_function(&project, &function)).await
+    /// Lines that a crash had left in part, found and cut off when the log was opened.
+    pub fn torn_lines(&self) -> usize {
+        self.torn_lines
     }
 
     /// Waits until everything that was given before is written.
@@ -144,33 +162,41 @@ impl RunLog {
     /// # Errors
     /// The log is closed.
     pub async fn flush(&self) -> Result<(), RunLogError> {
-        self.tell(Message::Flush).await
+        self.tell(Command::Flush).await
     }
 
     /// Writes what waits, ends the writer and closes the store. Later lines are dropped and counted.
     pub async fn close(&self) {
-        if self.tell(Message::Close).await.is_err() {
+        if self.tell(Command::Close).await.is_err() {
             tracing::debug!("the log was closed before");
         }
-        self.database.close().await;
+        self.shared.tails.end();
+        self.shared.database.close().await;
     }
 
-    async fn tell(&self, message: fn(oneshot::Sender<()>) -> Message) -> Result<(), RunLogError> {
+    async fn tell(&self, command: fn(oneshot::Sender<()>) -> Command) -> Result<(), RunLogError> {
         let (done, written) = oneshot::channel();
-        self.messages.send(message(done)).await.map_err(|_| RunLogError::Closed)?;
+        self.commands.send(command(done)).await.map_err(|_| RunLogError::Closed)?;
         written.await.map_err(|_| RunLogError::Closed)
-    }
-
-    async fn on_files(
-        &self,
-        work: impl FnOnce() -> std::io::Result<()> + Send + 'static,
-    ) -> Result<(), RunLogError> {
-        let done = tokio::task::spawn_blocking(work).await;
-        done.unwrap_or_else(|error| Err(std::io::Error::other(error)))
-            .map_err(|source| files_failed(&self.files, source))
     }
 }
 
-fn files_failed(files: &Files, source: std::io::Error) -> RunLogError {
-    RunLogError::Files { path: files.directory.display().to_string(), source }
+/// Bounds a text on its way into the buffer: to what is kept of it, and what is needed to find secrets in it.
+fn cut_before(text: &mut String, bytes_max: usize) -> usize {
+    let missing = cut_silently(text, bytes_max.saturating_add(OVERLAP_BYTES));
+    if missing > 0 {
+        text.shrink_to_fit();
+    }
+    missing
+}
+
+async fn open_files(files: Files) -> Result<usize, RunLogError> {
+    let path = files.directory.display().to_string();
+    let open = move || {
+        std::fs::create_dir_all(&files.directory)?;
+        files.recover()
+    };
+    let opened = tokio::task::spawn_blocking(open).await;
+    let opened = opened.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+    opened.map_err(|source| RunLogError::Files { path, source })
 }

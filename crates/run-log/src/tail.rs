@@ -3,35 +3,45 @@
 
 use service_kit::ids::FunctionId;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
+
+type Followed = HashMap<FunctionId, watch::Sender<()>>;
 
 /// The functions that somebody follows.
 #[derive(Clone, Default)]
-pub(crate) struct Tails(Arc<Mutex<HashMap<FunctionId, watch::Sender<()>>>>);
+pub(crate) struct Tails(Arc<Mutex<Followed>>);
 
 impl Tails {
-    /// Wakes the receiver after each write of lines of `function` from now on.
-    pub(crate) fn follow(&self, function: &FunctionId) -> watch::Receiver<()> {
-        let mut tails = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        tails.retain(|_, tail| tail.receiver_count() > 0);
-        tails.entry(function.clone()).or_insert_with(|| watch::Sender::new(())).subscribe()
+    fn lock(&self) -> MutexGuard<'_, Followed> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether somebody waits for lines of `function`.
-    pub(crate) fn is_followed(&self, function: &FunctionId) -> bool {
-        let tails = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        tails.get(function).is_some_and(|tail| tail.receiver_count() > 0)
+    /// Wakes the receiver after each write of lines of `function` from now on.
+    pub(crate) fn follow(&self, function: &FunctionId) -> watch::Receiver<()> {
+        self.lock().entry(function.clone()).or_insert_with(|| watch::Sender::new(())).subscribe()
+    }
+
+    /// Whether somebody waits for lines. Forgets functions that nobody follows any more.
+    pub(crate) fn is_any(&self) -> bool {
+        let mut tails = self.lock();
+        tails.retain(|_, tail| tail.receiver_count() > 0);
+        !tails.is_empty()
     }
 
     /// Lines of these functions were written.
     pub(crate) fn wake<'a>(&self, functions: impl Iterator<Item = &'a FunctionId>) {
-        let tails = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let tails = self.lock();
         if tails.is_empty() {
             return;
         }
         for tail in functions.filter_map(|function| tails.get(function)) {
             tail.send_replace(());
         }
+    }
+
+    /// Tells everybody that nothing more comes.
+    pub(crate) fn end(&self) {
+        self.lock().clear();
     }
 }

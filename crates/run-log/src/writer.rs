@@ -1,124 +1,57 @@
-//! The one task that writes: batches by number and time, keeps retention, and goes on after a disk error.
+//! The one task that writes: takes what waits, redacts it, writes it in batches, wakes who follows, and goes on
+//! after a disk error.
 
-use crate::buffer::Buffer;
+mod prepare;
+mod retention;
+
+pub(crate) use prepare::{ERROR_BYTES_MAX, OVERLAP_BYTES};
+
+use crate::aggregate::MINUTE_MS;
+use crate::buffer::{Buffer, Pending, Waiting};
 use crate::config::RunLogConfig;
 use crate::error::RunLogError;
 use crate::files::Files;
 use crate::line::LogLine;
-use crate::store::{self, Remove};
+use crate::otlp::{Batch, Exporter};
+use crate::run::{Run, StoredRun};
+use crate::scope::Scopes;
+use crate::store::{self, figures::FiguresRow};
 use crate::tail::Tails;
-use service_kit::clock::now_ms;
-use service_kit::ids::{FunctionId, ProjectId};
+use crate::trace::Rings;
+use retention::Retention;
+use service_kit::clock::Clock;
+use service_kit::ids::ProjectId;
 use sql::Database;
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, MissedTickBehavior};
-
-/// How often old lines are looked for.
-const RETENTION_INTERVAL: Duration = Duration::from_secs(60);
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 /// What the writer is told.
-pub(crate) enum Message {
-    /// A line to keep.
-    Line(LogLine),
+pub(crate) enum Command {
     /// Write what was given before, then answer.
     Flush(oneshot::Sender<()>),
     /// The same, then end.
     Close(oneshot::Sender<()>),
 }
 
-pub(crate) struct Writer {
+/// What both sides of the log use.
+pub(crate) struct Shared {
     pub(crate) config: RunLogConfig,
+    pub(crate) clock: Clock,
     pub(crate) database: Database,
     pub(crate) files: Files,
-    pub(crate) buffer: Arc<Buffer>,
+    pub(crate) buffer: Buffer,
+    pub(crate) scopes: Scopes,
     pub(crate) tails: Tails,
-    pub(crate) batch: Vec<LogLine>,
-    /// Functions that wrote since retention ran last.
-    pub(crate) written: HashSet<(ProjectId, FunctionId)>,
-    /// Whether the last write failed, so that a full disk is said once and not for every batch.
-    pub(crate) failing: bool,
+    pub(crate) rings: Rings,
+    pub(crate) exporter: Option<Exporter>,
 }
 
-impl Writer {
-    pub(crate) async fn run(mut self, mut messages: mpsc::Receiver<Message>) {
-        let mut retention = tokio::time::interval(RETENTION_INTERVAL);
-        retention.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut due = Instant::now();
-        loop {
-            tokio::select! {
-                message = messages.recv() => match message {
-                    Some(Message::Line(line)) => {
-                        let wait = self.wait(&line);
-                        due = if self.batch.is_empty() { wait } else { due.min(wait) };
-                        self.batch.push(line);
-                        if self.batch.len() >= self.config.batch_lines_max {
-                            self.write().await;
-                        }
-                    }
-                    Some(Message::Flush(done)) => {
-                        self.write().await;
-                        // The one who asked may have gone.
-                        let _gone = done.send(());
-                    }
-                    Some(Message::Close(done)) => {
-                        self.write().await;
-                        let _gone = done.send(());
-                        return;
-                    }
-                    None => return self.write().await,
-                },
-                () = tokio::time::sleep_until(due), if !self.batch.is_empty() => self.write().await,
-                _ = retention.tick() => self.retain().await,
-            }
-        }
-    }
-
-    /// When a line has to be written at the latest.
-    fn wait(&self, line: &LogLine) -> Instant {
-        let (flush, tail) = (self.config.flush_interval_ms, self.config.tail_interval_ms);
-        let wait_ms = if self.tails.is_followed(&line.function) { tail.min(flush) } else { flush };
-        Instant::now() + Duration::from_millis(wait_ms)
-    }
-
-    async fn write(&mut self) {
-        let lines = Arc::new(std::mem::take(&mut self.batch));
-        if lines.is_empty() {
-            return;
-        }
-        match store::insert(&self.database, &lines).await {
-            Ok(()) => {
-                self.buffer.recorded(lines.len());
-                self.tails.wake(lines.iter().map(|line| &line.function));
-                self.failing = false;
-            }
-            Err(error) => {
-                self.buffer.dropped_at_disk(lines.len());
-                self.failed(&error);
-            }
-        }
-        for line in lines.iter() {
-            self.written.insert((line.project.clone(), line.function.clone()));
-            self.buffer.release(line.message.len());
-        }
-        let appended = self.on_files(move |files| files.append(&lines)).await;
-        if let Err(error) = appended {
-            self.failed(&error);
-        }
-    }
-
-    fn failed(&mut self, error: &RunLogError) {
-        if !self.failing {
-            let cause = std::error::Error::source(error).map(ToString::to_string);
-            tracing::error!(%error, cause, "log lines of functions are lost, free disk space");
-        }
-        self.failing = true;
-    }
-
-    async fn on_files(
+impl Shared {
+    /// Does something with the files, on the blocking pool.
+    pub(crate) async fn on_files(
         &self,
         work: impl FnOnce(&Files) -> std::io::Result<()> + Send + 'static,
     ) -> Result<(), RunLogError> {
@@ -129,28 +62,177 @@ impl Writer {
             .map_err(|source| RunLogError::Files { path, source })
     }
 
-    async fn retain(&mut self) {
-        if let Err(error) = self.retain_lines().await {
-            tracing::warn!(%error, "old log lines could not be removed");
+    fn export(&self, batch: impl FnOnce() -> Batch) {
+        if let Some(exporter) = &self.exporter {
+            exporter.offer(batch());
         }
-        let (age, bytes_max) = (DAY * self.config.retention_days, self.config.files_bytes_max);
-        if let Err(error) = self.on_files(move |files| files.retain(age, bytes_max)).await {
-            tracing::warn!(%error, "old log files could not be removed");
+    }
+}
+
+/// A task that ends with whoever holds this.
+struct EndsWith(JoinHandle<()>);
+
+impl Drop for EndsWith {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+pub(crate) struct Writer {
+    pub(crate) shared: Arc<Shared>,
+    /// Whether the last write failed, so that a full disk is said once and not for every batch.
+    pub(crate) failing: bool,
+}
+
+impl Writer {
+    pub(crate) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let retention = Retention { shared: self.shared.clone() };
+        let _retention = EndsWith(tokio::spawn(retention.run()));
+        let (mut written, mut counted) = (Instant::now(), Instant::now());
+        loop {
+            let flush = Duration::from_millis(self.shared.config.flush_interval_ms.max(1));
+            let tail = Duration::from_millis(self.shared.config.tail_interval_ms.max(1));
+            let wait = if self.shared.tails.is_any() { tail.min(flush) } else { flush };
+            tokio::select! {
+                command = commands.recv() => match command {
+                    Some(Command::Flush(done)) => {
+                        self.write_everything().await;
+                        // The one who asked may have gone.
+                        let _gone = done.send(());
+                    }
+                    Some(Command::Close(done)) => {
+                        self.end().await;
+                        let _gone = done.send(());
+                        return;
+                    }
+                    None => return self.end().await,
+                },
+                () = self.shared.buffer.wake.notified() => self.write_pending().await,
+                () = tokio::time::sleep_until(written + wait) => {
+                    self.write_pending().await;
+                    written = Instant::now();
+                    if written >= counted + flush {
+                        self.write_figures().await;
+                        counted = written;
+                    }
+                }
+            }
         }
     }
 
-    async fn retain_lines(&mut self) -> Result<(), RunLogError> {
-        let age_ms = i64::from(self.config.retention_days) * 24 * 60 * 60 * 1000;
-        store::remove(&self.database, Remove::OlderThan(now_ms() - age_ms)).await?;
-        for (project, function) in std::mem::take(&mut self.written) {
-            let beyond = Remove::FunctionBeyond(&project, &function, self.config.function_lines_max);
-            store::remove(&self.database, beyond).await?;
+    async fn end(&mut self) {
+        self.shared.buffer.close();
+        self.write_everything().await;
+        if let Some(exporter) = &self.shared.exporter {
+            exporter.close().await;
         }
-        while store::bytes_used(&self.database).await? > self.config.database_bytes_max {
-            if store::remove(&self.database, Remove::Oldest).await? == 0 {
-                break;
+    }
+
+    async fn write_everything(&mut self) {
+        self.write_pending().await;
+        self.write_figures().await;
+    }
+
+    async fn write_pending(&mut self) {
+        let Pending { lines, runs, .. } = self.shared.buffer.take();
+        let share = self.shared.config.batch_lines_max.max(1);
+        let (mut lines, mut runs) = (lines.into_iter(), runs.into_iter());
+        loop {
+            let lines: Vec<_> = lines.by_ref().take(share).collect();
+            let runs: Vec<_> = runs.by_ref().take(share).collect();
+            if lines.is_empty() && runs.is_empty() {
+                return;
+            }
+            self.write(lines, runs).await;
+        }
+    }
+
+    async fn write(&mut self, mut lines: Vec<Waiting<LogLine>>, mut runs: Vec<Waiting<Run>>) {
+        let bytes_max = self.shared.config.message_bytes_max;
+        let clean_lines = lines.iter_mut().map(|line| prepare::line(line, bytes_max)).collect();
+        let clean_lines: Arc<Vec<LogLine>> = Arc::new(clean_lines);
+        let clean_runs: Vec<(ProjectId, StoredRun)> = runs.iter_mut().map(prepare::run).collect();
+        let stored = self.store(&clean_lines, &clean_runs).await;
+        self.settle(&lines, &runs, stored);
+        self.shared.tails.wake(clean_lines.iter().map(|line| &line.function));
+        self.shared.export(|| Batch::Lines(clean_lines.clone()));
+        let traced: Vec<_> = clean_runs.into_iter().filter(|(_, run)| run.sampled).collect();
+        for (project, run) in &traced {
+            self.shared.rings.push(project, run.clone());
+        }
+        self.shared.export(|| Batch::Runs(Arc::new(traced)));
+        if clean_lines.is_empty() {
+            return;
+        }
+        if let Err(error) = self.shared.on_files(move |files| files.append(&clean_lines)).await {
+            self.failed(&error);
+        }
+    }
+
+    async fn store(&self, lines: &[LogLine], runs: &[(ProjectId, StoredRun)]) -> Result<(), RunLogError> {
+        let mut write = self.shared.database.write().await?;
+        store::lines::insert(&mut write, lines).await?;
+        store::runs::insert(&mut write, runs).await?;
+        Ok(write.commit().await?)
+    }
+
+    /// Counts what became of a batch, and gives its room back.
+    fn settle(&mut self, lines: &[Waiting<LogLine>], runs: &[Waiting<Run>], stored: Result<(), RunLogError>) {
+        let buffer = &self.shared.buffer;
+        lines.iter().for_each(|line| buffer.release(line));
+        runs.iter().for_each(|run| buffer.release(run));
+        let Err(error) = stored else {
+            buffer.lines.recorded(lines.len());
+            buffer.runs.recorded(runs.len());
+            self.failing = false;
+            return;
+        };
+        buffer.lines.dropped_at_disk(lines.len());
+        buffer.runs.dropped_at_disk(runs.len());
+        lines.iter().for_each(|line| line.scope.line_dropped(line.item.at_ms));
+        runs.iter().for_each(|run| run.scope.run_dropped(run.item.ended_at_ms()));
+        self.failed(&error);
+    }
+
+    async fn write_figures(&mut self) {
+        let minute = self.shared.clock.now_ms().div_euclid(MINUTE_MS);
+        let (mut rows, mut over) = (Vec::new(), Vec::new());
+        for scope in self.shared.scopes.all() {
+            for (at, cell, is_over) in scope.cells().take_changed(minute) {
+                let row = FiguresRow {
+                    project: scope.project_id.to_string(),
+                    function: scope.function_id.to_string(),
+                    version: scope.version.to_string(),
+                    part: scope.part,
+                    minute: at,
+                    cell,
+                };
+                if is_over && self.shared.exporter.is_some() {
+                    over.push(row.clone());
+                }
+                rows.push(row);
             }
         }
-        Ok(())
+        self.shared.export(|| Batch::Figures(Arc::new(over)));
+        if let Err(error) = self.store_figures(&rows).await {
+            self.failed(&error);
+        }
+    }
+
+    async fn store_figures(&self, rows: &[FiguresRow]) -> Result<(), RunLogError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut write = self.shared.database.write().await?;
+        store::figures::put_minutes(&mut write, rows).await?;
+        Ok(write.commit().await?)
+    }
+
+    fn failed(&mut self, error: &RunLogError) {
+        if !self.failing {
+            let cause = std::error::Error::source(error).map(ToString::to_string);
+            tracing::error!(%error, cause, "the log of functions cannot be written, free disk space");
+        }
+        self.failing = true;
     }
 }

@@ -42,6 +42,7 @@ fn wanted(parameters: LogParameters, lines_max: usize) -> Result<LogQuery, ApiEr
         until_ms: moment("until", parameters.until.as_deref())?,
         limit,
         after: parameters.after,
+        ..LogQuery::default()
     })
 }
 

@@ -95,6 +95,7 @@ fn write(server: &Server, function: &FunctionId, level: Level, message: &str) {
         invocation_id: None,
         level,
         message: message.to_owned(),
+        fields: None,
         at_ms: now_ms(),
     });
 }
@@ -116,6 +117,7 @@ async fn lines_come_as_they_are_written_and_each_once_to_a_reader_that_comes_bac
                     version: "v1".into(),
                     invocation_id: None,
                     level: Level::Info,
+                    fields: None,
                     message: number.to_string(),
                     at_ms: now_ms(),
                 };
