@@ -1,4 +1,4 @@
-//! Events of deployments: `functions.deployments` in the project's realm and in the server's. An event that
+//! Events of deployments and of workers: `functions.deployments` in the project's realm and in the server's. An event that
 //! the bus does not take holds up nothing: the deployment stands, and the log says so.
 
 use crate::service::FunctionsService;
@@ -7,8 +7,11 @@ use crate::store::versions::VersionRow;
 use bytes::Bytes;
 use ports::events::{EventBus, Realm, Topic};
 use serde_json::json;
+use service_kit::ids::{FunctionId, ProjectId};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::mpsc;
+use worker_pool::{EndReason, WorkerChange};
 
 const TOPIC: &str = "functions.deployments";
 /// How long a change of a function waits for the bus.
@@ -58,21 +61,52 @@ impl FunctionsService {
             "type": what.as_str(),
         });
         let payload = Bytes::from(payload.to_string());
-        let published = tokio::time::timeout(PATIENCE, publish(&**bus, row, payload)).await;
-        match published {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, function = %row.id, "a deployment was not announced"),
-            Err(_) => tracing::warn!(function = %row.id, "a deployment was not announced in time"),
-        }
+        publish_in_time(&**bus, (&row.project, &row.id), payload).await;
+    }
+
+    /// Tells of the states of workers, as long as there are any.
+    pub(crate) fn announce_workers(self: &Arc<Self>, mut changes: mpsc::Receiver<WorkerChange>) {
+        let service = Arc::downgrade(self);
+        tokio::spawn(async move {
+            while let Some(change) = changes.recv().await {
+                let Some(service) = service.upgrade() else { return };
+                service.announce_worker(&change).await;
+            }
+        });
+    }
+
+    async fn announce_worker(&self, change: &WorkerChange) {
+        let Some(bus) = self.events.get() else { return };
+        let Some(owner) = self.executor.registry.owner(&change.version) else { return };
+        let payload = json!({
+            "project_id": owner.project.as_str(),
+            "function_id": owner.function.as_str(),
+            "version": &*owner.version,
+            "type": "worker",
+            "state": change.worker.state.as_str(),
+            "worker": change.worker.number,
+            "pid": change.worker.pid,
+            "reason": change.worker.end.map(EndReason::as_str),
+        });
+        publish_in_time(&**bus, (&owner.project, &owner.function), payload.to_string().into()).await;
+    }
+}
+
+async fn publish_in_time(bus: &dyn EventBus, of: (&ProjectId, &FunctionId), payload: Bytes) {
+    let (project, function) = of;
+    match tokio::time::timeout(PATIENCE, publish(bus, project, payload)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, %function, "a change of a function was not announced"),
+        Err(_) => tracing::warn!(%function, "a change of a function was not announced in time"),
     }
 }
 
 async fn publish(
     bus: &dyn EventBus,
-    row: &FunctionRow,
+    project: &ProjectId,
     payload: Bytes,
 ) -> Result<(), ports::events::BusError> {
     let topic = Topic::parse(TOPIC)?;
-    bus.publish(&Realm::Project(row.project.clone()), &topic, payload.clone()).await?;
+    bus.publish(&Realm::Project(project.clone()), &topic, payload.clone()).await?;
     bus.publish(&Realm::System, &topic, payload).await.map(drop)
 }

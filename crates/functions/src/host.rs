@@ -11,7 +11,8 @@ use service_kit::error::{ApiError, ErrorCode};
 use service_kit::ids::ProjectId;
 use std::sync::{Arc, OnceLock};
 use std::time::UNIX_EPOCH;
-use worker_pool::{Host, LogLevel, PortCall, PortReply, WorkerLog};
+use tokio::sync::mpsc;
+use worker_pool::{Host, LogLevel, PortCall, PortReply, WorkerChange, WorkerLog};
 
 /// The server as the workers see it.
 pub(crate) struct FunctionHost {
@@ -19,11 +20,17 @@ pub(crate) struct FunctionHost {
     logs: Arc<RunLog>,
     /// Bound after the start: whoever implements it is made later than the workers.
     api: OnceLock<Arc<dyn ProjectApi>>,
+    changes: mpsc::Sender<WorkerChange>,
 }
 
+/// Changes of workers that wait to be announced; more are left out, and counted.
+const CHANGES_MAX: usize = 1_024;
+
 impl FunctionHost {
-    pub(crate) fn new(executor: Arc<Executor>, logs: Arc<RunLog>) -> Self {
-        Self { executor, logs, api: OnceLock::new() }
+    /// The host, and the changes of workers that it is told of.
+    pub(crate) fn new(executor: Arc<Executor>, logs: Arc<RunLog>) -> (Self, mpsc::Receiver<WorkerChange>) {
+        let (changes, told) = mpsc::channel(CHANGES_MAX);
+        (Self { executor, logs, api: OnceLock::new(), changes }, told)
     }
 
     /// Binds the surface of the projects; a second call changes nothing.
@@ -51,6 +58,12 @@ impl Host for FunctionHost {
             self.logs.write(LogLine { level: Level::Warn, message, invocation_id: None, ..kept.clone() });
         }
         self.logs.write(kept);
+    }
+
+    fn worker_changed(&self, change: WorkerChange) {
+        if self.changes.try_send(change).is_err() {
+            metrics::counter!("bunbase_function_worker_changes_dropped_total").increment(1);
+        }
     }
 
     fn port_call(&self, call: PortCall) -> BoxFuture<'static, PortReply> {

@@ -86,7 +86,8 @@ impl FunctionsService {
         let builder =
             Builder::open(bun.clone(), &builds, config.build_limits()).map_err(failed_at(&builds))?;
         let executor = Arc::new(Executor::new(config.body_limits(), Hosts::new(config.domain.as_deref())));
-        let host = Arc::new(FunctionHost::new(executor.clone(), logs.clone()));
+        let (host, worker_changes) = FunctionHost::new(executor.clone(), logs.clone());
+        let host = Arc::new(host);
         let mut pool_config = PoolConfig::new(bun, work_dir);
         config.apply_to(&mut pool_config);
         let pool = WorkerPool::start(pool_config, host.clone()).await?;
@@ -111,6 +112,7 @@ impl FunctionsService {
         });
         service.register_all().await?;
         service.prune_from_now_on();
+        service.announce_workers(worker_changes);
         Ok(service)
     }
 

@@ -10,6 +10,7 @@ import type { WireRequest } from "./transport.ts";
 /** What the worker puts at `globalThis[Symbol.for("bunbase.channel")]`. */
 export interface FunctionChannel {
   fetch(request: ChannelRequest): Promise<Response>;
+  waitUntil(work: Promise<unknown>): void;
 }
 
 interface ChannelRequest extends Omit<WireRequest, "body"> {
@@ -22,6 +23,14 @@ const CHANNEL = Symbol.for("bunbase.channel");
 export const bunbase: ProjectClient = clientOver(async ({ body, ...request }) =>
   channel().fetch({ ...request, body: await collected(body) }),
 );
+
+/**
+ * Keeps the call open for work that goes on after the answer, such as writing a record of it. A
+ * failure of `work` is logged. It has as long as the call itself had.
+ */
+export function waitUntil(work: Promise<unknown>): void {
+  channel().waitUntil(work);
+}
 
 /** The channel takes whole bodies. */
 async function collected(body: WireRequest["body"]): Promise<string | Uint8Array | undefined> {

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, expect, test } from "bun:test";
-import { bunbase, type FunctionChannel } from "../src/function.ts";
+import { bunbase, type FunctionChannel, waitUntil } from "../src/function.ts";
 import { createClient } from "../src/index.ts";
 import { fail, ok, WireServer } from "./server.ts";
 
@@ -64,6 +64,7 @@ test("inside a function calls travel over the worker's channel", async () => {
       sent.push({ method, path, body });
       return Response.json({ documents: [{ _id: "1" }], next_cursor: null });
     },
+    waitUntil: () => {},
   };
   const page = await bunbase.db.collection("places").query({ cell: "u0" });
   expect(page.documents).toEqual([{ _id: "1" }]);
@@ -77,9 +78,16 @@ test("inside a function calls travel over the worker's channel", async () => {
 });
 
 test("a channel that never answers is left at the timeout", async () => {
-  holder[CHANNEL] = { fetch: () => new Promise(() => {}) };
+  holder[CHANNEL] = { fetch: () => new Promise(() => {}), waitUntil: () => {} };
   const create = bunbase.db.collection("places").create({}, { timeoutMs: 5 });
   await expect(create).rejects.toMatchObject({ code: "timeout" });
+});
+
+test("work after the answer is handed to the worker", async () => {
+  const kept: Promise<unknown>[] = [];
+  holder[CHANNEL] = { fetch: () => Promise.reject(), waitUntil: (work) => kept.push(work) };
+  waitUntil(Promise.resolve(7));
+  expect(await kept[0]).toBe(7);
 });
 
 test("outside a function the error says what to use", async () => {
