@@ -37,11 +37,14 @@ pub trait Handler: Send + Sync + 'static {
 #[derive(Clone)]
 pub struct Selector(Kind);
 
+/// Whether a handler takes jobs of a queue.
+type Wants = dyn Fn(&ProjectId, &QueueName) -> bool + Send + Sync;
+
 #[derive(Clone)]
 enum Kind {
     All,
     Queues(Arc<HashSet<QueueName>>),
-    Matching(Arc<dyn Fn(&ProjectId, &QueueName) -> bool + Send + Sync>),
+    Matching(Arc<Wants>),
 }
 
 impl Selector {

@@ -102,7 +102,8 @@ impl Group<'_> {
         self.check_project(project)?;
         let schedule = self.find(project, name).await?;
         let enqueued = self.enqueue_run(project, &schedule, self.now, None).await?;
-        self.note(project, name, self.now, RunOutcome::Enqueued, Some(&enqueued.id), None).await?;
+        let run = NewRun { job: Some(&enqueued.id), ..self.line(self.now, RunOutcome::Enqueued) };
+        self.note(project, name, run).await?;
         Ok(Done::Enqueued(vec![enqueued]))
     }
 
@@ -139,14 +140,16 @@ impl Group<'_> {
             // The time zone is no longer known: it stands still, and its history says why.
             Err(error) => {
                 let (planned, text) = (schedule.next_at_ms.unwrap_or(self.now), error.to_string());
-                self.note(project, &name, planned, RunOutcome::Refused, None, Some(&text)).await?;
+                let run = NewRun { error: Some(&text), ..self.line(planned, RunOutcome::Refused) };
+                self.note(project, &name, run).await?;
                 schedule.next_at_ms = None;
                 schedules::save(&mut self.write, project, &schedule).await?;
                 return Ok(1);
             }
         };
         if let Some(missed) = due.missed {
-            self.note(project, &name, missed, RunOutcome::Missed, None, None).await?;
+            let run = self.line(missed, RunOutcome::Missed);
+            self.note(project, &name, run).await?;
         }
         for planned in due.fire.iter().take(most) {
             self.fire_at(project, &schedule, *planned).await?;
@@ -173,17 +176,20 @@ impl Group<'_> {
             Overlap::Allow => false,
         };
         if is_overlapping {
-            return self.note(project, name, planned, RunOutcome::Overlapped, None, None).await;
+            let run = self.line(planned, RunOutcome::Overlapped);
+            return self.note(project, name, run).await;
         }
         let key = format!("schedule/{name}/{planned}");
         let unique = Some(UniqueKey { key, keep: Duration::ZERO });
         match self.enqueue_run(project, schedule, planned, unique).await {
             Ok(enqueued) => {
-                self.note(project, name, planned, RunOutcome::Enqueued, Some(&enqueued.id), None).await
+                let run = NewRun { job: Some(&enqueued.id), ..self.line(planned, RunOutcome::Enqueued) };
+                self.note(project, name, run).await
             }
             Err(Failure::Refused(error)) => {
                 let text = error.to_string();
-                self.note(project, name, planned, RunOutcome::Refused, None, Some(&text)).await
+                let run = NewRun { error: Some(&text), ..self.line(planned, RunOutcome::Refused) };
+                self.note(project, name, run).await
             }
             Err(Failure::Store(error)) => Err(error),
         }
@@ -222,13 +228,14 @@ impl Group<'_> {
         &mut self,
         project: &ProjectId,
         name: &ScheduleName,
-        planned_at: i64,
-        outcome: RunOutcome,
-        job: Option<&JobId>,
-        error: Option<&str>,
+        run: NewRun<'_>,
     ) -> Result<(), SqlError> {
-        self.after.counts.fired(outcome);
-        let run = NewRun { planned_at, fired_at: self.now, job, outcome, error };
+        self.after.counts.fired(run.outcome);
         runs::insert(&mut self.write, project, name, run).await
+    }
+
+    /// A line of the history, of now.
+    fn line<'r>(&self, planned_at: i64, outcome: RunOutcome) -> NewRun<'r> {
+        NewRun { planned_at, fired_at: self.now, job: None, outcome, error: None }
     }
 }
