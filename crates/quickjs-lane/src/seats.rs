@@ -1,0 +1,134 @@
+//! Places for calls of one version: so many at once, and a bounded number that waits. A place comes with an instance
+//! where an idle one is there.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use worker_pool::{InvokeError, VersionSettings};
+
+use crate::instance::Instance;
+use crate::memory::{LaneMemory, Meter};
+
+/// A place, with what runs on it.
+pub(crate) struct Seat {
+    pub(crate) instance: Option<Instance>,
+    pub(crate) meter: Arc<Meter>,
+    _place: OwnedSemaphorePermit,
+}
+
+struct Idle {
+    instance: Instance,
+    meter: Arc<Meter>,
+    since: Instant,
+}
+
+pub(crate) struct Seats {
+    places: Arc<Semaphore>,
+    places_max: usize,
+    waiting: AtomicUsize,
+    waiting_max: usize,
+    timeout: Duration,
+    idle_timeout: Duration,
+    idle: Mutex<Vec<Idle>>,
+}
+
+impl Seats {
+    pub(crate) fn new(settings: &VersionSettings) -> Self {
+        let places_max = settings.max_concurrency.clamp(1, Semaphore::MAX_PERMITS);
+        Self {
+            places: Arc::new(Semaphore::new(places_max)),
+            places_max,
+            waiting: AtomicUsize::new(0),
+            waiting_max: settings.queue_max,
+            timeout: settings.queue_timeout,
+            idle_timeout: settings.idle_timeout,
+            idle: Mutex::default(),
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place, at once or after waiting in turn.
+    pub(crate) async fn take(&self) -> Result<OwnedSemaphorePermit, InvokeError> {
+        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+            return Ok(place);
+        }
+        let retry_after = self.timeout;
+        if self.waiting.fetch_add(1, Ordering::AcqRel) >= self.waiting_max {
+            self.waiting.fetch_sub(1, Ordering::AcqRel);
+            return Err(InvokeError::Overloaded { retry_after });
+        }
+        let _turn = Turn(&self.waiting);
+        match tokio::time::timeout(self.timeout, Arc::clone(&self.places).acquire_owned()).await {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_)) => Err(InvokeError::Retired),
+            Err(_) => Err(InvokeError::QueueTimeout { retry_after }),
+        }
+    }
+
+    /// Puts an idle instance on the place, or makes it ready for a new one.
+    pub(crate) fn furnish(&self, place: OwnedSemaphorePermit, limit: usize, memory: &Arc<LaneMemory>) -> Seat {
+        let idle = self.idle().pop();
+        match idle {
+            Some(Idle { instance, meter, .. }) => Seat { instance: Some(instance), meter, _place: place },
+            None => {
+                let meter = Arc::new(Meter::new(limit, Arc::clone(memory)));
+                Seat { instance: None, meter, _place: place }
+            }
+        }
+    }
+
+    /// Keeps the instance of a place for the next call.
+    pub(crate) fn keep(&self, seat: Seat) {
+        let Seat { instance, meter, _place } = seat;
+        if let Some(instance) = instance
+            && !self.places.is_closed()
+        {
+            self.idle().push(Idle { instance, meter, since: Instant::now() });
+        }
+    }
+
+    /// Drops what was idle for too long.
+    pub(crate) fn sweep(&self) {
+        let cut = Instant::now().checked_sub(self.idle_timeout);
+        let Some(cut) = cut else { return };
+        let gone: Vec<Idle> = self.idle().extract_if(.., |idle| idle.since < cut).collect();
+        drop(gone);
+    }
+
+    /// Drops all that is idle.
+    pub(crate) fn evict(&self) {
+        let gone = std::mem::take(&mut *self.idle());
+        drop(gone);
+    }
+
+    /// Gives no place any more; those who wait are told.
+    pub(crate) fn close(&self) {
+        self.places.close();
+    }
+
+    pub(crate) fn idle_count(&self) -> usize {
+        self.idle().len()
+    }
+
+    pub(crate) fn taken(&self) -> usize {
+        self.places_max - self.places.available_permits()
+    }
+
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Acquire)
+    }
+}
+
+/// One who waits.
+struct Turn<'a>(&'a AtomicUsize);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
