@@ -7,8 +7,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Response};
-use hyper::body::Incoming;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
 use url::{Host, Url};
 
 use crate::address::is_public;
@@ -131,8 +131,10 @@ impl OutboundClient {
         *built.method_mut() = request.method.clone();
         let mut url = request.url.clone();
         url.set_fragment(None);
-        *built.uri_mut() =
-            url.as_str().parse().map_err(|_| OutboundError::Url("it has characters that HTTP has no place for"))?;
+        *built.uri_mut() = url
+            .as_str()
+            .parse()
+            .map_err(|_| OutboundError::Url("it has characters that HTTP has no place for"))?;
         *built.headers_mut() = sent_headers(&request.headers);
         self.connections.request(built).await.map_err(|error| explain(&request.url, error))
     }

@@ -41,7 +41,14 @@ mod tests {
     #[test]
     fn names_match_exactly_or_below_a_star() {
         let hosts = HostSet::new(["API.example.com", "*.example.org", "192.168.1.7", "::1"]);
-        for inside in ["api.example.com", "api.example.com.", "a.example.org", "a.b.example.org", "192.168.1.7", "[::1]"] {
+        for inside in [
+            "api.example.com",
+            "api.example.com.",
+            "a.example.org",
+            "a.b.example.org",
+            "192.168.1.7",
+            "[::1]",
+        ] {
             assert!(hosts.contains(inside), "{inside}");
         }
         for outside in ["example.com", "x.api.example.com", "example.org", "badexample.org", "192.168.1.70"] {

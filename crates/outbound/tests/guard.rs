@@ -16,7 +16,9 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use outbound::{HostSet, Lookup, OutboundClient, OutboundConfig, OutboundError, OutboundRequest, RedirectMode};
+use outbound::{
+    HostSet, Lookup, OutboundClient, OutboundConfig, OutboundError, OutboundRequest, RedirectMode,
+};
 use tokio::net::TcpListener;
 
 /// A name server of its own, which counts what it is asked.
@@ -71,8 +73,8 @@ async fn server() -> SocketAddr {
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let connection =
-                hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer));
+            let connection = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service_fn(answer));
             tokio::spawn(connection);
         }
     });
@@ -81,8 +83,10 @@ async fn server() -> SocketAddr {
 
 /// `inside.test` and `other.test` are loopback and named by the operator, `sly.test` is loopback and is not.
 fn development_client(change: impl FnOnce(&mut OutboundConfig)) -> OutboundClient {
-    let mut config =
-        OutboundConfig { private_hosts: HostSet::new(["inside.test", "other.test"]), ..OutboundConfig::default() };
+    let mut config = OutboundConfig {
+        private_hosts: HostSet::new(["inside.test", "other.test"]),
+        ..OutboundConfig::default()
+    };
     change(&mut config);
     let names = names(&[
         ("inside.test", &["127.0.0.1"]),
@@ -104,10 +108,31 @@ async fn text(client: &OutboundClient, request: OutboundRequest) -> String {
 async fn addresses_that_are_not_public_are_refused_however_they_are_spelt() {
     let client = OutboundClient::with_lookup(OutboundConfig::default(), names(&[]));
     let spellings = [
-        "127.0.0.1", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "0x7f.0.0.1", "127.0.0.1.", "10.1.2.3",
-        "172.16.0.1", "172.31.255.255", "192.168.1.1", "169.254.169.254", "0.0.0.0", "0", "[::1]", "[::]", "[fc00::1]",
-        "[fd12::1]", "[fe80::1]", "[::ffff:127.0.0.1]", "[::ffff:10.0.0.1]", "[0:0:0:0:0:ffff:c0a8:0101]",
-        "[64:ff9b::a00:1]", "１２７.0.0.1", "127。0。0。1",
+        "127.0.0.1",
+        "127.1",
+        "2130706433",
+        "0x7f000001",
+        "0177.0.0.1",
+        "0x7f.0.0.1",
+        "127.0.0.1.",
+        "10.1.2.3",
+        "172.16.0.1",
+        "172.31.255.255",
+        "192.168.1.1",
+        "169.254.169.254",
+        "0.0.0.0",
+        "0",
+        "[::1]",
+        "[::]",
+        "[fc00::1]",
+        "[fd12::1]",
+        "[fe80::1]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:10.0.0.1]",
+        "[0:0:0:0:0:ffff:c0a8:0101]",
+        "[64:ff9b::a00:1]",
+        "１２７.0.0.1",
+        "127。0。0。1",
     ];
     for host in spellings {
         let error = client.send(get(&format!("http://{host}/"))).await.unwrap_err();
@@ -160,10 +185,12 @@ async fn redirects_to_private_addresses_are_refused() {
         format!("//sly.test:{port}/"),
     ];
     for target in targets {
-        let error = client.send(get(&format!("http://inside.test:{port}/to/302?{target}"))).await.unwrap_err();
+        let error =
+            client.send(get(&format!("http://inside.test:{port}/to/302?{target}"))).await.unwrap_err();
         assert!(matches!(error, OutboundError::AddressNotPublic { .. }), "{target}: {error:?}");
     }
-    let odd = client.send(get(&format!("http://inside.test:{port}/to/302?file:///etc/passwd"))).await.unwrap_err();
+    let odd =
+        client.send(get(&format!("http://inside.test:{port}/to/302?file:///etc/passwd"))).await.unwrap_err();
     assert_eq!(odd.code(), "outbound_invalid_url");
 }
 
@@ -172,7 +199,9 @@ async fn credentials_stay_with_their_origin() {
     let port = server().await.port();
     let client = development_client(|_| {});
     let mut request = get(&format!("http://inside.test:{port}/to/307?http://other.test:{port}/there"));
-    for (name, value) in [("authorization", "Bearer s"), ("cookie", "a=b"), ("x-api-key", "k"), ("accept", "x/y")] {
+    for (name, value) in
+        [("authorization", "Bearer s"), ("cookie", "a=b"), ("x-api-key", "k"), ("accept", "x/y")]
+    {
         request.headers.insert(name, HeaderValue::from_static(value));
     }
     let mut same = request.clone();
@@ -190,7 +219,9 @@ async fn credentials_stay_with_their_origin() {
 async fn a_redirected_post_becomes_a_get_or_keeps_its_body_as_its_status_says() {
     let port = server().await.port();
     let client = development_client(|_| {});
-    for (status, first, last) in [(303, "GET /there", ""), (302, "GET /there", ""), (307, "POST /there", "hello")] {
+    for (status, first, last) in
+        [(303, "GET /there", ""), (302, "GET /there", ""), (307, "POST /there", "hello")]
+    {
         let mut request = get(&format!("http://inside.test:{port}/to/{status}?/there"));
         request.method = http::Method::POST;
         request.body = Bytes::from_static(b"hello");
@@ -208,7 +239,8 @@ async fn redirects_are_followed_given_back_or_refused_and_never_endlessly() {
     assert!(followed.redirected && followed.url.path() == "/there", "{followed:?}");
     let manual = client.send(OutboundRequest { redirect: RedirectMode::Manual, ..get(&url) }).await.unwrap();
     assert_eq!((manual.status.as_u16(), manual.redirected), (302, false));
-    let refused = client.send(OutboundRequest { redirect: RedirectMode::Refuse, ..get(&url) }).await.unwrap_err();
+    let refused =
+        client.send(OutboundRequest { redirect: RedirectMode::Refuse, ..get(&url) }).await.unwrap_err();
     assert_eq!(refused.code(), "outbound_redirect");
     let endless = client.send(get(&format!("http://inside.test:{port}/to/302?"))).await.unwrap_err();
     assert!(matches!(endless, OutboundError::Redirect("there were too many")), "{endless:?}");
@@ -248,7 +280,9 @@ async fn size_and_time_are_bounded() {
 #[tokio::test]
 async fn only_http_without_credentials_in_the_url_is_asked_for() {
     let client = development_client(|_| {});
-    for url in ["ftp://inside.test/", "file:///etc/passwd", "data:text/plain,x", "http://user:secret@inside.test/"] {
+    for url in
+        ["ftp://inside.test/", "file:///etc/passwd", "data:text/plain,x", "http://user:secret@inside.test/"]
+    {
         let error = client.send(get(url)).await.unwrap_err();
         assert_eq!(error.code(), "outbound_invalid_url", "{url}");
         assert!(!error.to_string().contains("secret"), "{error}");

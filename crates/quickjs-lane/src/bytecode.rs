@@ -23,7 +23,8 @@ pub(crate) struct CompileError {
 impl Bytecode {
     /// Compiles a module. Its source is not kept; names and lines are, for stacks.
     pub(crate) fn compile(name: &str, source: &[u8]) -> std::result::Result<Self, CompileError> {
-        let failed = |error: rquickjs::Error| CompileError { message: error.to_string(), stack: String::new() };
+        let failed =
+            |error: rquickjs::Error| CompileError { message: error.to_string(), stack: String::new() };
         let runtime = Runtime::new().map_err(failed)?;
         let context = Context::full(&runtime).map_err(failed)?;
         context.with(|ctx| {

@@ -40,7 +40,11 @@ impl Failure {
     pub(crate) fn logged(&self) -> String {
         match self {
             Self::Import { message, stack } | Self::Handler { message, stack } => {
-                if stack.is_empty() { message.clone() } else { stack.clone() }
+                if stack.is_empty() {
+                    message.clone()
+                } else {
+                    stack.clone()
+                }
             }
             Self::MissingHandler { message } | Self::NoResponse { message } => message.clone(),
             Self::Deadline(timeout) => format!("the call was ended: it did not answer within {timeout:?}"),
@@ -60,19 +64,23 @@ impl Failure {
             Self::Deadline(timeout) | Self::Processor(timeout) => InvokeError::Timeout(timeout),
             Self::Memory { limit_bytes } => InvokeError::MemoryLimit { limit_bytes: limit_bytes as u64 },
             Self::Crashed { .. } => InvokeError::WorkerCrashed,
-            Self::Import { message, .. } | Self::MissingHandler { message } => InvokeError::StartFailed { message },
+            Self::Import { message, .. } | Self::MissingHandler { message } => {
+                InvokeError::StartFailed { message }
+            }
         }
     }
 
     /// For whoever deploys the function.
     pub(crate) fn into_load(self) -> LoadError {
         match self {
-            Self::Import { message, stack } | Self::Handler { message, stack } => LoadError::Import { message, stack },
+            Self::Import { message, stack } | Self::Handler { message, stack } => {
+                LoadError::Import { message, stack }
+            }
             Self::MissingHandler { message } => LoadError::MissingHandler { message },
             Self::Deadline(timeout) | Self::Processor(timeout) => LoadError::Timeout(timeout),
-            Self::Memory { limit_bytes } => {
-                LoadError::Crashed { message: format!("it went over its memory limit of {limit_bytes} bytes") }
-            }
+            Self::Memory { limit_bytes } => LoadError::Crashed {
+                message: format!("it went over its memory limit of {limit_bytes} bytes"),
+            },
             Self::NoResponse { message } | Self::Crashed { message } => {
                 LoadError::Start(StartError::Ended(message))
             }

@@ -258,10 +258,6 @@ impl Instance {
     pub(crate) fn is_reusable(&self) -> bool {
         self.is_loaded && self.meter.stopped().is_none() && !self.meter.is_half_full()
     }
-
-    pub(crate) fn bridge(&self) -> &Bridge {
-        &self.bridge
-    }
 }
 
 enum StepError {
@@ -333,8 +329,9 @@ fn entry<'a, 'js>(ctx: &'a Ctx<'js>) -> rquickjs::Result<rquickjs::runtime::User
 }
 
 fn explained<'js>(explain: &Function<'js>, thrown: Value<'js>) -> rquickjs::Result<(String, String)> {
-    let [message, stack]: [String; 2] = explain.call((thrown,))?;
-    Ok((message, stack))
+    let texts: Vec<String> = explain.call((thrown,))?;
+    let mut texts = texts.into_iter();
+    Ok((texts.next().unwrap_or_default(), texts.next().unwrap_or_default()))
 }
 
 /// Tells promises apart as long as they live.

@@ -2,8 +2,8 @@
 //! one thread that runs it; only `abandon` comes from elsewhere.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 /// An allocation up to this size is granted above the limit too, as far as the reserve reaches: the engine needs a

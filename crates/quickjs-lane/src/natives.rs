@@ -1,5 +1,6 @@
 //! What Rust offers to `js/`, as one object. Functions get strings that are well formed and bytes as `Uint8Array`:
 //! `js/` sees to that, and user code never sees the object.
+#![expect(clippy::needless_pass_by_value, reason = "the engine hands parameters over by value")]
 
 mod calls;
 mod codec;

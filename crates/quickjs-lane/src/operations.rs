@@ -64,7 +64,20 @@ impl Operations {
         let (id, weak, future): (u32, bool, BoxFuture<'static, Event>) = match operation {
             Operation::Timer { id, after, weak } => {
                 let timer = tokio::time::sleep(after);
-                (id, weak, async move { Event { id, outcome: { timer.await; Outcome::Elapsed } } }.boxed())
+                (
+                    id,
+                    weak,
+                    async move {
+                        Event {
+                            id,
+                            outcome: {
+                                timer.await;
+                                Outcome::Elapsed
+                            },
+                        }
+                    }
+                    .boxed(),
+                )
             }
             Operation::Port { id, call } => {
                 let path = call.path.clone();
@@ -119,11 +132,7 @@ impl Operations {
         Some(events)
     }
 
-    fn keep(
-        &mut self,
-        ended: Option<Result<Event, futures_util::future::Aborted>>,
-        events: &mut Vec<Event>,
-    ) {
+    fn keep(&mut self, ended: Option<Result<Event, futures_util::future::Aborted>>, events: &mut Vec<Event>) {
         if let Some(Ok(event)) = ended
             && self.open.remove(&event.id).is_some()
         {

@@ -71,7 +71,12 @@ impl Seats {
     }
 
     /// Puts an idle instance on the place, or makes it ready for a new one.
-    pub(crate) fn furnish(&self, place: OwnedSemaphorePermit, limit: usize, memory: &Arc<LaneMemory>) -> Seat {
+    pub(crate) fn furnish(
+        &self,
+        place: OwnedSemaphorePermit,
+        limit: usize,
+        memory: &Arc<LaneMemory>,
+    ) -> Seat {
         let idle = self.idle().pop();
         match idle {
             Some(Idle { instance, meter, .. }) => Seat { instance: Some(instance), meter, _place: place },

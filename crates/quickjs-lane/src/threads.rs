@@ -66,7 +66,9 @@ impl Threads {
         }
         state.given_up += 1;
         drop(state);
-        tracing::error!("a slice of the QuickJS lane does not end; another thread takes the place of its own");
+        tracing::error!(
+            "a slice of the QuickJS lane does not end; another thread takes the place of its own"
+        );
         if let Err(error) = spawn(&self.shared) {
             tracing::error!(%error, "a thread of the QuickJS lane could not be started");
         }

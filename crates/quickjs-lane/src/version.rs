@@ -124,9 +124,11 @@ impl Version {
     /// Compiles and imports the module, and keeps the instance.
     pub(crate) async fn load(&self) -> Result<(), LoadError> {
         let parts = self.parts().await.map_err(Failure::into_load)?;
-        let place = self.seats.take().await.map_err(|error| {
-            LoadError::Start(worker_pool::StartError::Ended(error.to_string()))
-        })?;
+        let place = self
+            .seats
+            .take()
+            .await
+            .map_err(|error| LoadError::Start(worker_pool::StartError::Ended(error.to_string())))?;
         let seat = self.seats.furnish(place, self.spec.memory_limit_bytes(), &self.shared.memory);
         let drive = self.drive(parts, self.shared.config.startup_timeout, None);
         let finished = drive.run(seat, None).await.map_err(Failure::into_load)?;
@@ -160,7 +162,8 @@ impl Version {
         let due = drive.due;
         let timeout = drive.timeout;
         let taken = take_body(call.body, self.shared.config.request_bytes_max);
-        let body = tokio::time::timeout_at(due.into(), taken).await.map_err(|_| Failure::Deadline(timeout))?;
+        let body =
+            tokio::time::timeout_at(due.into(), taken).await.map_err(|_| Failure::Deadline(timeout))?;
         let call = Call {
             header_block: call_block(&call.headers, &call.invocation_id),
             invocation_id: call.invocation_id,
@@ -220,7 +223,8 @@ impl Version {
             Ok(Err(CompileError { message, stack })) => return Err(Failure::Import { message, stack }),
             Err(_) => return Err(Failure::Crashed { message: "the compiler panicked".to_owned() }),
         };
-        let allowed_hosts = capabilities.allowed_domains.as_ref().map(|hosts| Arc::new(outbound::HostSet::new(hosts)));
+        let allowed_hosts =
+            capabilities.allowed_domains.as_ref().map(|hosts| Arc::new(outbound::HostSet::new(hosts)));
         Ok(Arc::new(Parts {
             owner: Arc::clone(&self.owner),
             prelude: self.shared.prelude.clone(),

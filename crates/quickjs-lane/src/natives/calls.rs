@@ -30,17 +30,21 @@ pub(super) fn offer(object: &Object<'_>, surroundings: &Surroundings) -> Result<
     let from = surroundings.clone();
     object.set(
         "port",
-        Func::from(move |ctx: Ctx<'_>, id: u32, head: [String; 3], body: TypedArray<'_, u8>| {
-            port(&ctx, &from, id, head, &body)
+        Func::from(move |ctx: Ctx<'_>, id: u32, head: Vec<String>, body: TypedArray<'_, u8>| {
+            port(&ctx, &from, id, parts(&ctx, head)?, &body)
         }),
     )?;
     let from = surroundings.clone();
     object.set(
         "fetch",
-        Func::from(move |ctx: Ctx<'_>, id: u32, head: [String; 4], body: TypedArray<'_, u8>| {
-            fetch(&ctx, &from, id, head, &body)
+        Func::from(move |ctx: Ctx<'_>, id: u32, head: Vec<String>, body: TypedArray<'_, u8>| {
+            fetch(&ctx, &from, id, parts(&ctx, head)?, &body)
         }),
     )
+}
+
+fn parts<const N: usize>(ctx: &Ctx<'_>, head: Vec<String>) -> Result<[String; N]> {
+    head.try_into().map_err(|_| Exception::throw_type(ctx, "the head of the call is not whole"))
 }
 
 fn port(
@@ -78,10 +82,7 @@ fn fetch(
     body: &TypedArray<'_, u8>,
 ) -> Result<()> {
     if !from.capabilities.allow_network {
-        return Err(Exception::throw_type(
-            ctx,
-            "fetch is not allowed: declare the capability allow_network",
-        ));
+        return Err(Exception::throw_type(ctx, "fetch is not allowed: declare the capability allow_network"));
     }
     let url = url.parse().map_err(|_| Exception::throw_type(ctx, "Invalid URL"))?;
     let request = OutboundRequest {

@@ -32,7 +32,10 @@ async fn fetch_reaches_other_hosts_through_the_guard() {
     let version = bench.load_with("on", FETCHING, networked).await;
     let said = get_text(&version, &format!("/?to=http://inside.test:{port}/there")).await;
     assert!(said.contains(r#""status":200,"from":"server","cookies":["a=1","b=2"]"#), "{said}");
-    assert!(said.contains("POST /there HTTP/1.1") && said.contains("x-from: lane") && said.contains("hello"), "{said}");
+    assert!(
+        said.contains("POST /there HTTP/1.1") && said.contains("x-from: lane") && said.contains("hello"),
+        "{said}"
+    );
     let private = [
         format!("http://127.0.0.1:{port}/"),
         format!("http://sly.test:{port}/"),
@@ -57,7 +60,10 @@ async fn only_allowed_domains_are_reached() {
         .await;
     let inside = get_text(&version, &format!("/?to=http://inside.test:{port}/")).await;
     assert!(inside.contains(r#""status":200"#), "{inside}");
-    for target in [format!("http://other.test:{port}/"), format!("http://inside.test:{port}/to?http://other.test:{port}/")] {
+    for target in [
+        format!("http://other.test:{port}/"),
+        format!("http://inside.test:{port}/to?http://other.test:{port}/"),
+    ] {
         let said = get_text(&version, &format!("/?to={target}")).await;
         assert!(said.contains("requests to other.test are not allowed"), "{said}");
     }

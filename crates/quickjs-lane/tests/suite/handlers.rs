@@ -12,12 +12,24 @@ async fn every_form_of_handler_is_found() {
     let bench = Bench::start();
     let forms = [
         ("function", "export default (req) => new Response('ok ' + req.method)"),
-        ("async", "export default async function (req) { await null; return new Response('ok ' + req.method) }"),
-        ("object", "export default { word: 'ok', fetch(req) { return new Response(this.word + ' ' + req.method) } }"),
+        (
+            "async",
+            "export default async function (req) { await null; return new Response('ok ' + req.method) }",
+        ),
+        (
+            "object",
+            "export default { word: 'ok', fetch(req) { return new Response(this.word + ' ' + req.method) } }",
+        ),
         ("named", "export const handler = (req) => new Response('ok ' + req.method)"),
         ("commonjs", "export default { default: (req) => new Response('ok ' + req.method) }"),
-        ("awaited", "const word = await Promise.resolve('ok'); export default (req) => new Response(word + ' ' + req.method)"),
-        ("timed", "await new Promise((next) => setTimeout(next, 5)); export default (req) => new Response('ok ' + req.method)"),
+        (
+            "awaited",
+            "const word = await Promise.resolve('ok'); export default (req) => new Response(word + ' ' + req.method)",
+        ),
+        (
+            "timed",
+            "await new Promise((next) => setTimeout(next, 5)); export default (req) => new Response('ok ' + req.method)",
+        ),
     ];
     for (name, source) in forms {
         let version = bench.load(name, source).await;
@@ -34,14 +46,26 @@ async fn every_form_of_handler_is_found() {
 async fn bundles_that_cannot_take_calls_are_refused_with_their_reason() {
     let bench = Bench::start();
     let syntax = bench.load_error("syntax", "export default (req) => {\n  return new Response('x'\n}").await;
-    assert!(matches!(&syntax, LoadError::Import { message, .. } if message.contains("SyntaxError")), "{syntax:?}");
+    assert!(
+        matches!(&syntax, LoadError::Import { message, .. } if message.contains("SyntaxError")),
+        "{syntax:?}"
+    );
     assert!(matches!(&syntax, LoadError::Import { stack, .. } if stack.contains("bundle.js:")), "{syntax:?}");
     let throws = bench.load_error("throws", "throw new RangeError('on import')").await;
-    assert!(matches!(&throws, LoadError::Import { message, .. } if message == "RangeError: on import"), "{throws:?}");
+    assert!(
+        matches!(&throws, LoadError::Import { message, .. } if message == "RangeError: on import"),
+        "{throws:?}"
+    );
     let rejects = bench.load_error("rejects", "await Promise.reject(new Error('later'))").await;
-    assert!(matches!(&rejects, LoadError::Import { message, .. } if message == "Error: later"), "{rejects:?}");
+    assert!(
+        matches!(&rejects, LoadError::Import { message, .. } if message == "Error: later"),
+        "{rejects:?}"
+    );
     let imports = bench.load_error("imports", "import { x } from 'node:vm'; export default x").await;
-    assert!(matches!(&imports, LoadError::Import { message, .. } if message.contains("node:vm")), "{imports:?}");
+    assert!(
+        matches!(&imports, LoadError::Import { message, .. } if message.contains("node:vm")),
+        "{imports:?}"
+    );
     let missing = bench.load_error("missing", "export const hello = 1").await;
     assert_eq!((missing.code(), missing.status().as_u16()), ("bundle_handler_missing", 400));
     assert!(missing.to_string().contains("exports: hello"), "{missing}");
@@ -93,11 +117,16 @@ async fn the_caller_sees_the_answer() {
     assert_eq!(*body, [0, 255, 10]);
     let empty = call(&version, get("/empty")).await.unwrap();
     assert_eq!((empty.status.as_u16(), text(empty).await.as_str()), (204, ""));
-    let echo = call(&version, post("/echo", RequestBody::Full(Bytes::from_static(b"there and back")))).await.unwrap();
+    let echo = call(&version, post("/echo", RequestBody::Full(Bytes::from_static(b"there and back"))))
+        .await
+        .unwrap();
     assert_eq!(echo.headers["content-type"], "x/y");
     assert_eq!(text(echo).await, "there and back");
     let redirect = call(&version, get("/redirect")).await.unwrap();
-    assert_eq!((redirect.status.as_u16(), redirect.headers["location"].to_str().unwrap()), (303, "http://localhost/there"));
+    assert_eq!(
+        (redirect.status.as_u16(), redirect.headers["location"].to_str().unwrap()),
+        (303, "http://localhost/there")
+    );
     let plain = call(&version, get("/")).await.unwrap();
     assert_eq!(plain.headers["content-type"], "text/plain;charset=UTF-8");
     assert_eq!(get_text(&version, "/half").await, "\u{fffd}!");
@@ -118,7 +147,8 @@ async fn streamed_bodies_arrive_whole_and_broken_or_large_ones_break_off() {
     assert_eq!(text(broken).await, "caught: the request body broke off");
     let large = call(&version, chunks(vec![Ok("eleven "), Ok("bytes")])).await.unwrap();
     assert_eq!(text(large).await, "caught: the request body is larger than 10 bytes");
-    let full = call(&version, post("/", RequestBody::Full(Bytes::from_static(b"eleven byte")))).await.unwrap();
+    let full =
+        call(&version, post("/", RequestBody::Full(Bytes::from_static(b"eleven byte")))).await.unwrap();
     assert_eq!(text(full).await, "caught: the request body is larger than 10 bytes");
 }
 
@@ -141,14 +171,18 @@ async fn errors_answer_with_their_code_and_leave_their_stack_in_the_log() {
         }
     }";
     let version = bench.load("errors", source).await;
-    let InvokeError::HandlerError { error_id, message } = call(&version, get("/throws")).await.unwrap_err() else {
+    let InvokeError::HandlerError { error_id, message } = call(&version, get("/throws")).await.unwrap_err()
+    else {
         panic!("another error");
     };
     assert_eq!(message, "TypeError: broken");
     let line = bench.host.line(|line| line.message.contains(&error_id)).await;
     assert_eq!((line.level, line.source), (LogLevel::Error, LogSource::Runtime));
     assert_eq!(line.invocation_id.as_deref(), Some("inv-/throws"));
-    assert!(line.message.contains("TypeError: broken") && line.message.contains("at deeper (bundle.js:1"), "{line:?}");
+    assert!(
+        line.message.contains("TypeError: broken") && line.message.contains("at deeper (bundle.js:1"),
+        "{line:?}"
+    );
     for (path, wanted) in [
         ("/rejects", "handler_error"),
         ("/string", "handler_error"),
@@ -164,7 +198,10 @@ async fn errors_answer_with_their_code_and_leave_their_stack_in_the_log() {
     assert_eq!(get_text(&version, "/handled").await, "fine");
     bench.host.line(|line| line.message.contains("in a timer")).await;
     bench.host.line(|line| line.message.contains("unhandled rejection: Error: nobody looks")).await;
-    bench.host.line(|line| line.message.contains("ReadableStream is not available in the quickjs runtime")).await;
+    bench
+        .host
+        .line(|line| line.message.contains("ReadableStream is not available in the quickjs runtime"))
+        .await;
 }
 
 #[tokio::test]
@@ -187,7 +224,10 @@ async fn console_lines_carry_their_call_and_their_level() {
     assert_eq!(texts[1..4], ["d", "n 1 { a: [1, \"x\"], b: null }", "it is 7"]);
     assert!(texts[4].starts_with("Error: shown\n    at "), "{}", texts[4]);
     assert_eq!(texts[5..8], ["g", "  inside", "after"]);
-    assert_eq!(texts[8], "Map(1) { \"k\" => Set(1) { 1n } } Symbol(s) undefined [undefined] -0 [Function: (anonymous)] [class Car]");
+    assert_eq!(
+        texts[8],
+        "Map(1) { \"k\" => Set(1) { 1n } } Symbol(s) undefined [undefined] -0 [Function: (anonymous)] [class Car]"
+    );
     assert_eq!(texts[9], "{ name: \"c\", self: [Circular] }");
     let levels: Vec<LogLevel> = lines[1..5].iter().map(|line| line.level).collect();
     assert_eq!(levels, [LogLevel::Debug, LogLevel::Info, LogLevel::Warn, LogLevel::Error]);

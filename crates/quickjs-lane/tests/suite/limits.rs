@@ -56,7 +56,16 @@ async fn code_that_does_not_end_is_stopped_in_time_and_others_go_on() {
     let version = bench.load_with("loops", SWITCHED, short).await;
     let neighbour = bench.load("neighbour", SWITCHED).await;
     for path in [
-        "/loop", "/caught", "/microtasks", "/awaiting", "/timers", "/getter", "/sort", "/regex", "/generator", "/proxy",
+        "/loop",
+        "/caught",
+        "/microtasks",
+        "/awaiting",
+        "/timers",
+        "/getter",
+        "/sort",
+        "/regex",
+        "/generator",
+        "/proxy",
         "/never",
     ] {
         let began = Instant::now();
@@ -79,9 +88,7 @@ async fn code_that_does_not_end_is_stopped_in_time_and_others_go_on() {
 async fn one_project_never_has_all_threads() {
     let bench = Bench::start_with(|config| config.threads = 2);
     let version = bench.load("greedy", SWITCHED).await;
-    let other = bench
-        .load_with("other", SWITCHED, |spec| spec.version.project = "project-2".into())
-        .await;
+    let other = bench.load_with("other", SWITCHED, |spec| spec.version.project = "project-2".into()).await;
     let loops = async { join_all((0..4).map(|_| call(&version, get("/loop")))).await };
     let beside = async {
         until(|| version.stats().in_flight == 4).await;
@@ -100,7 +107,15 @@ async fn memory_over_the_limit_has_its_own_error_and_its_instance_is_thrown_away
     let bench = Bench::start();
     let version = bench.load_with("hogs", SWITCHED, small).await;
     for path in [
-        "/array", "/string", "/buffers", "/objects", "/hoarder", "/deferred", "/rejections", "/closures", "/json",
+        "/array",
+        "/string",
+        "/buffers",
+        "/objects",
+        "/hoarder",
+        "/deferred",
+        "/rejections",
+        "/closures",
+        "/json",
     ] {
         let error = call(&version, get(path)).await.unwrap_err();
         assert!(
@@ -149,17 +164,15 @@ async fn recursion_without_end_is_an_error_of_the_handler_however_its_frames_loo
 #[tokio::test]
 async fn processor_time_is_bounded_apart_from_waiting() {
     let bench = Bench::start();
-    let version = bench
-        .load_with("cpu", SWITCHED, |spec| spec.capabilities.max_cpu = Duration::from_millis(100))
-        .await;
+    let version =
+        bench.load_with("cpu", SWITCHED, |spec| spec.capabilities.max_cpu = Duration::from_millis(100)).await;
     let began = Instant::now();
     let error = call(&version, get("/loop")).await.unwrap_err();
     assert!(matches!(error, InvokeError::Timeout(time) if time == Duration::from_millis(100)), "{error:?}");
     assert!(began.elapsed() < Duration::from_millis(150), "{:?}", began.elapsed());
     let waits = "export default async () => { for (let i = 0; i < 4; i++) await new Promise((next) => setTimeout(next, 50)); return new Response('fine') }";
-    let waiting = bench
-        .load_with("waits", waits, |spec| spec.capabilities.max_cpu = Duration::from_millis(100))
-        .await;
+    let waiting =
+        bench.load_with("waits", waits, |spec| spec.capabilities.max_cpu = Duration::from_millis(100)).await;
     assert_eq!(get_text(&waiting, "/").await, "fine");
     bench.host.line(|line| line.message.contains("used its 100ms of processor time")).await;
 }
@@ -172,7 +185,10 @@ async fn an_earlier_deadline_of_the_call_counts() {
         let mut request = get(path);
         request.deadline = Some(Instant::now() + Duration::from_millis(50));
         let error = call(&version, request).await.unwrap_err();
-        assert!(matches!(error, InvokeError::Timeout(time) if time <= Duration::from_millis(50)), "{error:?}");
+        assert!(
+            matches!(error, InvokeError::Timeout(time) if time <= Duration::from_millis(50)),
+            "{error:?}"
+        );
     }
 }
 

@@ -51,7 +51,10 @@ async fn calls_that_the_channel_cannot_carry_are_errors() {
         return Response.json(names);
     }";
     let version = bench.load("refused", source).await;
-    assert_eq!(get_text(&version, "/").await, r#"["TypeError","TypeError","RangeError","TypeError","AbortError"]"#);
+    assert_eq!(
+        get_text(&version, "/").await,
+        r#"["TypeError","TypeError","RangeError","TypeError","AbortError"]"#
+    );
 }
 
 #[tokio::test]
