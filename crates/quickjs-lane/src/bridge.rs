@@ -93,7 +93,12 @@ impl Bridge {
     }
 
     pub(crate) fn cancel(&self, id: u32) {
-        self.state().cancelled.push(id);
+        let mut state = self.state();
+        let before = state.started.len();
+        state.started.retain(|operation| operation.id() != id);
+        if state.started.len() == before {
+            state.cancelled.push(id);
+        }
     }
 
     /// What was started and cancelled since this was last asked.

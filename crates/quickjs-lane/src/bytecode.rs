@@ -13,6 +13,13 @@ use rquickjs::{CatchResultExt, Context, Ctx, Module, Result, Runtime, WriteOptio
 #[derive(Clone)]
 pub(crate) struct Bytecode(Arc<[u8]>);
 
+/// What of a module's text stays with its bytecode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keeps {
+    Lines,
+    Nothing,
+}
+
 /// Why source did not compile: message, and where.
 #[derive(Debug)]
 pub(crate) struct CompileError {
@@ -21,14 +28,18 @@ pub(crate) struct CompileError {
 }
 
 impl Bytecode {
-    /// Compiles a module. Its source is not kept; names and lines are, for stacks.
-    pub(crate) fn compile(name: &str, source: &[u8]) -> std::result::Result<Self, CompileError> {
+    /// Compiles a module. Its source is not kept; names and lines are, for stacks, where it is the function's own.
+    pub(crate) fn compile(name: &str, source: &[u8], keeps: Keeps) -> std::result::Result<Self, CompileError> {
         let failed =
             |error: rquickjs::Error| CompileError { message: error.to_string(), stack: String::new() };
         let runtime = Runtime::new().map_err(failed)?;
         let context = Context::full(&runtime).map_err(failed)?;
         context.with(|ctx| {
-            let options = WriteOptions { strip_source: true, ..WriteOptions::default() };
+            let options = WriteOptions {
+                strip_source: true,
+                strip_debug: keeps == Keeps::Nothing,
+                ..WriteOptions::default()
+            };
             let written = Module::declare(ctx.clone(), name, source).and_then(|module| module.write(options));
             match written.catch(&ctx) {
                 Ok(bytes) => Ok(Self(bytes.into())),

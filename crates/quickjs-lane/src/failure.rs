@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use worker_pool::{InvokeError, LoadError, StartError};
 
-use crate::memory::Stop;
-
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The module does not parse, or threw while it was imported.
@@ -22,20 +20,13 @@ pub(crate) enum Failure {
     Processor(Duration),
     /// Over the limit.
     Memory { limit_bytes: usize },
+    /// All instances together are over theirs.
+    LaneFull { limit_bytes: usize },
     /// The engine failed.
     Crashed { message: String },
 }
 
 impl Failure {
-    /// Of code that was stopped; `time` is what its time was.
-    pub(crate) fn stopped(stop: Stop, limit_bytes: usize, time: Self) -> Self {
-        match stop {
-            Stop::Time => time,
-            Stop::Memory => Self::Memory { limit_bytes },
-            Stop::Abandoned => Self::Crashed { message: "nobody waited for the call any more".to_owned() },
-        }
-    }
-
     /// What the function's log keeps.
     pub(crate) fn logged(&self) -> String {
         match self {
@@ -52,6 +43,9 @@ impl Failure {
             Self::Memory { limit_bytes } => {
                 format!("the call was ended: it went over its memory limit of {limit_bytes} bytes")
             }
+            Self::LaneFull { limit_bytes } => {
+                format!("the call was ended: all instances together hold their {limit_bytes} bytes")
+            }
             Self::Crashed { message } => format!("the call was ended: {message}"),
         }
     }
@@ -62,7 +56,9 @@ impl Failure {
             Self::Handler { message, .. } => InvokeError::HandlerError { error_id, message },
             Self::NoResponse { message } => InvokeError::NoResponse { error_id, message },
             Self::Deadline(timeout) | Self::Processor(timeout) => InvokeError::Timeout(timeout),
-            Self::Memory { limit_bytes } => InvokeError::MemoryLimit { limit_bytes: limit_bytes as u64 },
+            Self::Memory { limit_bytes } | Self::LaneFull { limit_bytes } => {
+                InvokeError::MemoryLimit { limit_bytes: limit_bytes as u64 }
+            }
             Self::Crashed { .. } => InvokeError::WorkerCrashed,
             Self::Import { message, .. } | Self::MissingHandler { message } => {
                 InvokeError::StartFailed { message }
@@ -81,6 +77,7 @@ impl Failure {
             Self::Memory { limit_bytes } => LoadError::Crashed {
                 message: format!("it went over its memory limit of {limit_bytes} bytes"),
             },
+            Self::LaneFull { .. } => LoadError::Start(StartError::Ended("the lane's memory is full".to_owned())),
             Self::NoResponse { message } | Self::Crashed { message } => {
                 LoadError::Start(StartError::Ended(message))
             }

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use rquickjs::context::intrinsic;
 use rquickjs::promise::PromiseState;
-use rquickjs::{ArrayBuffer, Context, Ctx, Error, Function, IntoJs, Runtime, Value};
+use rquickjs::{ArrayBuffer, Context, Ctx, Error, Function, IntoJs, Object, Runtime, Value};
+use worker_pool::{LogLevel, LogSource};
 
 use crate::allocator::MeteredAllocator;
 use crate::bridge::{Answer, Bridge, Owner};
@@ -105,7 +106,7 @@ impl Instance {
         let bridge = Arc::new(Bridge::new(Arc::clone(&parts.owner)));
         let built = build(parts, &meter, &bridge);
         let (runtime, context) = built.map_err(|error| match meter.stopped() {
-            Some(stop) => Failure::stopped(stop, meter.limit_bytes(), Failure::Deadline(Duration::ZERO)),
+            Some(stop) => meter.failure(stop, Failure::Deadline(Duration::ZERO)),
             None => Failure::Crashed { message: format!("no instance could be made: {error}") },
         })?;
         let handler = parts.handler.clone();
@@ -133,9 +134,15 @@ impl Instance {
         let stopped = self.meter.stopped();
         match (answer, stopped, stepped) {
             // What was answered is answered, whatever the rest of its slice did.
-            (Some(answer @ Answer::Response { .. }), _, _) => End::Answered(answer),
+            (Some(answer @ Answer::Response { .. }), _, _) => {
+                if let Some(reason) = self.bridge.take_rejection() {
+                    let text = format!("unhandled rejection: {reason}");
+                    self.bridge.log(LogLevel::Error, LogSource::Runtime, text);
+                }
+                End::Answered(answer)
+            }
             (_, Some(stop), _) => {
-                End::Failed(Failure::stopped(stop, self.meter.limit_bytes(), (time.failure)(time.limit)))
+                End::Failed(self.meter.failure(stop, (time.failure)(time.limit)))
             }
             (_, None, Err(failure)) => End::Failed(failure),
             (Some(answer), None, Ok(())) => End::Answered(answer),
@@ -305,13 +312,13 @@ fn install(ctx: &Ctx<'_>, parts: &Parts, bridge: &Arc<Bridge>) -> rquickjs::Resu
     };
     let environment: Vec<Vec<&str>> =
         parts.env.iter().map(|(name, value)| vec![name.as_str(), value.as_str()]).collect();
-    let install: Function<'_> = module.get("install")?;
-    install.call::<_, ()>((natives::object(ctx, &surroundings)?, environment))?;
+    let open: Function<'_> = module.get("open")?;
+    let entrance: Object<'_> = open.call((natives::object(ctx, &surroundings)?, environment))?;
     let entry = Entry {
-        bind: module.get("bind")?,
-        dispatch: module.get("dispatch")?,
-        deliver: module.get("deliver")?,
-        explain: module.get("explain")?,
+        bind: entrance.get("bind")?,
+        dispatch: entrance.get("dispatch")?,
+        deliver: entrance.get("deliver")?,
+        explain: entrance.get("explain")?,
         loading: Default::default(),
     };
     ctx.store_userdata(entry).map(drop).map_err(|_| Error::Unknown)

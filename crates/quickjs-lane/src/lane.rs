@@ -159,7 +159,7 @@ impl Shared {
     pub(crate) fn make_room(&self) -> Result<(), InvokeError> {
         if self.memory.is_full() {
             for version in self.known() {
-                version.seats.evict();
+                drop(version.seats.take_idle());
             }
         }
         if self.memory.is_full() {
@@ -175,7 +175,7 @@ async fn sweep(shared: Weak<Shared>) {
         let Some(shared) = shared.upgrade() else { return };
         shared.metrics.memory_bytes.set(shared.memory.used_bytes() as f64);
         for version in shared.known() {
-            version.seats.sweep();
+            shared.threads.discard(version.seats.take_stale());
         }
     }
 }

@@ -52,7 +52,7 @@ mod seats;
 mod threads;
 mod version;
 
-pub use capabilities::{Capabilities, CapabilitiesPatch, Profile};
+pub use capabilities::{Capabilities, CapabilitiesPatch, CapabilityError, Profile};
 pub use config::{LaneConfig, LaneError, LaneSpec};
 pub use lane::{Lane, LaneStats};
 pub use version::{LaneVersion, LaneVersionStats};

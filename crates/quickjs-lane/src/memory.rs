@@ -6,6 +6,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
+use crate::failure::Failure;
+
 /// An allocation up to this size is granted above the limit too, as far as the reserve reaches: the engine needs a
 /// few to unwind, and ends the process where settling a promise finds no memory.
 const SMALL_BYTES: usize = 1024;
@@ -29,6 +31,10 @@ impl LaneMemory {
         usize::try_from(self.used.load(Ordering::Relaxed)).unwrap_or(0)
     }
 
+    pub(crate) fn limit_bytes(&self) -> usize {
+        usize::try_from(self.limit).unwrap_or(usize::MAX)
+    }
+
     pub(crate) fn is_full(&self) -> bool {
         self.used.load(Ordering::Relaxed) >= self.limit
     }
@@ -41,6 +47,8 @@ pub(crate) enum Stop {
     Time,
     /// It holds more than it may.
     Memory,
+    /// All instances together hold what they may.
+    LaneFull,
     /// Nobody waits for it.
     Abandoned,
 }
@@ -52,7 +60,8 @@ pub(crate) struct Meter {
     limit: usize,
     used: AtomicUsize,
     unreported: AtomicI64,
-    exceeded: AtomicBool,
+    /// What was passed: 0 nothing, 1 the own limit, 2 that of the lane.
+    exceeded: AtomicU8,
     abandoned: AtomicBool,
     stop_at_us: AtomicU64,
     stopped: AtomicU8,
@@ -65,15 +74,21 @@ impl Meter {
             limit,
             used: AtomicUsize::new(0),
             unreported: AtomicI64::new(0),
-            exceeded: AtomicBool::new(false),
+            exceeded: AtomicU8::new(0),
             abandoned: AtomicBool::new(false),
             stop_at_us: AtomicU64::new(u64::MAX),
             stopped: AtomicU8::new(0),
         }
     }
 
-    pub(crate) fn limit_bytes(&self) -> usize {
-        self.limit
+    /// What a call that was stopped for `stop` failed of; `time` is what its time was.
+    pub(crate) fn failure(&self, stop: Stop, time: Failure) -> Failure {
+        match stop {
+            Stop::Time => time,
+            Stop::Memory => Failure::Memory { limit_bytes: self.limit },
+            Stop::LaneFull => Failure::LaneFull { limit_bytes: self.lane.limit_bytes() },
+            Stop::Abandoned => Failure::Crashed { message: "nobody waited for the call any more".to_owned() },
+        }
     }
 
     /// Whether it holds so much that another call might not fit.
@@ -84,10 +99,11 @@ impl Meter {
     /// Whether `bytes` more may be allocated. Where the limit is passed, the code stops at its next check.
     pub(crate) fn may_grow(&self, bytes: usize) -> bool {
         let after = self.used.load(Ordering::Relaxed).saturating_add(bytes);
-        if after <= self.limit && !(bytes > SMALL_BYTES && self.lane.is_full()) {
+        let is_within = after <= self.limit;
+        if is_within && !(bytes > SMALL_BYTES && self.lane.is_full()) {
             return true;
         }
-        self.exceeded.store(true, Ordering::Relaxed);
+        self.exceeded.store(1 + u8::from(is_within), Ordering::Relaxed);
         bytes <= SMALL_BYTES && after <= self.limit.saturating_add(RESERVE_BYTES)
     }
 
@@ -122,8 +138,8 @@ impl Meter {
 
     /// Whether the code has to stop; remembered, so that it stays so.
     pub(crate) fn must_stop(&self) -> bool {
-        let reason = if self.exceeded.load(Ordering::Relaxed) {
-            Stop::Memory
+        let reason = if let Some(passed) = self.passed() {
+            passed
         } else if self.abandoned.load(Ordering::Relaxed) {
             Stop::Abandoned
         } else if us_of(Instant::now()) >= self.stop_at_us.load(Ordering::Relaxed) {
@@ -137,14 +153,20 @@ impl Meter {
 
     /// Why the code was stopped, if it was. A limit that was passed counts, seen or not.
     pub(crate) fn stopped(&self) -> Option<Stop> {
-        if self.exceeded.load(Ordering::Relaxed) {
-            return Some(Stop::Memory);
-        }
-        match self.stopped.load(Ordering::Relaxed) {
+        self.passed().or_else(|| match self.stopped.load(Ordering::Relaxed) {
             0 => None,
             1 => Some(Stop::Time),
             2 => Some(Stop::Memory),
+            3 => Some(Stop::LaneFull),
             _ => Some(Stop::Abandoned),
+        })
+    }
+
+    fn passed(&self) -> Option<Stop> {
+        match self.exceeded.load(Ordering::Relaxed) {
+            0 => None,
+            1 => Some(Stop::Memory),
+            _ => Some(Stop::LaneFull),
         }
     }
 }
@@ -202,6 +224,7 @@ mod tests {
         meter.grew(2 << 20);
         assert!(lane.is_full());
         assert!(!meter.may_grow(SMALL_BYTES + 1), "a full lane grants no large allocation");
+        assert_eq!(meter.stopped(), Some(Stop::LaneFull));
         meter.shrank((2 << 20) - 10);
         meter.shrank(10);
         drop(meter);

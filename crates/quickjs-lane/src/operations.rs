@@ -155,6 +155,12 @@ fn fetched(answer: Result<outbound::OutboundResponse, OutboundError>) -> Outcome
 }
 
 impl Operation {
+    pub(crate) fn id(&self) -> u32 {
+        match self {
+            Self::Timer { id, .. } | Self::Port { id, .. } | Self::Fetch { id, .. } => *id,
+        }
+    }
+
     /// Whether the code does not wait for it.
     pub(crate) fn is_weak(&self) -> bool {
         matches!(self, Self::Timer { weak: true, .. })

@@ -1,7 +1,7 @@
 //! The classes and functions that every instance has: the files of `js/`, joined into one module in the order in
 //! which they need each other.
 
-use crate::bytecode::Bytecode;
+use crate::bytecode::{Bytecode, Keeps};
 use crate::config::LaneError;
 
 const SOURCE: &str = concat!(
@@ -23,6 +23,6 @@ const SOURCE: &str = concat!(
 
 /// Compiles it.
 pub(crate) fn compile() -> Result<Bytecode, LaneError> {
-    Bytecode::compile("bunbase:runtime", SOURCE.as_bytes())
+    Bytecode::compile("bunbase:runtime", SOURCE.as_bytes(), Keeps::Nothing)
         .map_err(|error| LaneError::Prelude(format!("{} {}", error.message, error.stack)))
 }

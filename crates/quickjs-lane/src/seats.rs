@@ -18,7 +18,8 @@ pub(crate) struct Seat {
     _place: OwnedSemaphorePermit,
 }
 
-struct Idle {
+/// An instance that waits for a call.
+pub(crate) struct Idle {
     instance: Instance,
     meter: Arc<Meter>,
     since: Instant,
@@ -97,18 +98,15 @@ impl Seats {
         }
     }
 
-    /// Drops what was idle for too long.
-    pub(crate) fn sweep(&self) {
-        let cut = Instant::now().checked_sub(self.idle_timeout);
-        let Some(cut) = cut else { return };
-        let gone: Vec<Idle> = self.idle().extract_if(.., |idle| idle.since < cut).collect();
-        drop(gone);
+    /// What was idle for too long.
+    pub(crate) fn take_stale(&self) -> Vec<Idle> {
+        let Some(cut) = Instant::now().checked_sub(self.idle_timeout) else { return Vec::new() };
+        self.idle().extract_if(.., |idle| idle.since < cut).collect()
     }
 
-    /// Drops all that is idle.
-    pub(crate) fn evict(&self) {
-        let gone = std::mem::take(&mut *self.idle());
-        drop(gone);
+    /// All that is idle.
+    pub(crate) fn take_idle(&self) -> Vec<Idle> {
+        std::mem::take(&mut *self.idle())
     }
 
     /// Gives no place any more; those who wait are told.

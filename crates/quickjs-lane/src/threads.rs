@@ -58,6 +58,11 @@ impl Threads {
         Running { outcome, given_up }
     }
 
+    /// Drops a value there: to end an engine takes as long as a call.
+    pub(crate) fn discard<T: Send + 'static>(&self, value: T) {
+        drop(self.run(move || drop(value)));
+    }
+
     /// Puts another thread in the place of one whose slice does not end. As many times as there are threads.
     pub(crate) fn give_up<T>(&self, running: &Running<T>) {
         let mut state = self.shared.lock();

@@ -7,13 +7,14 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use worker_pool::{
     InvokeError, InvokeRequest, InvokeResponse, LoadError, LogLevel, LogSource, RequestBody, VersionSpec,
 };
 
 use crate::bridge::{Answer, LogEntry, Owner};
 use crate::budget::cut;
-use crate::bytecode::{Bytecode, CompileError};
+use crate::bytecode::{Bytecode, CompileError, Keeps};
 use crate::config::LaneSpec;
 use crate::driver::{Drive, Finished};
 use crate::failure::Failure;
@@ -57,6 +58,7 @@ impl LaneVersion {
     /// # Errors
     /// The same as those of a pool of workers, with the same codes.
     pub async fn invoke(&self, call: InvokeRequest) -> Result<InvokeResponse, InvokeError> {
+        let _call = self.version.calls.token();
         let ended = &self.version.ended;
         let answer = match ended.run_until_cancelled(self.version.invoke(call)).await {
             Some(answer) => answer,
@@ -92,8 +94,7 @@ impl std::fmt::Debug for LaneVersion {
 
 impl Drop for LaneVersion {
     fn drop(&mut self) {
-        self.version.seats.close();
-        self.version.seats.evict();
+        self.version.close();
     }
 }
 
@@ -105,7 +106,9 @@ pub(crate) struct Version {
     turns: Arc<Semaphore>,
     pub(crate) seats: Seats,
     parts: OnceCell<Arc<Parts>>,
-    /// Ends calls in flight.
+    /// Calls that were not answered yet.
+    calls: TaskTracker,
+    /// Ends them.
     ended: CancellationToken,
 }
 
@@ -118,7 +121,7 @@ impl Version {
         });
         let turns = shared.turns_of(&spec.version.project);
         let seats = Seats::new(&spec.version.settings);
-        Self { spec, shared, owner, turns, seats, parts: OnceCell::new(), ended: CancellationToken::new() }
+        Self { spec, shared, owner, turns, seats, parts: OnceCell::new(), calls: TaskTracker::new(), ended: CancellationToken::new() }
     }
 
     /// Compiles and imports the module, and keeps the instance.
@@ -173,19 +176,14 @@ impl Version {
         };
         let Finished { seat, answer, is_clean } = Box::pin(drive.run(seat, Some(call))).await?;
         let reusable = is_clean && seat.instance.as_ref().is_some_and(|instance| instance.is_reusable());
+        if reusable {
+            self.seats.keep(seat);
+        } else {
+            self.shared.threads.discard(seat);
+        }
         match answer {
-            Some(Answer::Response { status, header_block, body }) => {
-                if reusable {
-                    self.seats.keep(seat);
-                }
-                Ok(response(status, &header_block, body))
-            }
-            Some(Answer::Failed(failure)) => {
-                if reusable {
-                    self.seats.keep(seat);
-                }
-                Err(failure)
-            }
+            Some(Answer::Response { status, header_block, body }) => Ok(response(status, &header_block, body)),
+            Some(Answer::Failed(failure)) => Err(failure),
             None => Err(Failure::Crashed { message: "the call ended without an answer".to_owned() }),
         }
     }
@@ -217,7 +215,7 @@ impl Version {
             message: format!("the bundle could not be read: {error}"),
             stack: String::new(),
         })?;
-        let compiled = self.shared.threads.run(move || Bytecode::compile("bundle.js", &source)).outcome.await;
+        let compiled = self.shared.threads.run(move || Bytecode::compile("bundle.js", &source, Keeps::Lines)).outcome.await;
         let module = match compiled {
             Ok(Ok(module)) => module,
             Ok(Err(CompileError { message, stack })) => return Err(Failure::Import { message, stack }),
@@ -251,17 +249,21 @@ impl Version {
 
     pub(crate) async fn retire(&self) {
         self.seats.close();
-        let patience = Instant::now() + self.shared.config.drain_timeout;
-        while self.seats.taken() > 0 && Instant::now() < patience {
-            tokio::time::sleep(DRAIN_EVERY).await;
+        self.calls.close();
+        let patience = self.shared.config.drain_timeout;
+        if tokio::time::timeout(patience, self.calls.wait()).await.is_err() {
+            self.ended.cancel();
+            self.calls.wait().await;
         }
-        self.ended.cancel();
-        self.seats.evict();
+        self.close();
+    }
+
+    /// Takes no more calls, and drops what is idle.
+    fn close(&self) {
+        self.seats.close();
+        self.shared.threads.discard(self.seats.take_idle());
     }
 }
-
-/// How often a version that retires looks whether its calls are over.
-const DRAIN_EVERY: Duration = Duration::from_millis(10);
 
 /// The whole body, because the handler's is whole.
 async fn take_body(body: RequestBody, bytes_max: usize) -> CallBody {

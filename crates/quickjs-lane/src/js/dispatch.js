@@ -30,14 +30,22 @@ const globals = {
   console,
   crypto,
   fetch,
+  performance,
   queueMicrotask,
   setInterval,
   setTimeout,
   structuredClone,
 };
 
-/** Called once for each instance, before the function's own module runs. */
-export function install(offered, environment) {
+let isOpen = false;
+
+/**
+ * Called once for each instance, before the function's own module runs. That one could import this one by its name,
+ * so nothing else is exported, and it works once.
+ */
+export function open(offered, environment) {
+  if (isOpen) throw new TypeError("the runtime is open already");
+  isOpen = true;
   native = offered;
   const define = (name, value) =>
     Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
@@ -46,10 +54,11 @@ export function install(offered, environment) {
   define("process", { env: Object.fromEntries(environment) });
   define(Symbol.for("bunbase.channel"), channel);
   resetTurns(native.fetchesMax);
+  return { bind, dispatch, deliver, explain };
 }
 
 /** Finds the handler among the exports of the function's module; an error text where there is none. */
-export function bind(exports, name) {
+function bind(exports, name) {
   handler = findHandler(exports, name);
   if (handler !== undefined) return undefined;
   const names = Object.keys(exports).join(", ") || "none";
@@ -78,7 +87,7 @@ function callable(value) {
 }
 
 /** Runs a call: `body` is bytes, undefined for none, or a text that says why it broke off. */
-export function dispatch(method, url, block, body) {
+function dispatch(method, url, block, body) {
   forget();
   const request = new Request(INTERNAL, { method, url, block, content: incoming(body) });
   try {
@@ -123,13 +132,13 @@ function failed(error) {
 }
 
 /** Name with message, and the stack, of whatever was thrown. */
-export function explain(error) {
+function explain(error) {
   if (!(error instanceof Error)) return [usv(inspect(error, 1)), ""];
   return [usv(`${error.name}: ${error.message}`), usv(errorText(error))];
 }
 
 /** Hands over the outcome of an operation. */
-export function deliver(id, outcome) {
+function deliver(id, outcome) {
   const settle = pending.get(id);
   if (settle === undefined) return;
   pending.delete(id);

@@ -15,7 +15,7 @@ function inspect(value, depth = 0, above = []) {
 }
 
 function classOf(value) {
-  return /^class\b/.test(Function.prototype.toString.call(value)) ? "class" : "Function:";
+  return Object.getOwnPropertyDescriptor(value, "prototype")?.writable === false ? "class" : "Function:";
 }
 
 function inspectObject(value, depth, above) {

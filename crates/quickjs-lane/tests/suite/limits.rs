@@ -29,7 +29,7 @@ export default async (req) => {
         case '/proxy': { const p = new Proxy({}, { get: (t, k, r) => r[k] }); for (;;) try { p.x } catch {} }
         case '/never': return new Promise(() => {});
         case '/array': for (;;) kept.push(new Array(1000).fill(Math.random()));
-        case '/string': { let s = 'x'; for (;;) s += s; }
+        case '/string': { let s = 'x'; for (;;) (s += s).indexOf('y'); }
         case '/buffers': for (;;) kept.push(new Uint8Array(1 << 20));
         case '/objects': for (;;) kept.push({ a: 1, b: { c: [1, 2, 3] } });
         case '/hoarder': for (;;) try { for (;;) kept.push(new Array(1000).fill(0)) } catch {}
@@ -242,22 +242,19 @@ async fn calls_over_the_places_wait_and_calls_over_the_queue_are_overloaded() {
 #[tokio::test]
 async fn a_full_lane_drops_idle_instances_first_and_then_refuses() {
     let bench = Bench::start_with(|config| config.memory_bytes_max = 8 << 20);
-    let fat = "const kept = new Uint8Array(6 << 20).fill(1);
-        export default (req) => new URL(req.url).pathname === '/never' ? new Promise(() => {}) : new Response('fat ' + kept.length)";
-    let hoarder = bench.load("fat", fat).await;
-    let first = bench.load("first", fat).await;
-    assert_eq!(bench.lane.stats().idle_instances, 2);
+    let fat = bench.load("fat", "export default () => new Response('fat'); const kept = new Uint8Array(8 << 20)").await;
+    assert_eq!(fat.stats().idle_instances, 1);
     let thin = bench.lane.register(bench.spec("thin", SWITCHED));
-    assert_eq!(get_text(&thin, "/").await, "fine", "idle instances made room");
-    assert_eq!(bench.lane.stats().idle_instances, 1);
-    let held = async { tokio::join!(call(&hoarder, get("/never")), call(&first, get("/never"))) };
+    assert_eq!(get_text(&thin, "/").await, "fine", "what was idle made room");
+    assert_eq!(fat.stats().idle_instances, 0);
+    let holding = "export default () => { const kept = new Uint8Array(8 << 20); return new Promise(() => kept) }";
+    let holding = bench.load("holding", holding).await;
     let refused = async {
         until(|| bench.lane.stats().memory_bytes > 8 << 20).await;
-        let other = bench.lane.register(bench.spec("other", SWITCHED));
-        call(&other, get("/")).await.unwrap_err()
+        call(&fat, get("/")).await.unwrap_err()
     };
     tokio::select! {
-        _ = held => panic!("they never answer"),
+        _ = call(&holding, get("/")) => panic!("it never answers"),
         refused = refused => assert_eq!((refused.code(), refused.status().as_u16()), ("overloaded", 503)),
     }
 }

@@ -6,8 +6,9 @@ const FRAME: &str = r#"
 const claims = [];
 const claim = (name, holds) => claims.push([name, holds]);
 const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
-const throws = (run, kind) => { try { run(); return false } catch (error) { return kind === undefined || error instanceof kind || error.name === kind } };
-const rejects = async (promise, kind) => { try { await promise; return false } catch (error) { return kind === undefined || error instanceof kind || error.name === kind } };
+const fits = (error, kind) => kind === undefined || (typeof kind === 'string' ? error.name === kind : error instanceof kind);
+const throws = (run, kind) => { try { run(); return false } catch (error) { return fits(error, kind) } };
+const rejects = async (promise, kind) => { try { await promise; return false } catch (error) { return fits(error, kind) } };
 const bytes = (...list) => new Uint8Array(list);
 const hex = (data) => [...new Uint8Array(data)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 export default async () => {
