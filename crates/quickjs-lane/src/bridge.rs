@@ -1,5 +1,6 @@
 //! Where the functions that an instance sees leave what they want, until its slice is over. One call at a time.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -10,8 +11,10 @@ use crate::budget::{Budget, cut};
 use crate::failure::Failure;
 use crate::operations::Operation;
 
-/// Rejections that are kept for a slice; one is enough to fail its call.
-const REJECTIONS_MAX: usize = 16;
+/// Operations that a call has open. `js/` has lower numbers for each kind; this one holds whatever code does to it.
+const OPEN_MAX: usize = 2000;
+/// Bodies of all that a call has open: they are outside of its instance, where nothing else counts them.
+const OPEN_BYTES_MAX: usize = 64 << 20;
 
 /// How a handler ended.
 #[derive(Debug)]
@@ -32,9 +35,9 @@ struct State {
     invocation_id: Option<Arc<str>>,
     answer: Option<Answer>,
     started: Vec<Operation>,
+    /// Bytes of the bodies of what is open, by operation.
+    open: HashMap<u32, usize>,
     cancelled: Vec<u32>,
-    /// Promises that were rejected and that nobody looks at, with their reasons.
-    rejections: Vec<(u64, String)>,
     budget: Budget,
 }
 
@@ -59,8 +62,8 @@ impl Bridge {
         state.invocation_id = Some(invocation_id);
         state.answer = None;
         state.started.clear();
+        state.open.clear();
         state.cancelled.clear();
-        state.rejections.clear();
     }
 
     pub(crate) fn invocation_id(&self) -> Option<Arc<str>> {
@@ -88,12 +91,29 @@ impl Bridge {
         self.state().answer.take()
     }
 
-    pub(crate) fn start(&self, operation: Operation) {
-        self.state().started.push(operation);
+    /// Takes an operation, or says why there may not be another one.
+    pub(crate) fn start(&self, operation: Operation) -> Result<(), String> {
+        let mut state = self.state();
+        let bytes = operation.body_bytes();
+        if state.open.len() >= OPEN_MAX {
+            return Err(format!("{OPEN_MAX} timers and calls are open already"));
+        }
+        if bytes > 0 && state.open.values().sum::<usize>() + bytes > OPEN_BYTES_MAX {
+            return Err(format!("the bodies of the calls that are open are over {OPEN_BYTES_MAX} bytes"));
+        }
+        state.open.insert(operation.id(), bytes);
+        state.started.push(operation);
+        Ok(())
+    }
+
+    /// The outcome of an operation is there.
+    pub(crate) fn finish(&self, id: u32) {
+        self.state().open.remove(&id);
     }
 
     pub(crate) fn cancel(&self, id: u32) {
         let mut state = self.state();
+        state.open.remove(&id);
         let before = state.started.len();
         state.started.retain(|operation| operation.id() != id);
         if state.started.len() == before {
@@ -105,25 +125,6 @@ impl Bridge {
     pub(crate) fn take_operations(&self) -> (Vec<Operation>, Vec<u32>) {
         let mut state = self.state();
         (std::mem::take(&mut state.started), std::mem::take(&mut state.cancelled))
-    }
-
-    /// A promise was rejected without anybody who looks at it.
-    pub(crate) fn rejected(&self, promise: u64, reason: String) {
-        let mut state = self.state();
-        if state.rejections.len() < REJECTIONS_MAX {
-            state.rejections.push((promise, reason));
-        }
-    }
-
-    /// Somebody looks at it after all.
-    pub(crate) fn looked_at(&self, promise: u64) {
-        self.state().rejections.retain(|(known, _)| *known != promise);
-    }
-
-    /// Why the first promise was rejected that nobody looked at in this slice.
-    pub(crate) fn take_rejection(&self) -> Option<String> {
-        let rejections = std::mem::take(&mut self.state().rejections);
-        rejections.into_iter().next().map(|(_, reason)| reason)
     }
 
     /// A line for the function's log, within the budget.

@@ -29,7 +29,11 @@ pub(crate) struct CompileError {
 
 impl Bytecode {
     /// Compiles a module. Its source is not kept; names and lines are, for stacks, where it is the function's own.
-    pub(crate) fn compile(name: &str, source: &[u8], keeps: Keeps) -> std::result::Result<Self, CompileError> {
+    pub(crate) fn compile(
+        name: &str,
+        source: &[u8],
+        keeps: Keeps,
+    ) -> std::result::Result<Self, CompileError> {
         let failed =
             |error: rquickjs::Error| CompileError { message: error.to_string(), stack: String::new() };
         let runtime = Runtime::new().map_err(failed)?;

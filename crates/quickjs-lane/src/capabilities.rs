@@ -118,7 +118,9 @@ impl TryFrom<CapabilitiesPatch> for Capabilities {
             allow_network: patch.allow_network.unwrap_or(base.allow_network),
             allowed_domains: patch.allowed_domains.or(base.allowed_domains),
             allow_eval: patch.allow_eval.unwrap_or(base.allow_eval),
-            max_memory_bytes: patch.max_memory_mb.map_or(base.max_memory_bytes, |mb| mb.saturating_mul(1 << 20)),
+            max_memory_bytes: patch
+                .max_memory_mb
+                .map_or(base.max_memory_bytes, |mb| mb.saturating_mul(1 << 20)),
             max_cpu: patch.max_cpu_ms.map_or(base.max_cpu, Duration::from_millis),
             max_file_descriptors: patch.max_file_descriptors.unwrap_or(base.max_file_descriptors).max(1),
         })

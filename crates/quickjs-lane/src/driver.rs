@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
 use crate::bridge::Answer;
+use crate::engine::Parts;
 use crate::failure::Failure;
-use crate::instance::{End, Input, Instance, Parts, Slice, TimeLimit};
+use crate::instance::{End, Input, Instance, Slice, TimeLimit};
 use crate::memory::Meter;
 use crate::message::Call;
 use crate::operations::{Operations, Outside};

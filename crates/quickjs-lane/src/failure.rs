@@ -77,7 +77,9 @@ impl Failure {
             Self::Memory { limit_bytes } => LoadError::Crashed {
                 message: format!("it went over its memory limit of {limit_bytes} bytes"),
             },
-            Self::LaneFull { .. } => LoadError::Start(StartError::Ended("the lane's memory is full".to_owned())),
+            Self::LaneFull { .. } => {
+                LoadError::Start(StartError::Ended("the lane's memory is full".to_owned()))
+            }
             Self::NoResponse { message } | Self::Crashed { message } => {
                 LoadError::Start(StartError::Ended(message))
             }

@@ -155,6 +155,14 @@ fn fetched(answer: Result<outbound::OutboundResponse, OutboundError>) -> Outcome
 }
 
 impl Operation {
+    pub(crate) fn body_bytes(&self) -> usize {
+        match self {
+            Self::Timer { .. } => 0,
+            Self::Port { call, .. } => call.body.len(),
+            Self::Fetch { request, .. } => request.body.len(),
+        }
+    }
+
     pub(crate) fn id(&self) -> u32 {
         match self {
             Self::Timer { id, .. } | Self::Port { id, .. } | Self::Fetch { id, .. } => *id,

@@ -9,13 +9,24 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use worker_pool::{InvokeError, VersionSettings};
 
 use crate::instance::Instance;
-use crate::memory::{LaneMemory, Meter};
+use crate::lane::Shared;
+use crate::memory::Meter;
+use crate::threads::Threads;
 
 /// A place, with what runs on it.
 pub(crate) struct Seat {
     pub(crate) instance: Option<Instance>,
     pub(crate) meter: Arc<Meter>,
+    threads: Arc<Threads>,
     _place: OwnedSemaphorePermit,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        if let Some(instance) = self.instance.take() {
+            self.threads.discard(instance);
+        }
+    }
 }
 
 /// An instance that waits for a call.
@@ -72,28 +83,20 @@ impl Seats {
     }
 
     /// Puts an idle instance on the place, or makes it ready for a new one.
-    pub(crate) fn furnish(
-        &self,
-        place: OwnedSemaphorePermit,
-        limit: usize,
-        memory: &Arc<LaneMemory>,
-    ) -> Seat {
-        let idle = self.idle().pop();
-        match idle {
-            Some(Idle { instance, meter, .. }) => Seat { instance: Some(instance), meter, _place: place },
-            None => {
-                let meter = Arc::new(Meter::new(limit, Arc::clone(memory)));
-                Seat { instance: None, meter, _place: place }
-            }
-        }
+    pub(crate) fn furnish(&self, place: OwnedSemaphorePermit, lane: &Shared, limit: usize) -> Seat {
+        let (instance, meter) = match self.idle().pop() {
+            Some(Idle { instance, meter, .. }) => (Some(instance), meter),
+            None => (None, Arc::new(Meter::new(limit, Arc::clone(&lane.memory)))),
+        };
+        Seat { instance, meter, threads: Arc::clone(&lane.threads), _place: place }
     }
 
     /// Keeps the instance of a place for the next call.
-    pub(crate) fn keep(&self, seat: Seat) {
-        let Seat { instance, meter, _place } = seat;
-        if let Some(instance) = instance
-            && !self.places.is_closed()
+    pub(crate) fn keep(&self, mut seat: Seat) {
+        if !self.places.is_closed()
+            && let Some(instance) = seat.instance.take()
         {
+            let meter = Arc::clone(&seat.meter);
             self.idle().push(Idle { instance, meter, since: Instant::now() });
         }
     }

@@ -17,8 +17,8 @@ use crate::budget::cut;
 use crate::bytecode::{Bytecode, CompileError, Keeps};
 use crate::config::LaneSpec;
 use crate::driver::{Drive, Finished};
+use crate::engine::Parts;
 use crate::failure::Failure;
-use crate::instance::Parts;
 use crate::lane::Shared;
 use crate::message::{Call, CallBody, call_block, response};
 use crate::metrics::Metrics;
@@ -121,7 +121,16 @@ impl Version {
         });
         let turns = shared.turns_of(&spec.version.project);
         let seats = Seats::new(&spec.version.settings);
-        Self { spec, shared, owner, turns, seats, parts: OnceCell::new(), calls: TaskTracker::new(), ended: CancellationToken::new() }
+        Self {
+            spec,
+            shared,
+            owner,
+            turns,
+            seats,
+            parts: OnceCell::new(),
+            calls: TaskTracker::new(),
+            ended: CancellationToken::new(),
+        }
     }
 
     /// Compiles and imports the module, and keeps the instance.
@@ -132,7 +141,7 @@ impl Version {
             .take()
             .await
             .map_err(|error| LoadError::Start(worker_pool::StartError::Ended(error.to_string())))?;
-        let seat = self.seats.furnish(place, self.spec.memory_limit_bytes(), &self.shared.memory);
+        let seat = self.seats.furnish(place, &self.shared, self.spec.memory_limit_bytes());
         let drive = self.drive(parts, self.shared.config.startup_timeout, None);
         let finished = drive.run(seat, None).await.map_err(Failure::into_load)?;
         self.seats.keep(finished.seat);
@@ -152,7 +161,7 @@ impl Version {
         let invocation_id = Arc::clone(&call.invocation_id);
         let parts = self.parts().await.map_err(|failure| self.refuse(failure, &invocation_id))?;
         let drive = self.drive(parts, self.spec.version.settings.execution_timeout, call.deadline);
-        let seat = self.seats.furnish(place, self.spec.memory_limit_bytes(), &self.shared.memory);
+        let seat = self.seats.furnish(place, &self.shared, self.spec.memory_limit_bytes());
         if seat.instance.is_none() {
             self.shared.make_room()?;
             self.shared.metrics.cold_starts.increment(1);
@@ -178,11 +187,11 @@ impl Version {
         let reusable = is_clean && seat.instance.as_ref().is_some_and(|instance| instance.is_reusable());
         if reusable {
             self.seats.keep(seat);
-        } else {
-            self.shared.threads.discard(seat);
         }
         match answer {
-            Some(Answer::Response { status, header_block, body }) => Ok(response(status, &header_block, body)),
+            Some(Answer::Response { status, header_block, body }) => {
+                Ok(response(status, &header_block, body))
+            }
             Some(Answer::Failed(failure)) => Err(failure),
             None => Err(Failure::Crashed { message: "the call ended without an answer".to_owned() }),
         }
@@ -215,7 +224,12 @@ impl Version {
             message: format!("the bundle could not be read: {error}"),
             stack: String::new(),
         })?;
-        let compiled = self.shared.threads.run(move || Bytecode::compile("bundle.js", &source, Keeps::Lines)).outcome.await;
+        let compiled = self
+            .shared
+            .threads
+            .run(move || Bytecode::compile("bundle.js", &source, Keeps::Lines))
+            .outcome
+            .await;
         let module = match compiled {
             Ok(Ok(module)) => module,
             Ok(Err(CompileError { message, stack })) => return Err(Failure::Import { message, stack }),

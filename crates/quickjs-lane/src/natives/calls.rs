@@ -10,6 +10,7 @@ use rquickjs::{Ctx, Exception, Object, Result, TypedArray};
 use worker_pool::PortCall;
 
 use super::Surroundings;
+use crate::bridge::Bridge;
 use crate::bytes_of::bytes_of;
 use crate::message::headers_of;
 use crate::operations::Operation;
@@ -20,9 +21,9 @@ pub(super) fn offer(object: &Object<'_>, surroundings: &Surroundings) -> Result<
     let bridge = Arc::clone(&surroundings.bridge);
     object.set(
         "timer",
-        Func::from(move |id: u32, after_ms: f64, weak: bool| {
+        Func::from(move |ctx: Ctx<'_>, id: u32, after_ms: f64, weak: bool| {
             let after = Duration::try_from_secs_f64(after_ms / 1000.0).unwrap_or_default();
-            bridge.start(Operation::Timer { id, after, weak });
+            start(&ctx, &bridge, Operation::Timer { id, after, weak })
         }),
     )?;
     let bridge = Arc::clone(&surroundings.bridge);
@@ -41,6 +42,10 @@ pub(super) fn offer(object: &Object<'_>, surroundings: &Surroundings) -> Result<
             fetch(&ctx, &from, id, parts(&ctx, head)?, &body)
         }),
     )
+}
+
+fn start(ctx: &Ctx<'_>, bridge: &Bridge, operation: Operation) -> Result<()> {
+    bridge.start(operation).map_err(|reason| Exception::throw_range(ctx, &reason))
 }
 
 fn parts<const N: usize>(ctx: &Ctx<'_>, head: Vec<String>) -> Result<[String; N]> {
@@ -70,8 +75,7 @@ fn port(
         headers: headers_of(&header_block),
         body: bytes_of(body).into(),
     };
-    from.bridge.start(Operation::Port { id, call });
-    Ok(())
+    start(ctx, &from.bridge, Operation::Port { id, call })
 }
 
 fn fetch(
@@ -98,8 +102,7 @@ fn fetch(
         allowed_hosts: from.allowed_hosts.clone(),
         timeout: None,
     };
-    from.bridge.start(Operation::Fetch { id, request });
-    Ok(())
+    start(ctx, &from.bridge, Operation::Fetch { id, request })
 }
 
 fn method_of(ctx: &Ctx<'_>, method: &str) -> Result<Method> {

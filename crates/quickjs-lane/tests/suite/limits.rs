@@ -136,6 +136,10 @@ async fn recursion_without_end_is_an_error_of_the_handler_however_its_frames_loo
     let plain = "function f(n) { return f(n + 1) + 1 } export default () => new Response(String(f(0)))";
     let version = bench.load("plain", plain).await;
     assert_eq!(code(&version, "/").await, "handler_error");
+    // Each of these rejections is looked at on the way down: that must not move the end of the stack.
+    let rejecting = "function f(n) { Promise.reject(n).catch(() => {}); return f(n + 1) + 1 } export default () => new Response(String(f(0)))";
+    let version = bench.load("rejecting", rejecting).await;
+    assert_eq!(code(&version, "/").await, "handler_error");
     // Settling a promise at the end of the stack must not end the engine: frames of many sizes come to many ends.
     for locals in 0..48 {
         let names: Vec<String> = (0..locals).map(|number| format!("v{number}")).collect();
@@ -175,6 +179,18 @@ async fn processor_time_is_bounded_apart_from_waiting() {
         bench.load_with("waits", waits, |spec| spec.capabilities.max_cpu = Duration::from_millis(100)).await;
     assert_eq!(get_text(&waiting, "/").await, "fine");
     bench.host.line(|line| line.message.contains("used its 100ms of processor time")).await;
+}
+
+#[tokio::test]
+async fn operations_are_bounded_whatever_code_does_to_the_classes() {
+    let bench = Bench::start();
+    let source = "Object.defineProperty(Set.prototype, 'size', { get: () => 0 });
+        export default () => {
+            let count = 0;
+            try { for (;;) { setTimeout(() => {}, 60000); count += 1 } } catch (error) { return new Response(`${error.name} ${count}`) }
+        }";
+    let version = bench.load("tampered", source).await;
+    assert_eq!(get_text(&version, "/").await, "RangeError 2000");
 }
 
 #[tokio::test]
@@ -242,12 +258,15 @@ async fn calls_over_the_places_wait_and_calls_over_the_queue_are_overloaded() {
 #[tokio::test]
 async fn a_full_lane_drops_idle_instances_first_and_then_refuses() {
     let bench = Bench::start_with(|config| config.memory_bytes_max = 8 << 20);
-    let fat = bench.load("fat", "export default () => new Response('fat'); const kept = new Uint8Array(8 << 20)").await;
+    let fat = "let kept; export default () => { kept ??= new Uint8Array(8 << 20); return new Response('fat') }";
+    let fat = bench.load("fat", fat).await;
+    assert_eq!(get_text(&fat, "/").await, "fat");
     assert_eq!(fat.stats().idle_instances, 1);
     let thin = bench.lane.register(bench.spec("thin", SWITCHED));
     assert_eq!(get_text(&thin, "/").await, "fine", "what was idle made room");
     assert_eq!(fat.stats().idle_instances, 0);
-    let holding = "export default () => { const kept = new Uint8Array(8 << 20); return new Promise(() => kept) }";
+    let holding =
+        "export default () => { const kept = new Uint8Array(8 << 20); return new Promise(() => kept) }";
     let holding = bench.load("holding", holding).await;
     let refused = async {
         until(|| bench.lane.stats().memory_bytes > 8 << 20).await;

@@ -44,16 +44,23 @@ async fn calls_that_the_channel_cannot_carry_are_errors() {
     export default async () => {
         const tries = [{ path: 'v1' }, { path: '/', method: 'A B' }, { path: '/', body: new Uint8Array((16 << 20) + 1) }, { path: '/', headers: { 'a b': '1' } }];
         const names = await Promise.all(tries.map((request) => channel.fetch(request).then(() => 'fine', (error) => error.name)));
+        const bodies = Array.from({ length: 6 }, () => channel.fetch({ path: '/never', body: new Uint8Array(12 << 20) }));
+        names.push(await Promise.race(bodies).catch((error) => error.name));
         const controller = new AbortController();
         const aborted = channel.fetch({ path: '/never', signal: controller.signal });
         controller.abort();
         names.push(await aborted.catch((error) => error.name));
         return Response.json(names);
     }";
-    let version = bench.load("refused", source).await;
+    let version = bench
+        .load_with("refused", source, |spec| {
+            spec.capabilities.max_memory_bytes = 400 << 20;
+            spec.version.settings.memory_limit_bytes = 400 << 20;
+        })
+        .await;
     assert_eq!(
         get_text(&version, "/").await,
-        r#"["TypeError","TypeError","RangeError","TypeError","AbortError"]"#
+        r#"["TypeError","TypeError","RangeError","TypeError","RangeError","AbortError"]"#
     );
 }
 
