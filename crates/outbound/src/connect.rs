@@ -1,4 +1,7 @@
 //! The connector: TCP to checked addresses, TLS with the roots of Mozilla, HTTP/1.1.
+//!
+//! hyper rather than reqwest, whose TLS would be switched on for the clients of gateway and command line too, and
+//! refuse to start them where the system has no certificates.
 
 use std::sync::Arc;
 
