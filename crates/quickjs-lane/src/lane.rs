@@ -155,7 +155,7 @@ impl Shared {
         turns
     }
 
-    /// Room for another instance: idle ones make place for it.
+    /// Where the memory is full, idle instances make room; an error where that is not enough for another one.
     pub(crate) fn make_room(&self) -> Result<(), InvokeError> {
         if self.memory.is_full() {
             for version in self.known() {

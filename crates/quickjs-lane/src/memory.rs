@@ -14,6 +14,10 @@ const SMALL_BYTES: usize = 1024;
 const RESERVE_BYTES: usize = 16 << 20;
 /// Changes smaller than this are not told to the lane, so that instances do not contend for its counter.
 const REPORT_BYTES: i64 = 64 << 10;
+/// An instance below this part of the lane's memory, or this size, may grow where the lane is full: who takes much
+/// gives way, and nobody who takes little notices.
+const SHARE_DIVISOR: usize = 64;
+const SHARE_BYTES_MIN: usize = 1 << 20;
 
 /// Memory of all instances.
 #[derive(Debug)]
@@ -33,6 +37,11 @@ impl LaneMemory {
 
     pub(crate) fn limit_bytes(&self) -> usize {
         usize::try_from(self.limit).unwrap_or(usize::MAX)
+    }
+
+    /// What an instance may hold of a full lane.
+    fn share_bytes(&self) -> usize {
+        (self.limit_bytes() / SHARE_DIVISOR).max(SHARE_BYTES_MIN)
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -100,7 +109,7 @@ impl Meter {
     pub(crate) fn may_grow(&self, bytes: usize) -> bool {
         let after = self.used.load(Ordering::Relaxed).saturating_add(bytes);
         let is_within = after <= self.limit;
-        if is_within && !(bytes > SMALL_BYTES && self.lane.is_full()) {
+        if is_within && (after <= self.lane.share_bytes() || !self.lane.is_full()) {
             return true;
         }
         self.exceeded.store(1 + u8::from(is_within), Ordering::Relaxed);
@@ -221,9 +230,12 @@ mod tests {
     fn the_lane_knows_what_instances_hold_and_gets_it_back() {
         let lane = Arc::new(LaneMemory::new(1 << 20));
         let meter = Meter::new(10 << 20, Arc::clone(&lane));
+        let neighbour = Meter::new(10 << 20, Arc::clone(&lane));
         meter.grew(2 << 20);
         assert!(lane.is_full());
-        assert!(!meter.may_grow(SMALL_BYTES + 1), "a full lane grants no large allocation");
+        assert!(neighbour.may_grow(SMALL_BYTES + 1), "who holds little goes on");
+        assert!(!meter.may_grow(SMALL_BYTES + 1), "who holds much does not grow in a full lane");
+        assert!(meter.may_grow(SMALL_BYTES), "but can unwind");
         assert_eq!(meter.stopped(), Some(Stop::LaneFull));
         meter.shrank((2 << 20) - 10);
         meter.shrank(10);

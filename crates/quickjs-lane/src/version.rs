@@ -142,6 +142,9 @@ impl Version {
             .await
             .map_err(|error| LoadError::Start(worker_pool::StartError::Ended(error.to_string())))?;
         let seat = self.seats.furnish(place, &self.shared, self.spec.memory_limit_bytes());
+        self.shared
+            .make_room()
+            .map_err(|error| LoadError::Start(worker_pool::StartError::Ended(error.to_string())))?;
         let drive = self.drive(parts, self.shared.config.startup_timeout, None);
         let finished = drive.run(seat, None).await.map_err(Failure::into_load)?;
         self.seats.keep(finished.seat);
@@ -162,8 +165,9 @@ impl Version {
         let parts = self.parts().await.map_err(|failure| self.refuse(failure, &invocation_id))?;
         let drive = self.drive(parts, self.spec.version.settings.execution_timeout, call.deadline);
         let seat = self.seats.furnish(place, &self.shared, self.spec.memory_limit_bytes());
+        let room = self.shared.make_room();
         if seat.instance.is_none() {
-            self.shared.make_room()?;
+            room?;
             self.shared.metrics.cold_starts.increment(1);
         }
         let ended = self.run(drive, seat, call).await;

@@ -257,25 +257,33 @@ async fn calls_over_the_places_wait_and_calls_over_the_queue_are_overloaded() {
 
 #[tokio::test]
 async fn a_full_lane_drops_idle_instances_first_and_then_refuses() {
-    let bench = Bench::start_with(|config| config.memory_bytes_max = 8 << 20);
-    let fat = "let kept; export default () => { kept ??= new Uint8Array(8 << 20); return new Response('fat') }";
-    let fat = bench.load("fat", fat).await;
-    assert_eq!(get_text(&fat, "/").await, "fat");
-    assert_eq!(fat.stats().idle_instances, 1);
-    let thin = bench.lane.register(bench.spec("thin", SWITCHED));
-    assert_eq!(get_text(&thin, "/").await, "fine", "what was idle made room");
-    assert_eq!(fat.stats().idle_instances, 0);
-    let holding =
-        "export default () => { const kept = new Uint8Array(8 << 20); return new Promise(() => kept) }";
-    let holding = bench.load("holding", holding).await;
-    let refused = async {
-        until(|| bench.lane.stats().memory_bytes > 8 << 20).await;
-        call(&fat, get("/")).await.unwrap_err()
-    };
-    tokio::select! {
-        _ = call(&holding, get("/")) => panic!("it never answers"),
-        refused = refused => assert_eq!((refused.code(), refused.status().as_u16()), ("overloaded", 503)),
+    // An instance without much code of its own holds a third of that.
+    let bench = Bench::start_with(|config| config.memory_bytes_max = 1 << 20);
+    let source = "export default (req) => {
+        if (new URL(req.url).pathname !== '/never') return new Response('fine');
+        console.log('entered');
+        return new Promise(() => {});
+    }";
+    let mut versions = Vec::new();
+    for name in ["a", "b", "c", "d", "e", "f", "g", "h"] {
+        let version = bench.load(name, source).await;
+        assert_eq!(get_text(&version, "/").await, "fine");
+        versions.push(version);
     }
+    assert!(bench.lane.stats().idle_instances < 5, "{:?}", bench.lane.stats());
+    let mut held = tokio::task::JoinSet::new();
+    for version in &versions[..4] {
+        let called = Arc::clone(version);
+        held.spawn(async move { call(&called, get("/never")).await.map(drop) });
+        let key = Arc::clone(&version.spec().key);
+        bench.host.line(|line| line.version == key && line.message == "entered").await;
+    }
+    let late = bench.lane.register(bench.spec("late", source));
+    let refused = call(&late, get("/")).await.unwrap_err();
+    assert_eq!((refused.code(), refused.status().as_u16()), ("overloaded", 503));
+    held.shutdown().await;
+    until(|| bench.lane.stats().memory_bytes < 1 << 20).await;
+    assert_eq!(get_text(&late, "/").await, "fine");
 }
 
 #[tokio::test]
