@@ -1,0 +1,155 @@
+// The entrance for Rust: makes the global names, finds the handler, runs calls, delivers outcomes.
+
+const [HANDLER_FAILED, NO_RESPONSE] = [1, 2];
+let handler;
+
+const globals = {
+  AbortController,
+  AbortSignal,
+  Blob,
+  CryptoKey,
+  CustomEvent,
+  Event,
+  EventTarget,
+  FormData: missing("FormData"),
+  Headers,
+  ReadableStream,
+  Request,
+  Response,
+  TextDecoder,
+  TextEncoder,
+  TransformStream: missing("TransformStream"),
+  URL,
+  URLSearchParams,
+  WebSocket: missing("WebSocket"),
+  WritableStream: missing("WritableStream"),
+  atob,
+  btoa,
+  clearInterval: clearTimeout,
+  clearTimeout,
+  console,
+  crypto,
+  fetch,
+  performance,
+  queueMicrotask,
+  setInterval,
+  setTimeout,
+  structuredClone,
+};
+
+let isOpen = false;
+
+/**
+ * Called once for each instance, before the function's own module runs. That one could import this one by its name,
+ * so nothing else is exported, and it works once.
+ */
+export function open(offered, environment) {
+  if (isOpen) throw new TypeError("the runtime is open already");
+  isOpen = true;
+  native = offered;
+  const define = (name, value) =>
+    Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
+  for (const name of Object.keys(globals)) define(name, globals[name]);
+  define("self", globalThis);
+  define("process", { env: Object.fromEntries(environment) });
+  define(Symbol.for("bunbase.channel"), channel);
+  resetTurns(native.fetchesMax);
+  return { bind, dispatch, deliver, explain };
+}
+
+/** Finds the handler among the exports of the function's module; an error text where there is none. */
+function bind(exports, name) {
+  handler = findHandler(exports, name);
+  if (handler !== undefined) return undefined;
+  const names = Object.keys(exports).join(", ") || "none";
+  return name === "default"
+    ? `the bundle has no handler: export a default function, a default object with fetch, or a function named handler (exports: ${names})`
+    : `the bundle has no function or object with fetch exported as "${name}" (exports: ${names})`;
+}
+
+/** Bundles that were CommonJS before have their exports one `default` deeper. */
+function findHandler(exports, name) {
+  const inner = exports.default;
+  const scopes = typeof inner === "object" && inner !== null ? [exports, inner] : [exports];
+  for (const candidate of name === "default" ? ["default", "handler"] : [name]) {
+    for (const scope of scopes) {
+      const found = callable(scope[candidate]);
+      if (found !== undefined) return found;
+    }
+  }
+  return undefined;
+}
+
+function callable(value) {
+  if (typeof value === "function") return value;
+  if (typeof value !== "object" || value === null || typeof value.fetch !== "function") return undefined;
+  return (request) => value.fetch(request);
+}
+
+/** Runs a call: `body` is bytes, undefined for none, or a text that says why it broke off. */
+function dispatch(method, url, block, body) {
+  forget();
+  const request = new Request(INTERNAL, { method, url, block, content: incoming(body) });
+  try {
+    const result = handler(request);
+    if (result instanceof Response) answer(result);
+    else Promise.resolve(result).then(answer).catch(failed);
+  } catch (error) {
+    failed(error);
+  }
+}
+
+function incoming(body) {
+  if (body === undefined) return null;
+  return typeof body === "string" ? new TypeError(body) : new Uint8Array(body);
+}
+
+/** What an earlier call left behind is over. */
+function forget() {
+  pending.clear();
+  forgetTimers();
+  indent = "";
+}
+
+function answer(result) {
+  if (!(result instanceof Response)) {
+    native.fail(NO_RESPONSE, `the handler returned ${described(result)}, which is no Response`, "");
+    return;
+  }
+  if (result.type === "error") throw new TypeError("the handler returned Response.error()");
+  const content = hasBody(result) ? takeContent(result) : undefined;
+  native.answer(result.status, headerBlock(result.headers), content);
+}
+
+function described(value) {
+  if (value === null || value === undefined) return String(value);
+  return typeof value === "object" ? `an object of ${value.constructor?.name ?? "no class"}` : `a ${typeof value}`;
+}
+
+function failed(error) {
+  const [message, stack] = explain(error);
+  native.fail(HANDLER_FAILED, message, stack);
+}
+
+/** Name with message, and the stack, of whatever was thrown. */
+function explain(error) {
+  if (!(error instanceof Error)) return [usv(inspect(error, 1)), ""];
+  return [usv(`${error.name}: ${error.message}`), usv(errorText(error))];
+}
+
+/** Hands over the outcome of an operation. */
+function deliver(id, outcome) {
+  const settle = pending.get(id);
+  if (settle === undefined) return;
+  pending.delete(id);
+  try {
+    settle(outcome);
+  } catch (error) {
+    uncaught(error);
+  }
+}
+
+/** An error that no code of the function can catch any more fails the call. */
+function uncaught(error) {
+  failed(error);
+}

@@ -1,0 +1,21 @@
+claim("private fields and static blocks", () => { class A { #x = 1; static y; static { A.y = 2; } get x() { return this.#x; } } return new A().x + A.y === 3; });
+claim("optional chaining and nullish", () => (undefined?.a ?? 5) === 5);
+claim("big integers", () => 2n ** 64n === 18446744073709551616n);
+claim("regular expressions with names and sticky", () => /(?<year>\d{4})/u.exec("in 2024").groups.year === "2024" && /a(?<=a)b/.test("ab"));
+claim("array methods of today", () => [1, 2, 3].at(-1) === 3 && same([3, 1].toSorted(), [1, 3]) && same(Object.groupBy([1, 2], (x) => (x % 2 ? "odd" : "even")), { odd: [1], even: [2] }));
+claim("async iteration", async () => { const seen = []; for await (const x of (async function* () { yield 1; yield 2; })()) seen.push(x); return same(seen, [1, 2]); });
+claim("promises of today", async () => (await Promise.any([Promise.reject(1), Promise.resolve(2)])) === 2 && (await Promise.allSettled([Promise.reject(1)]))[0].status === "rejected" && typeof Promise.withResolvers === "function");
+claim("dates", () => new Date("2024-02-29T12:00:00Z").toISOString() === "2024-02-29T12:00:00.000Z" && Date.UTC(2024, 0) === 1704067200000);
+claim("json keeps order and escapes", () => JSON.stringify({ b: 1, a: "\u2028\ud800" }) === '{"b":1,"a":"\u2028\\ud800"}');
+claim("clones data", () => same(structuredClone({ a: [1, { b: null }], c: "x" }), { a: [1, { b: null }], c: "x" }));
+claim("clones cycles", () => { const a = { name: "a" }; a.self = a; const copy = structuredClone(a); return copy !== a && copy.self === copy; });
+claim("clones maps, sets, dates, expressions", () => {
+  const copy = structuredClone({ m: new Map([[1, new Set([2])]]), d: new Date(5), r: /x/gi });
+  return copy.m.get(1).has(2) && copy.d.getTime() === 5 && copy.r.flags === "gi";
+});
+claim("clones bytes", () => { const data = bytes(1, 2); const copy = structuredClone(data); data[0] = 9; return hex(copy) === "0102"; });
+claim("clones errors", () => { const copy = structuredClone(new RangeError("x")); return copy instanceof RangeError && copy.message === "x"; });
+claim("does not clone functions", () => throws(() => structuredClone(() => {}), "DataCloneError") && throws(() => structuredClone({ f() {} }), "DataCloneError"));
+claim("errors have stacks and causes", () => { const error = new Error("x", { cause: 7 }); return error.stack.includes("at ") && error.cause === 7; });
+claim("weak references", () => { const o = {}; return new WeakRef(o).deref() === o && new WeakMap([[o, 1]]).get(o) === 1; });
+claim("globalThis is self", () => globalThis === self && typeof process.env === "object");
