@@ -15,6 +15,7 @@ use gateway::{Answer, Front, Gateway, GatewayParts, InsideApi, RequestBody};
 use http::Request;
 use inside::RoutedApi;
 use metrics_exporter_prometheus::PrometheusHandle;
+use ports::project_api::ProjectApi;
 use service_kit::drain::Drain;
 use std::sync::Arc;
 
@@ -40,6 +41,7 @@ pub(crate) async fn compose(settings: Settings, around: Surroundings<'_>) -> any
     assembly.start_stores().await?;
     assembly.start_identity().await?;
     assembly.start_functions().await?;
+    assembly.open_jobs().await?;
     assembly.start_platform().await?;
     let Assembly { wire, settings, services, access, health, .. } = assembly;
     let access = access.ok_or_else(|| anyhow::anyhow!("nobody decides about access"))?;
@@ -60,7 +62,9 @@ pub(crate) async fn compose(settings: Settings, around: Surroundings<'_>) -> any
     });
     if let Some(functions) = &services.functions {
         let api = RoutedApi::new(InsideApi::new(gateway.router()), wire.project_apis()?);
-        functions.bind_project_api(Arc::new(api));
+        let api: Arc<dyn ProjectApi> = Arc::new(api);
+        functions.bind_project_api(api.clone());
+        functions.start_triggers(api).await?;
     }
     let gateway = match services.documents_over_grpc(&access) {
         Some(documents) => gateway.with_rpc(documents),

@@ -10,6 +10,7 @@ use bundoc::EngineOptions;
 use bundoc_server::DocumentsConfig;
 use functions::FunctionsConfig;
 use gateway::GatewayConfig;
+use jobs::JobsConfig;
 use mail::MailConfig;
 use platform::PlatformConfig;
 use rpc::{RpcConfig, Service};
@@ -41,6 +42,7 @@ pub(crate) struct Settings {
     pub(crate) engine: EngineOptions,
     pub(crate) functions: FunctionsConfig,
     pub(crate) function_logs: RunLogConfig,
+    pub(crate) jobs: JobsConfig,
     pub(crate) events: BuncastConfig,
     pub(crate) end_users: TenantAuthConfig,
     pub(crate) kms: KmsConfig,
@@ -80,6 +82,7 @@ impl Default for Settings {
             engine: EngineOptions::default(),
             functions: FunctionsConfig::default(),
             function_logs: RunLogConfig::default(),
+            jobs: JobsConfig::default(),
             events: BuncastConfig::default(),
             end_users: TenantAuthConfig::default(),
             kms: KmsConfig::default(),

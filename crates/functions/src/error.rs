@@ -1,6 +1,7 @@
 //! What can go wrong with functions, besides their calls.
 
 use crate::manifest::ManifestError;
+use jobs::JobsError;
 use ports::secrets::SecretsError;
 use run_log::RunLogError;
 use serde_json::{Value, json};
@@ -167,6 +168,9 @@ pub enum FunctionsError {
     /// The log failed.
     #[error("the log of the function failed")]
     Logs(#[from] RunLogError),
+    /// The jobs of the project.
+    #[error("the jobs of the project could not be changed")]
+    Jobs(#[from] JobsError),
     /// The task that worked on it ended.
     #[error("the work was interrupted")]
     Interrupted(#[from] tokio::task::JoinError),
@@ -205,6 +209,7 @@ impl Classify for FunctionsError {
             Self::Files(error) | Self::Builder(error) => of_io(error),
             Self::Store(error) => error.code(),
             Self::Logs(error) => error.code(),
+            Self::Jobs(error) => error.code(),
             Self::Interrupted(_) => ErrorCode::Internal,
         }
     }

@@ -12,6 +12,7 @@ pub use answer::CallBody;
 pub(crate) use answer::collect_answer;
 pub(crate) use body::BodyLimits;
 pub(crate) use executor::Executor;
+pub(crate) use headers::of_triggers;
 pub(crate) use target::Target;
 
 use crate::settings::AccessSetting;

@@ -59,6 +59,7 @@ pub(crate) fn routes(service: &Service, access: Arc<dyn Access>) -> ServiceRoute
     let routes = rollout::declare(routes);
     let routes = environment::declare(routes);
     let routes = domains::declare(routes);
+    let routes = crate::triggers::declare(routes);
     declare_calls(declare_logs(routes)).finish()
 }
 

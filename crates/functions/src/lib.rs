@@ -32,6 +32,7 @@ mod service;
 mod settings;
 mod store;
 mod tail;
+mod triggers;
 
 pub use bundle::ENTRY_FILES;
 pub use config::FunctionsConfig;
@@ -39,3 +40,4 @@ pub use error::{FunctionsError, StartError};
 pub use front::{CallBody, InvocationFront};
 pub use service::{FunctionsDeps, FunctionsService};
 pub use settings::AccessSetting;
+pub use triggers::TriggersDeps;

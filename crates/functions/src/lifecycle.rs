@@ -24,6 +24,7 @@ impl ProjectLifecycle for FunctionsService {
 impl FunctionsService {
     async fn purge_now(&self, project: &ProjectId) -> Result<(), FunctionsError> {
         let _turn = self.locks.enter_last(project).await;
+        self.purge_triggers(project).await?;
         for deployment in self.executor.registry.remove_project(project) {
             self.retire_now(&deployment).await;
         }

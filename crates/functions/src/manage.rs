@@ -82,6 +82,7 @@ impl FunctionsService {
             service.vault.forget_scope(&project, &Scope::Function(row.id.clone()));
             let active = service.executor.registry.remove(&project, &name);
             service.executor.hosts.remove_function(&project, &name);
+            service.forget_triggers(&project, &name).await;
             service.announce(&row, row.version.as_ref(), Announced::Deleted).await;
             let rest = service.clone();
             service.background.spawn(async move {

@@ -8,7 +8,10 @@ mod check;
 mod read;
 mod trigger;
 
-pub(crate) use trigger::{HttpTrigger, Trigger};
+pub(crate) use trigger::{
+    CatchUp, CronTrigger, DocumentTrigger, EventTrigger, HttpTrigger, Operation, Overlap, QueueTrigger, Retries,
+    Trigger,
+};
 
 use crate::settings::Overrides;
 use serde::{Deserialize, Serialize};

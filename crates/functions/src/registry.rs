@@ -89,6 +89,10 @@ impl Entry {
         if !deployment.takes_http {
             return Err(FunctionsError::NoHttpTrigger);
         }
+        self.hold(deployment)
+    }
+
+    fn hold(&self, deployment: &Deployment) -> Result<Entered, FunctionsError> {
         let pool = deployment.pool.clone().ok_or(FunctionsError::EnvironmentClosed)?;
         Ok(Entered { access: self.access, pool, call: deployment.calls.token() })
     }
@@ -128,6 +132,15 @@ impl Registry {
             .and_then(|functions| functions.get(name))
             .ok_or(Closed { access: None, why: FunctionsError::NotFound })?;
         entry.enter(alias).map_err(|why| Closed { access: Some(entry.access), why })
+    }
+
+    /// Finds a function for a call from inside, and holds its live version: it needs no trigger for requests.
+    pub(crate) fn enter_inside(&self, project: &ProjectId, name: &str) -> Result<Entered, FunctionsError> {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let entry = table.get(project).and_then(|functions| functions.get(name));
+        let entry = entry.ok_or(FunctionsError::NotFound)?;
+        let deployment = entry.choose(None)?;
+        entry.hold(deployment)
     }
 
     /// Whether the project has such a function.

@@ -122,6 +122,7 @@ impl FunctionsService {
             traffic: Some(if shares.len() > 1 { &shares } else { &[] }),
         };
         self.apply(&row, (Routing { live, aliases: before.aliases }, ready), save).await?;
+        self.follow_triggers(&row).await;
         if let Some(version) = &row.version {
             tracing::info!(function = %row.id, version = %version.version, "version is active");
         }

@@ -11,6 +11,7 @@ use crate::locks::ProjectLocks;
 use crate::registry::Deployment;
 use crate::store::{self, MIGRATIONS, OWNER};
 use crate::tail::LogStreams;
+use crate::triggers::Triggers;
 use ports::access::Access;
 use ports::events::EventBus;
 use ports::project_api::ProjectApi;
@@ -65,6 +66,8 @@ pub struct FunctionsService {
     pub(crate) loads: AtomicU64,
     host: Arc<FunctionHost>,
     pub(crate) events: OnceLock<Arc<dyn EventBus>>,
+    /// There where the process runs jobs.
+    pub(crate) triggers: OnceLock<Arc<Triggers>>,
     pub(crate) log_streams: LogStreams,
     /// Ends the streams of logs.
     pub(crate) streams_end: CancellationToken,
@@ -107,6 +110,7 @@ impl FunctionsService {
             loads: AtomicU64::new(0),
             host,
             events: OnceLock::new(),
+            triggers: OnceLock::new(),
             log_streams: LogStreams::default(),
             streams_end: CancellationToken::new(),
         });
@@ -164,6 +168,7 @@ impl FunctionsService {
     /// have stopped before.
     pub async fn shutdown(&self) {
         self.streams_end.cancel();
+        self.end_triggers().await;
         self.background.close();
         let patience = Duration::from_millis(self.config.drain_timeout_ms);
         if tokio::time::timeout(patience, self.background.wait()).await.is_err() {

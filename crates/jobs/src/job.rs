@@ -162,6 +162,11 @@ pub enum Outcome {
         /// Why, for people; at most 4 KiB are kept.
         error: String,
     },
+    /// It could not be begun: it is run again after this time, and this attempt does not count.
+    Later {
+        /// How long it waits.
+        after: Duration,
+    },
     /// It failed and another attempt would too: it is a dead letter at once.
     Fail {
         /// Why, for people; at most 4 KiB are kept.

@@ -115,6 +115,12 @@ actions! {
     EventSubscribe: "events" Read, roles Viewer, keys Both;
     /// Declare topics and their rights.
     EventAdmin: "events" Write, roles Member, keys Secret;
+    /// See queues, jobs, dead letters and schedules.
+    JobRead: "jobs" Read, roles Viewer, keys Secret;
+    /// Enqueue jobs.
+    JobEnqueue: "jobs" Write, roles Member, keys Secret;
+    /// Cancel, replay and remove jobs; pause queues and schedules, run schedules.
+    JobAdmin: "jobs" Write, roles Member, keys Secret;
     /// Sign end users up and in.
     EndUserSignIn: "auth" Write, roles Member, keys Both;
     /// See end users and the configuration of their sign-in.
@@ -138,8 +144,16 @@ impl Action {
     /// the data that applications write all day, and not looking.
     pub fn is_recorded(self) -> bool {
         use Action::*;
-        let data =
-            [FunctionInvoke, DocumentWrite, KvWrite, ObjectWrite, EventPublish, EndUserSignIn, SecretUse];
+        let data = [
+            FunctionInvoke,
+            DocumentWrite,
+            KvWrite,
+            ObjectWrite,
+            EventPublish,
+            JobEnqueue,
+            EndUserSignIn,
+            SecretUse,
+        ];
         self == SecretReveal || (self.scope().1 == Level::Write && !data.contains(&self))
     }
 }

@@ -1,6 +1,7 @@
 //! Documents that a service keeps for itself in a project's database, in collections that begin with
 //! `_system/` and are not seen from outside. They leave with the project.
 
+use crate::events::{InvalidTopic, Topic};
 use async_trait::async_trait;
 use bson::{Document, RawDocumentBuf};
 use service_kit::error::{Classify, ErrorCode};
@@ -8,6 +9,27 @@ use service_kit::ids::ProjectId;
 
 /// Collections of services begin with this; routes for developers and applications refuse such names.
 pub const SYSTEM_PREFIX: &str = "_system/";
+
+/// The topic on which changes of a collection are published: `db.<collection>`. What cannot stand in a segment of
+/// a topic is percent-encoded, `%` too.
+///
+/// # Errors
+/// It is longer than a topic may be.
+pub fn topic_of_changes(collection: &str) -> Result<Topic, InvalidTopic> {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    let mut topic = String::with_capacity(3 + collection.len());
+    topic.push_str("db.");
+    for byte in collection.bytes() {
+        if byte.is_ascii_graphic() && !matches!(byte, b'.' | b'*' | b'>' | b'%') {
+            topic.push(byte.into());
+        } else {
+            topic.push('%');
+            topic.push(HEX[usize::from(byte >> 4)].into());
+            topic.push(HEX[usize::from(byte & 15)].into());
+        }
+    }
+    Topic::parse(&topic)
+}
 
 /// A collection of a project.
 #[derive(Debug, Clone, Copy)]
@@ -155,4 +177,23 @@ pub enum Uniqueness {
     Shared,
     /// They may not.
     Unique,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_collection_has_a_topic_of_its_own() {
+        for (collection, wanted) in [
+            ("users", "db.users"),
+            ("users/1/posts", "db.users/1/posts"),
+            ("a.b", "db.a%2Eb"),
+            ("a%2Eb", "db.a%252Eb"),
+            ("ä *>", "db.%C3%A4%20%2A%3E"),
+        ] {
+            assert_eq!(topic_of_changes(collection).unwrap().as_str(), wanted);
+        }
+        assert!(topic_of_changes(&"ä".repeat(127)).is_ok());
+    }
 }

@@ -36,13 +36,16 @@ pub struct EnqueueOptions {
 /// Bytes of the name of a queue, and of a key of a job.
 pub const NAME_BYTES_MAX: usize = 255;
 
-/// Refuses what is no name of a queue: 1 to 255 bytes without control characters.
+/// Refuses what is no name of a queue of a project: 1 to 255 bytes without control characters; what begins with
+/// `$` is the server's.
 ///
 /// # Errors
 /// `QueueError::Invalid`.
 pub fn check_queue(name: &str) -> Result<(), QueueError> {
-    if name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
-        let rule = format!("a queue has 1 to {NAME_BYTES_MAX} bytes and no control characters");
+    let is_plain = !name.starts_with('$') && !name.chars().any(char::is_control);
+    if name.is_empty() || name.len() > NAME_BYTES_MAX || !is_plain {
+        let rule =
+            format!("a queue has 1 to {NAME_BYTES_MAX} bytes, no control characters, and no `$` in front");
         return Err(QueueError::Invalid(rule));
     }
     Ok(())

@@ -11,13 +11,15 @@ use buncast::{BuncastDeps, BuncastService};
 use bunder_manager::KeyValueService;
 use bundoc::FjallEngine;
 use bundoc_server::BundocServer;
-use functions::{FunctionsDeps, FunctionsService};
+use functions::{FunctionsDeps, FunctionsService, TriggersDeps};
+use jobs::Jobs;
 use mail::Mailer;
 use platform::{PlatformParts, PlatformService, ProjectAccess, SessionCookie};
 use ports::access::Access;
 use ports::documents::Documents;
 use ports::events::EventBus;
 use ports::identity::DeveloperIdentity;
+use ports::jobs::JobQueue;
 use ports::lifecycle::ProjectLifecycle;
 use ports::secrets::Secrets;
 use ports::tenant::TenantIdentity;
@@ -63,6 +65,7 @@ pub(crate) struct Services {
     events: Option<Arc<BuncastService>>,
     mailer: Option<Arc<Mailer>>,
     logs: Option<Arc<RunLog>>,
+    queue: Option<Arc<dyn JobQueue>>,
     databases: Vec<Database>,
     sockets: Option<tempfile::TempDir>,
 }
@@ -228,6 +231,30 @@ impl<'a> Assembly<'a> {
         Ok(())
     }
 
+    /// Jobs of functions: opened here, run once the whole surface of the projects is there.
+    pub(crate) async fn open_jobs(&mut self) -> anyhow::Result<()> {
+        if let Some(functions) = self.services.functions.clone() {
+            let (config, database) = (self.settings.jobs.clone(), self.database("jobs.db").await?);
+            let payload_bytes_max = config.payload_bytes_max;
+            let jobs = Jobs::open(config, database, Clock::system()).await?;
+            let deps = TriggersDeps { jobs, events: self.events(Service::Functions)?, payload_bytes_max };
+            self.services.queue = Some(functions.open_triggers(deps).await?);
+        }
+        if let Some(documents) = &self.services.documents
+            && self.wire.knows(Service::Functions)
+        {
+            documents.bind_jobs(self.queue()?);
+        }
+        Ok(())
+    }
+
+    fn queue(&self) -> anyhow::Result<Arc<dyn JobQueue>> {
+        Ok(match &self.services.queue {
+            Some(queue) => queue.clone(),
+            None => Arc::new(self.wire.clients(Service::BundocServer)?.jobs()?),
+        })
+    }
+
     /// Projects; last, because it goes on removing deleted ones from all stores.
     pub(crate) async fn start_platform(&mut self) -> anyhow::Result<()> {
         let Some(access) = self.project_access.clone() else { return Ok(()) };
@@ -351,6 +378,9 @@ impl Services {
         }
         if let Some(events) = &self.events {
             server = server.events(events.bus());
+        }
+        if let Some(queue) = &self.queue {
+            server = server.jobs(queue.clone());
         }
         self.stores().into_iter().fold(server, RpcServer::lifecycle)
     }

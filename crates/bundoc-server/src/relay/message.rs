@@ -1,29 +1,11 @@
-//! What a change is on the bus: its topic and its payload.
+//! What a change is on the bus.
 
 use crate::live::{Show, event_id};
 use bson::RawDocument;
 use bundoc::engine::{Change, ChangeKind};
 use bytes::Bytes;
-use ports::events::{InvalidTopic, Topic};
 use serde_json::json;
 use service_kit::ids::ProjectId;
-
-/// `db.<collection>`. What cannot stand in a segment of a topic is percent-encoded, `%` too.
-pub(super) fn topic(collection: &str) -> Result<Topic, InvalidTopic> {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    let mut topic = String::with_capacity(3 + collection.len());
-    topic.push_str("db.");
-    for byte in collection.bytes() {
-        if byte.is_ascii_graphic() && !matches!(byte, b'.' | b'*' | b'>' | b'%') {
-            topic.push(byte.into());
-        } else {
-            topic.push('%');
-            topic.push(HEX[usize::from(byte >> 4)].into());
-            topic.push(HEX[usize::from(byte & 15)].into());
-        }
-    }
-    Topic::parse(&topic)
-}
 
 /// How much of a change is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,20 +49,6 @@ mod tests {
     use super::*;
     use bson::rawdoc;
     use bundoc::engine::{ChangePosition, CollectionName, DocumentId};
-
-    #[test]
-    fn every_collection_has_a_topic_of_its_own() {
-        for (collection, wanted) in [
-            ("users", "db.users"),
-            ("users/1/posts", "db.users/1/posts"),
-            ("a.b", "db.a%2Eb"),
-            ("a%2Eb", "db.a%252Eb"),
-            ("ä *>", "db.%C3%A4%20%2A%3E"),
-        ] {
-            assert_eq!(topic(collection).unwrap().as_str(), wanted);
-        }
-        assert!(topic(&"ä".repeat(127)).is_ok());
-    }
 
     #[test]
     fn a_payload_says_what_happened_to_which_document() {

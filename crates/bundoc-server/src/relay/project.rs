@@ -1,6 +1,6 @@
 //! The relay of one project.
 
-use super::message::{Detail, payload, topic};
+use super::message::{Detail, payload};
 use super::place;
 use crate::live::now;
 use crate::scope::database_of;
@@ -8,6 +8,7 @@ use crate::system::is_system;
 use bundoc::engine::{Change, ChangePosition, DatabaseName, Engine};
 use bundoc::error::EngineError;
 use bytes::Bytes;
+use ports::documents::topic_of_changes;
 use ports::events::{BusError, Demand, EventBus, Realm, Topic};
 use service_kit::ids::ProjectId;
 use std::sync::Arc;
@@ -139,7 +140,7 @@ impl ProjectRelay {
 
     async fn publish(&mut self, epoch: &str, change: &Change) {
         let collection = change.collection.as_str();
-        let Ok(topic) = topic(collection) else { return };
+        let Ok(topic) = topic_of_changes(collection) else { return };
         if is_system(collection) || !self.demand.borrow().wants(&self.realm, &topic) {
             return;
         }

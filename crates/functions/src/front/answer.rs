@@ -71,9 +71,13 @@ pub(crate) fn name_call(response: &mut Response<CallBody>, invocation_id: &str) 
     }
 }
 
-/// What a caller learns of a failed call: never the stack, always what to do.
-pub(crate) fn explain(error: &InvokeError) -> (ApiError, Outcome) {
-    let (code, outcome) = match error {
+/// How a failed call is counted.
+pub(crate) fn outcome_of(error: &InvokeError) -> Outcome {
+    classify(error).1
+}
+
+fn classify(error: &InvokeError) -> (ErrorCode, Outcome) {
+    match error {
         InvokeError::HandlerError { .. } => (ErrorCode::HandlerError, Outcome::HandlerError),
         InvokeError::NoResponse { .. } => (ErrorCode::NoResponse, Outcome::HandlerError),
         InvokeError::Timeout(_) => (ErrorCode::Timeout, Outcome::Timeout),
@@ -86,7 +90,12 @@ pub(crate) fn explain(error: &InvokeError) -> (ApiError, Outcome) {
             (ErrorCode::Unavailable, Outcome::Overloaded)
         }
         InvokeError::HeadTooLarge { .. } => (ErrorCode::HeadersTooLarge, Outcome::Refused),
-    };
+    }
+}
+
+/// What a caller learns of a failed call: never the stack, always what to do.
+pub(crate) fn explain(error: &InvokeError) -> (ApiError, Outcome) {
+    let (code, outcome) = classify(error);
     let mut told = match error {
         InvokeError::HandlerError { error_id, .. } | InvokeError::NoResponse { error_id, .. } => {
             let message = format!("{error}; `bunbase functions logs` has the stack");

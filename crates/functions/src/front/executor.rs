@@ -1,6 +1,6 @@
 //! Runs a call that was admitted: builds what the worker needs, and turns its answer into a response.
 
-use super::answer::{CallBody, explain, name_call, refused};
+use super::answer::{CallBody, explain, name_call, outcome_of, refused};
 use super::body::{self, BodyLimits, Fate};
 use super::target::Target;
 use super::{headers, url};
@@ -16,7 +16,7 @@ use http_body_util::Full;
 use service_kit::error::ApiError;
 use service_kit::ids::{InvocationId, ProjectId, RequestId};
 use std::sync::Arc;
-use worker_pool::{BoxError, InvokeRequest, InvokeResponse, ResponseBody};
+use worker_pool::{BoxError, InvokeError, InvokeRequest, InvokeResponse, ResponseBody};
 
 /// A call that may run.
 pub(crate) struct Admission {
@@ -83,6 +83,19 @@ impl Executor {
         let mut response = answered;
         name_call(&mut response, &invocation_id);
         response
+    }
+
+    /// Runs a call that a trigger starts.
+    pub(crate) async fn run_triggered(
+        &self,
+        entered: Entered,
+        request: InvokeRequest,
+    ) -> Result<InvokeResponse, InvokeError> {
+        let measured = self.metrics.start();
+        let answered = entered.pool.invoke(request).await;
+        drop(entered.call);
+        measured.ended(answered.as_ref().map_or_else(outcome_of, |_| Outcome::Answered));
+        answered
     }
 
     async fn invoke<B>(

@@ -8,6 +8,18 @@ use ports::access::{KEY_HEADER, SESSION_COOKIE};
 /// Names a call in requests and answers.
 pub(crate) const INVOCATION_HEADER: HeaderName = HeaderName::from_static("x-invocation-id");
 
+/// What triggers say in their requests; none of it comes from outside.
+pub(crate) mod of_triggers {
+    use http::HeaderName;
+
+    /// `cron`, `event`, `document` or `queue`.
+    pub(crate) const TRIGGER: HeaderName = HeaderName::from_static("x-bunbase-trigger");
+    /// 1 for the first attempt.
+    pub(crate) const ATTEMPT: HeaderName = HeaderName::from_static("x-bunbase-attempt");
+    /// The handler of the manifest that is meant.
+    pub(crate) const HANDLER: HeaderName = HeaderName::from_static("x-bunbase-handler");
+}
+
 const HOP_BY_HOP: [HeaderName; 8] = [
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-authenticate"),
@@ -24,6 +36,9 @@ pub(crate) fn for_handler(headers: &mut HeaderMap, speaks_for_developer: bool) {
     remove_hop_by_hop(headers);
     headers.remove(KEY_HEADER);
     headers.remove(INVOCATION_HEADER);
+    for name in [of_triggers::TRIGGER, of_triggers::ATTEMPT, of_triggers::HANDLER] {
+        headers.remove(name);
+    }
     let proves_us = |value: &HeaderValue| speaks_for_developer || bears_key(value);
     if headers.get(AUTHORIZATION).is_some_and(proves_us) {
         headers.remove(AUTHORIZATION);
@@ -97,6 +112,9 @@ mod tests {
             ("authorization", "Bearer sk_1"),
             ("cookie", "session_token=secret"),
             ("x-invocation-id", "forged"),
+            ("x-bunbase-trigger", "cron"),
+            ("x-bunbase-attempt", "1"),
+            ("x-bunbase-handler", "admin"),
             ("connection", "close, x-private"),
             ("x-private", "1"),
             ("transfer-encoding", "chunked"),

@@ -159,7 +159,7 @@ impl EventTrigger {
     fn check(&self, place: &str) -> Checked {
         Pattern::parse(&self.topic)
             .map_err(|error| ManifestError::new(format!("{place}.topic"), error.to_string()))?;
-        object(&format!("{place}.filter"), self.filter.as_ref())?;
+        filter(&format!("{place}.filter"), self.filter.as_ref())?;
         self.retries.check(place)
     }
 }
@@ -177,14 +177,15 @@ impl DocumentTrigger {
             );
         }
         bound(&format!("{place}.operations"), self.operations.len(), 1, 3)?;
-        object(&format!("{place}.filter"), self.filter.as_ref())?;
+        filter(&format!("{place}.filter"), self.filter.as_ref())?;
         self.retries.check(place)
     }
 }
 
 impl QueueTrigger {
     fn check(&self, place: &str) -> Checked {
-        text(&format!("{place}.queue"), &self.queue)?;
+        ports::jobs::check_queue(&self.queue)
+            .map_err(|error| ManifestError::new(format!("{place}.queue"), error.to_string()))?;
         if !(1..=CONCURRENCY_MAX).contains(&self.concurrency) {
             return wrong(format!("{place}.concurrency"), format!("it is between 1 and {CONCURRENCY_MAX}"));
         }
@@ -217,6 +218,13 @@ impl ToolTrigger {
         }
         bound(&format!("{place}.description"), self.description.len(), 1, DESCRIPTION_BYTES_MAX)
     }
+}
+
+/// A filter of the document query language.
+fn filter(place: &str, filter: Option<&Map<String, Value>>) -> Checked {
+    object(place, filter)?;
+    let read = filter.map(crate::triggers::filter::parse).transpose();
+    read.map(drop).map_err(|error| ManifestError::new(place, error.to_string()))
 }
 
 impl Retries {

@@ -25,6 +25,10 @@ fn cut(error: &str) -> &str {
     &error[..end]
 }
 
+fn whole_ms(wait: Duration) -> u64 {
+    u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// A job that leaves the queue.
 pub(super) struct Leaving<'a> {
     pub(super) project: &'a ProjectId,
@@ -65,6 +69,7 @@ impl Group<'_> {
             Outcome::Retry { after, error } if job.attempt < job.spec.options.retry.attempts_max => {
                 self.try_again(&job, *after, cut(error)).await?
             }
+            Outcome::Later { after } => self.put_off(&job, *after).await?,
             Outcome::Retry { error, .. } | Outcome::Fail { error } => {
                 self.bury(&job, cut(error)).await?;
                 Recorded::Dead
@@ -81,11 +86,26 @@ impl Group<'_> {
         error: &str,
     ) -> Result<Recorded, SqlError> {
         let backoff_ms = || job.spec.options.retry.wait_ms(job.attempt, rand::random());
-        let wished_ms = after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
-        let wait_ms = wished_ms.unwrap_or_else(backoff_ms).min(self.config.delay_ms_max);
+        let wait_ms = after.map_or_else(backoff_ms, whole_ms);
+        self.put_back(job, wait_ms, (job.attempt, Some(error))).await
+    }
+
+    /// The attempt that ended was none.
+    async fn put_off(&mut self, job: &Job, after: Duration) -> Result<Recorded, SqlError> {
+        let before = (job.attempt.saturating_sub(1), job.last_error.as_deref());
+        self.put_back(job, whole_ms(after), before).await
+    }
+
+    async fn put_back(
+        &mut self,
+        job: &Job,
+        wait_ms: u64,
+        (attempt, error): (u32, Option<&str>),
+    ) -> Result<Recorded, SqlError> {
+        let wait_ms = wait_ms.min(self.config.delay_ms_max);
         let run_at = self.now + signed(wait_ms);
         let ready = wait_ms == 0;
-        let again = Again { ready, run_at, attempt: job.attempt, error: Some(error) };
+        let again = Again { ready, run_at, attempt, error };
         jobs::put_back(&mut self.write, &job.id, again).await?;
         self.state.lanes.project(&job.project).waiting += 1;
         if ready {
