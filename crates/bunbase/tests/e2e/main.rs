@@ -19,3 +19,4 @@ mod platform;
 mod process;
 mod revocation;
 mod server;
+mod triggers;

@@ -31,7 +31,7 @@ const READY: Duration = Duration::from_secs(2);
 pub(super) struct Reach {
     pub(super) jobs: Arc<Jobs>,
     pub(super) bus: Arc<dyn EventBus>,
-    pub(super) topics: Topics,
+    topics: Topics,
     /// Bytes of a job's payload.
     pub(super) bytes_max: usize,
 }
