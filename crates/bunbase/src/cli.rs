@@ -19,6 +19,8 @@ mod members;
 mod output;
 mod password;
 mod projects;
+mod queues;
+mod schedules;
 mod secrets;
 mod storage;
 mod stream;
@@ -126,6 +128,12 @@ enum ClientCommand {
     /// Publish and follow events
     #[command(subcommand)]
     Events(events::EventsCommand),
+    /// Enqueue jobs, and look at queues and dead letters
+    #[command(subcommand)]
+    Queues(queues::QueuesCommand),
+    /// See, run and pause the schedules of functions
+    #[command(subcommand)]
+    Schedules(schedules::SchedulesCommand),
     /// End users of the project and how they sign in
     #[command(subcommand)]
     Auth(users::AuthCommand),
@@ -183,6 +191,8 @@ async fn dispatch(context: Context, command: ClientCommand) -> anyhow::Result<()
         ClientCommand::Kv(command) => kv::run(&context, command).await,
         ClientCommand::Storage(command) => storage::run(&context, command).await,
         ClientCommand::Events(command) => events::run(&context, command).await,
+        ClientCommand::Queues(command) => queues::run(&context, command).await,
+        ClientCommand::Schedules(command) => schedules::run(&context, command).await,
         ClientCommand::Auth(command) => users::run(&context, command).await,
         ClientCommand::Secrets(command) => secrets::run(&context, command).await,
         ClientCommand::Keys(command) => keys::run(&context, command).await,

@@ -4,6 +4,7 @@ import { Database } from "./database.ts";
 import { Events } from "./events.ts";
 import { Functions } from "./functions.ts";
 import { KeyValue } from "./kv.ts";
+import { Queue } from "./queue.ts";
 import { ObjectStorage } from "./storage.ts";
 import { type Send, Transport, type TransportOptions, type WireRequest } from "./transport.ts";
 
@@ -14,6 +15,8 @@ export interface ProjectClient {
   readonly kv: KeyValue;
   readonly storage: ObjectStorage;
   readonly events: Events;
+  /** A queue by its name. */
+  queue(name: string): Queue;
 }
 
 export interface BunbaseClient extends ProjectClient {
@@ -59,6 +62,7 @@ function clientOf(transport: Transport): ProjectClient {
     kv: new KeyValue(transport),
     storage: new ObjectStorage(transport),
     events: new Events(transport),
+    queue: (name) => new Queue(transport, name),
   };
 }
 

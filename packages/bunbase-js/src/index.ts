@@ -32,6 +32,7 @@ export { BunbaseError, NetworkError, TimeoutError } from "./errors.ts";
 export { type BusEvent, Events, type SubscribeOptions } from "./events.ts";
 export { type FetchOptions, Functions, type InvokeOptions } from "./functions.ts";
 export { type Entry, type KeyInfo, KeyValue, type SetOptions } from "./kv.ts";
+export { type EnqueuedJob, type EnqueueOptions, Queue } from "./queue.ts";
 export type { RetryOptions } from "./retry.ts";
 export type { SessionStorage } from "./session-storage.ts";
 export { type ObjectPage, ObjectStorage, type PutOptions, type StoredObject } from "./storage.ts";

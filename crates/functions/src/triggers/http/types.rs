@@ -206,7 +206,9 @@ pub(super) struct ScheduleView {
     #[schema(value_type = Object)]
     catch_up: ::jobs::CatchUp,
     paused: bool,
-    /// The next planned times, without jitter.
+    /// The next planned time, without jitter; paused or not.
+    next_at: Option<String>,
+    /// That and the times after it.
     next: Vec<String>,
     last_at: Option<String>,
     created_at: String,
@@ -231,6 +233,7 @@ impl From<Schedule> for ScheduleView {
             overlap: saved.overlap,
             catch_up: saved.catch_up,
             paused: schedule.paused,
+            next_at: times.first().copied().map(rfc3339),
             next: times.into_iter().map(rfc3339).collect(),
             last_at: schedule.last_at_ms.map(rfc3339),
             created_at: rfc3339(schedule.created_at_ms),
