@@ -33,8 +33,9 @@ use ports::project_api::ProjectApi;
 use queue::Queues;
 use run::Runner;
 use service_kit::ids::ProjectId;
+use std::collections::HashSet;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// Jobs that run at once, of all projects; the workers have limits of their own.
@@ -65,6 +66,8 @@ pub(crate) struct Triggers {
     subscriptions: Subscriptions,
     /// There from the start on: until then what is declared is noted and not followed.
     reach: OnceLock<Reach>,
+    /// Projects for which reconciling is tried again.
+    behind: Mutex<HashSet<ProjectId>>,
     /// One change of what is stored at a time.
     turn: tokio::sync::Mutex<()>,
 }
@@ -93,6 +96,7 @@ impl FunctionsService {
                 executor: self.executor.clone(),
                 subscriptions: Subscriptions::default(),
                 reach: OnceLock::new(),
+                behind: Mutex::default(),
                 turn: tokio::sync::Mutex::default(),
             })
         });
@@ -170,16 +174,24 @@ impl Triggers {
     async fn reconcile_or_later(self: &Arc<Self>, project: ProjectId) {
         let Err(error) = self.reconcile(&project).await else { return };
         tracing::warn!(%error, %project, "what functions declare could not be saved, trying again");
-        let triggers = self.clone();
-        tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(AGAIN).await;
-                match triggers.reconcile(&project).await {
-                    Ok(()) | Err(JobsError::Stopped | JobsError::ProjectRemoved) => return,
-                    Err(error) => tracing::debug!(%error, %project, "what functions declare waits"),
-                }
+        if self.behind().insert(project.clone()) {
+            tokio::spawn(self.clone().catch_up(project));
+        }
+    }
+
+    async fn catch_up(self: Arc<Self>, project: ProjectId) {
+        loop {
+            tokio::time::sleep(AGAIN).await;
+            match self.reconcile(&project).await {
+                Ok(()) | Err(JobsError::Stopped | JobsError::ProjectRemoved) => break,
+                Err(error) => tracing::debug!(%error, %project, "what functions declare waits"),
             }
-        });
+        }
+        self.behind().remove(&project);
+    }
+
+    fn behind(&self) -> MutexGuard<'_, HashSet<ProjectId>> {
+        self.behind.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn reconcile(&self, project: &ProjectId) -> Result<(), JobsError> {

@@ -7,6 +7,7 @@ use super::trigger::{
 use super::{FORMAT, Handler, Manifest, ManifestError};
 use crate::names;
 use croner::parser::{CronParser, Year};
+use jobs::When;
 use ports::events::Pattern;
 use serde_json::{Map, Value};
 use std::collections::HashSet;
@@ -148,6 +149,10 @@ impl CronTrigger {
             let problem = "name a zone of the IANA database, such as Europe/Berlin or UTC";
             return wrong(format!("{place}.timezone"), problem);
         }
+        // Such as the 30th of February: it would never come.
+        let when = When::Cron { expression: self.schedule.clone(), time_zone: self.timezone.clone() };
+        when.preview(0, 1)
+            .map_err(|error| ManifestError::new(format!("{place}.schedule"), error.to_string()))?;
         if self.jitter_ms > JITTER_MS_MAX {
             return wrong(format!("{place}.jitter_ms"), format!("it is at most {JITTER_MS_MAX}"));
         }

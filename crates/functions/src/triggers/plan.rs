@@ -117,11 +117,17 @@ impl Plans {
         Some(Consumer { function: function.clone(), handler: handler.clone(), trigger: trigger.clone() })
     }
 
+    fn consumes(&self, project: &ProjectId, queue: &str) -> bool {
+        let table = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let mut plans = table.get(project).into_iter().flat_map(BTreeMap::values);
+        plans.any(|plan| plan.queues().any(|(_, trigger)| trigger.queue == queue))
+    }
+
     /// Whether somebody runs the jobs of a queue.
     pub(super) fn takes(&self, project: &ProjectId, queue: &QueueName) -> bool {
         match names::source_of(queue.as_str()) {
             Some((_, function)) => self.plan(project, function).is_some(),
-            None => self.consumer(project, queue.as_str()).is_some(),
+            None => self.consumes(project, queue.as_str()),
         }
     }
 }

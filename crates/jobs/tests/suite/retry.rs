@@ -88,3 +88,23 @@ async fn a_panic_and_a_timeout_count_as_failed_attempts() {
     let error = world.jobs.dead_job(&world.project, &panics).await.unwrap().error;
     assert_eq!(error, "the handler panicked");
 }
+
+#[tokio::test]
+async fn an_attempt_that_could_not_begin_does_not_count() {
+    let mut world = World::new().await;
+    world.work(1).await;
+    let id = world.enqueue(steady("x", 2)).await;
+    for _ in 0..5 {
+        let begun = world.next().await;
+        assert_eq!(begun.job.attempt, 1);
+        begun.end(Outcome::Later { after: Duration::from_secs(1) });
+        let run_at_ms = world.now() + 1_000;
+        assert_eq!(world.recorded().await, (id.clone(), Recorded::Retried { run_at_ms }));
+        world.advance(Duration::from_secs(1)).await;
+    }
+    world.next().await.end(retry("first"));
+    world.recorded().await;
+    world.advance(Duration::from_secs(5)).await;
+    let last = world.next().await;
+    assert_eq!((last.job.attempt, last.job.last_error.as_deref()), (2, Some("first")));
+}
