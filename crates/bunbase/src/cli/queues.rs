@@ -157,7 +157,7 @@ async fn replay(
     Ok(context.output.answer(&json!({ "replayed": job }), || format!("{job} waits again"))?)
 }
 
-const QUEUES: Listing<'_> = Listing {
+const QUEUES: Listing<'static> = Listing {
     field: "queues",
     columns: &[
         ("QUEUE", "name"),
@@ -171,7 +171,7 @@ const QUEUES: Listing<'_> = Listing {
     empty: "no queue has anything; enqueue a job with `bunbase queues enqueue <queue> <json>`",
 };
 
-const JOBS: Listing<'_> = Listing {
+const JOBS: Listing<'static> = Listing {
     field: "jobs",
     columns: &[
         ("JOB", "id"),
@@ -183,7 +183,7 @@ const JOBS: Listing<'_> = Listing {
     empty: "no job waits or runs there; `bunbase queues dead <queue>` lists those that failed",
 };
 
-const DEAD: Listing<'_> = Listing {
+const DEAD: Listing<'static> = Listing {
     field: "jobs",
     columns: &[("JOB", "id"), ("ATTEMPTS", "attempts"), ("FAILED", "failed_at"), ("ERROR", "error")],
     empty: "there are no dead letters",
@@ -201,7 +201,7 @@ mod tests {
     }
 
     fn body(arguments: &[&str]) -> anyhow::Result<Value> {
-        Arguments::try_parse_from([&["enqueue"], arguments].concat())?.job.body()
+        Arguments::try_parse_from([&["enqueue"][..], arguments].concat())?.job.body()
     }
 
     #[test]

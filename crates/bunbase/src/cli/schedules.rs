@@ -75,7 +75,7 @@ fn shown(output: Output, detail: &Value) -> String {
     format!("{}\n\n{}", SCHEDULES.text(output, &schedule), RUNS.text(output, detail))
 }
 
-const SCHEDULES: Listing<'_> = Listing {
+const SCHEDULES: Listing<'static> = Listing {
     field: "schedules",
     columns: &[
         ("SCHEDULE", "name"),
@@ -88,7 +88,7 @@ const SCHEDULES: Listing<'_> = Listing {
     empty: "no function has a schedule; give one a trigger of the kind `cron`",
 };
 
-const RUNS: Listing<'_> = Listing {
+const RUNS: Listing<'static> = Listing {
     field: "runs",
     columns: &[
         ("PLANNED", "planned_at"),

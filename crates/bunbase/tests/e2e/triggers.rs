@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(40);
 const POLL: Duration = Duration::from_millis(20);
 
 /// Asks until there is an answer.
-async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
+async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = ask().await {
@@ -328,7 +328,10 @@ async fn changes_of_documents_start_a_function_also_across_a_kill() {
         ("orders", "deleted", "a"),
         ("users/1/posts", "created", "p"),
     ];
-    assert_eq!(told, wanted.map(|(collection, operation, id)| (collection.into(), operation.into(), id.into())));
+    let wanted = wanted.map(|(collection, operation, id)| {
+        (collection.to_owned(), operation.to_owned(), id.to_owned())
+    });
+    assert_eq!(told, wanted);
     let made = runs.iter().find(|run| run["body"]["operation"] == "created" && run["body"]["docId"] == "a");
     assert_eq!(made.unwrap()["body"]["document"], json!({ "_id": "a", "n": 1 }));
     for n in 0..3 {
