@@ -9,8 +9,8 @@ mod read;
 mod trigger;
 
 pub(crate) use trigger::{
-    CatchUp, CronTrigger, DocumentTrigger, EventTrigger, HttpTrigger, Operation, Overlap, QueueTrigger, Retries,
-    Trigger,
+    CatchUp, CronTrigger, DocumentTrigger, EventTrigger, HttpTrigger, Operation, Overlap, QueueTrigger,
+    Retries, Trigger,
 };
 
 use crate::settings::Overrides;

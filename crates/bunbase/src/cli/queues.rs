@@ -88,7 +88,11 @@ impl PageArgs {
     /// The query of a list.
     pub(crate) fn query(&self) -> anyhow::Result<String> {
         let cursor = self.cursor.as_deref().map(segment).transpose()?;
-        Ok(format!("?limit={}{}", self.limit, cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default()))
+        Ok(format!(
+            "?limit={}{}",
+            self.limit,
+            cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default()
+        ))
     }
 }
 

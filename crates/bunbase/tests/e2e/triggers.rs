@@ -207,7 +207,13 @@ async fn a_queue_can_be_paused_and_looked_at() {
     let data = Data::new();
     let stage = Stage::set(&data).await;
     stage.secret.post("/v1/queues/mail/pause", json!({})).await.expect(204);
-    stage.deploy("mailer", "v1", &recorder(&json!([{ "kind": "queue", "queue": "mail", "concurrency": 3 }]), "")).await;
+    stage
+        .deploy(
+            "mailer",
+            "v1",
+            &recorder(&json!([{ "kind": "queue", "queue": "mail", "concurrency": 3 }]), ""),
+        )
+        .await;
     let first = stage.enqueue("mail", json!({ "n": 1 }), json!({ "unique_key": "one" })).await;
     let again = stage.enqueue("mail", json!({ "n": 2 }), json!({ "unique_key": "one" })).await;
     assert_eq!((&again["id"], &again["existed"]), (&first["id"], &json!(true)));
@@ -323,14 +329,9 @@ async fn changes_of_documents_start_a_function_also_across_a_kill() {
         })
         .collect();
     told.sort_unstable();
-    let wanted = [
-        ("orders", "created", "a"),
-        ("orders", "deleted", "a"),
-        ("users/1/posts", "created", "p"),
-    ];
-    let wanted = wanted.map(|(collection, operation, id)| {
-        (collection.to_owned(), operation.to_owned(), id.to_owned())
-    });
+    let wanted = [("orders", "created", "a"), ("orders", "deleted", "a"), ("users/1/posts", "created", "p")];
+    let wanted = wanted
+        .map(|(collection, operation, id)| (collection.to_owned(), operation.to_owned(), id.to_owned()));
     assert_eq!(told, wanted);
     let made = runs.iter().find(|run| run["body"]["operation"] == "created" && run["body"]["docId"] == "a");
     assert_eq!(made.unwrap()["body"]["document"], json!({ "_id": "a", "n": 1 }));
@@ -392,8 +393,12 @@ async fn crash_loses_no_acknowledged_job_and_repeats_none_that_ended() {
         // What has ended by now has to stay as it is.
         let before = counts(&stage.runs().await);
         let waiting = stage.secret.get("/v1/queues/load/jobs?limit=1000").await.expect(200);
-        let waiting: Vec<_> =
-            waiting["jobs"].as_array().unwrap().iter().map(|job| job["id"].as_str().unwrap().to_owned()).collect();
+        let waiting: Vec<_> = waiting["jobs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|job| job["id"].as_str().unwrap().to_owned())
+            .collect();
         stage = stage.kill(&data).await;
         for writer in writers {
             acknowledged.extend(writer.await.unwrap());

@@ -102,7 +102,10 @@ mod tests {
     #[test]
     fn a_call_that_did_not_begin_is_no_attempt() {
         let after = Duration::from_secs(2);
-        assert_eq!(failed(&InvokeError::Overloaded { retry_after: after }, "inv_1"), Outcome::Later { after });
+        assert_eq!(
+            failed(&InvokeError::Overloaded { retry_after: after }, "inv_1"),
+            Outcome::Later { after }
+        );
         assert!(matches!(failed(&InvokeError::WorkerCrashed, "inv_1"), Outcome::Retry { .. }));
     }
 }

@@ -1,8 +1,8 @@
 //! Filters of events and documents, in the language of document queries.
 
+use bson::Document;
 use bundoc::error::EngineError;
 use bundoc::{Matcher, json};
-use bson::Document;
 use serde_json::{Map, Value};
 
 /// Reads a filter.

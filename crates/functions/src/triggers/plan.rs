@@ -32,7 +32,9 @@ impl Plan {
     }
 
     fn triggers(&self) -> impl Iterator<Item = (&Handler, &Trigger)> {
-        self.handlers.iter().flat_map(|handler| handler.triggers.iter().map(move |trigger| (handler, trigger)))
+        self.handlers
+            .iter()
+            .flat_map(|handler| handler.triggers.iter().map(move |trigger| (handler, trigger)))
     }
 
     /// Whether the handler is there.

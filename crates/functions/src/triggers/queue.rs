@@ -35,7 +35,8 @@ impl Queues {
         let NewJob { queue, payload, options, origin } = job;
         check_queue(&queue)?;
         let consumer = self.plans.consumer(project, &queue);
-        let start = options.delay_ms.map_or(Start::Now, |wait_ms| Start::After(Duration::from_millis(wait_ms)));
+        let start =
+            options.delay_ms.map_or(Start::Now, |wait_ms| Start::After(Duration::from_millis(wait_ms)));
         let unique = unique(options.unique_key.as_deref(), origin);
         let spec = JobSpec {
             queue: QueueName::parse(&queue).map_err(refused)?,

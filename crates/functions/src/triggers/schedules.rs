@@ -15,7 +15,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// Makes the schedules of a project those that its plans declare.
-pub(super) async fn reconcile(jobs: &Jobs, project: &ProjectId, plans: &[Arc<Plan>]) -> Result<(), JobsError> {
+pub(super) async fn reconcile(
+    jobs: &Jobs,
+    project: &ProjectId,
+    plans: &[Arc<Plan>],
+) -> Result<(), JobsError> {
     let mut stored = all(jobs, project).await?;
     let mut first_error = None;
     for plan in plans {
@@ -54,8 +58,11 @@ fn schedule(
 ) -> Result<NewSchedule, JobsError> {
     let attributes = [(run::HANDLER, handler), (request::SCHEDULE, &cron.schedule)];
     let attributes = attributes.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let options =
-        JobOptions { attributes: BTreeMap::from(attributes), timeout_ms: TIMEOUT_MS, ..JobOptions::default() };
+    let options = JobOptions {
+        attributes: BTreeMap::from(attributes),
+        timeout_ms: TIMEOUT_MS,
+        ..JobOptions::default()
+    };
     Ok(NewSchedule {
         name: names::schedule_of(function, ordinal)?,
         when: When::Cron { expression: cron.schedule.clone(), time_zone: cron.timezone.clone() },

@@ -9,11 +9,13 @@ use crate::triggers::{filter, names, run};
 use bundoc::Matcher;
 use bundoc::error::EngineError;
 use futures_util::StreamExt as _;
-use jobs::{CursorKey, Delivery as Moved, JobOptions, JobSpec, JobsError, NewJob, QueueName, Start, UniqueKey};
+use jobs::{
+    CursorKey, Delivery as Moved, JobOptions, JobSpec, JobsError, NewJob, QueueName, Start, UniqueKey,
+};
 use ports::events::{BusError, Delivery, Event, Pattern, Realm, SlowPolicy, Subscribe, Topic};
 use std::collections::{BTreeMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::sync::Arc;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -147,7 +149,8 @@ impl Follower {
             let key = self.key_of(&known.topic);
             if self.reach.jobs.cursor(&key).await?.is_none() {
                 let kept = known.retention.as_ref();
-                let first = if is_first { self.reach.topics.keep(project, &known.topic, kept).await? } else { 0 };
+                let first =
+                    if is_first { self.reach.topics.keep(project, &known.topic, kept).await? } else { 0 };
                 self.place(key, first).await?;
             }
             self.read(known.topic, readers);
@@ -171,11 +174,7 @@ impl Follower {
     }
 
     /// An event as it comes: enqueued where its topic keeps no log, else left to the reader of the log.
-    async fn take(
-        self: &Arc<Self>,
-        event: &Event,
-        readers: &mut JoinSet<Topic>,
-    ) -> Result<(), FollowError> {
+    async fn take(self: &Arc<Self>, event: &Event, readers: &mut JoinSet<Topic>) -> Result<(), FollowError> {
         if !self.spec.wish.means(&event.topic) || self.lock().contains(&event.topic) {
             return Ok(());
         }

@@ -145,7 +145,10 @@ mod tests {
         let message = event(&one, None, LARGE).unwrap();
         assert_eq!(event(&one, None, LARGE), Some(Message { ..message }));
         let body = read(&event(&one, None, LARGE).unwrap());
-        assert_eq!((&body["payload"]["n"], &body["offset"], &body["topic"]), (&json!(1), &json!(4), &json!("a")));
+        assert_eq!(
+            (&body["payload"]["n"], &body["offset"], &body["topic"]),
+            (&json!(1), &json!(4), &json!("a"))
+        );
         assert_eq!(body["published_at"], "1970-01-01T00:00:01Z");
     }
 
@@ -164,7 +167,8 @@ mod tests {
             serde_json::from_value(json!({ "collection": "c", "operations": operations })).unwrap()
         };
         let payload = |kind: &str, document: Value| {
-            let change = json!({ "collection": "c", "docId": "x", "type": kind, "id": "e-1-0", "document": document });
+            let change =
+                json!({ "collection": "c", "docId": "x", "type": kind, "id": "e-1-0", "document": document });
             published("db.c", &change.to_string(), Some(0))
         };
         let added = payload("added", json!({ "n": 12 }));

@@ -66,7 +66,8 @@ impl Topics {
     ) -> Result<Vec<Durable>, TopicsError> {
         let (mut found, mut cursor) = (Vec::new(), None);
         loop {
-            let after = cursor.map(|cursor: String| format!("&cursor={}", encode(&cursor))).unwrap_or_default();
+            let after =
+                cursor.map(|cursor: String| format!("&cursor={}", encode(&cursor))).unwrap_or_default();
             let path = format!("/v1/events?limit={PAGE}{after}");
             let page: Page = self.ask(project, (Method::GET, &path), Bytes::new()).await?;
             let durable = page.topics.into_iter().filter(|view| view.durable);

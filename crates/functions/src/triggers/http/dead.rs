@@ -59,9 +59,11 @@ fn mount_replay(mounted: Mounted) -> Mounted {
             .answers::<Changed>(200, "how many wait again")
             .errors(&[ErrorCode::LimitExceeded])
     };
-    mounted
-        .both((Route::post, all, Action::JobAdmin), describe_all, replay_all)
-        .both((Route::post, one, Action::JobAdmin), describe_one, replay)
+    mounted.both((Route::post, all, Action::JobAdmin), describe_all, replay_all).both(
+        (Route::post, one, Action::JobAdmin),
+        describe_one,
+        replay,
+    )
 }
 
 async fn list(scope: Scope, page: Page) -> Result<Json<DeadList>, ApiError> {

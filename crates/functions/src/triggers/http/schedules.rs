@@ -28,9 +28,11 @@ pub(super) fn mount(mounted: Mounted) -> Mounted {
             .answers::<ScheduleDetail>(200, "the schedule, its runs with the newest first")
             .errors(&[ErrorCode::InvalidRequest, ErrorCode::ScheduleNotFound])
     };
-    let mounted = mounted
-        .both((Route::get, all, Action::JobRead), describe_list, list)
-        .both((Route::get, one, Action::JobRead), describe_get, get);
+    let mounted = mounted.both((Route::get, all, Action::JobRead), describe_list, list).both(
+        (Route::get, one, Action::JobRead),
+        describe_get,
+        get,
+    );
     mount_changes(mounted)
 }
 
