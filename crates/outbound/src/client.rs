@@ -117,7 +117,7 @@ impl OutboundClient {
             Some(Host::Ipv6(address)) => Some(address.into()),
         };
         let host = host_of(url);
-        if request.allowed_hosts.as_ref().is_some_and(|allowed| !allowed.contains(&host)) {
+        if request.allowed_hosts.iter().any(|allowed| !allowed.contains_url(url)) {
             return Err(OutboundError::HostNotAllowed { host });
         }
         if address.is_some_and(|address| !is_public(address)) && !self.private_hosts.contains(&host) {

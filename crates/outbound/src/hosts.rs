@@ -1,5 +1,7 @@
 //! Sets of hosts as people write them: `api.example.com`, `*.example.com` (below it, at any depth), `192.168.1.7`,
-//! `*` for all.
+//! `*` for all, each also with `:port`.
+
+use url::Url;
 
 /// A set of hosts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,14 +20,28 @@ impl HostSet {
         self.patterns.is_empty()
     }
 
-    /// Whether `host` is in the set.
+    /// Whether `host` is in the set, whatever the port.
     pub fn contains(&self, host: &str) -> bool {
         let host = normal(host);
-        self.patterns.iter().any(|pattern| match pattern.strip_prefix('*') {
-            Some("") => true,
-            Some(suffix) => suffix.starts_with('.') && host.len() > suffix.len() && host.ends_with(suffix),
-            None => *pattern == host,
+        self.patterns.iter().any(|pattern| matches(pattern, &host))
+    }
+
+    /// Whether the set has the host of `url`, with its port or without one.
+    pub fn contains_url(&self, url: &Url) -> bool {
+        let host = normal(url.host_str().unwrap_or_default());
+        let port = url.port_or_known_default().map(|port| format!(":{port}")).unwrap_or_default();
+        self.patterns.iter().any(|pattern| {
+            let without_port = pattern.strip_suffix(port.as_str()).filter(|_| !port.is_empty());
+            matches(pattern, &host) || without_port.is_some_and(|pattern| matches(&normal(pattern), &host))
         })
+    }
+}
+
+fn matches(pattern: &str, host: &str) -> bool {
+    match pattern.strip_prefix('*') {
+        Some("") => true,
+        Some(suffix) => suffix.starts_with('.') && host.len() > suffix.len() && host.ends_with(suffix),
+        None => pattern == host,
     }
 }
 
@@ -53,6 +69,25 @@ mod tests {
         }
         for outside in ["example.com", "x.api.example.com", "example.org", "badexample.org", "192.168.1.70"] {
             assert!(!hosts.contains(outside), "{outside}");
+        }
+    }
+
+    #[test]
+    fn a_port_in_a_pattern_is_the_only_one() {
+        let hosts = HostSet::new(["api.test:8443", "*.deep.test:80", "any.test", "[::1]:90"]);
+        for inside in
+            ["https://api.test:8443/", "http://a.deep.test/", "http://any.test:7/", "http://[::1]:90/"]
+        {
+            assert!(hosts.contains_url(&inside.parse().unwrap()), "{inside}");
+        }
+        for outside in [
+            "https://api.test/",
+            "http://api.test:84/",
+            "https://a.deep.test/",
+            "http://[::1]/",
+            "http://any.test.evil/",
+        ] {
+            assert!(!hosts.contains_url(&outside.parse().unwrap()), "{outside}");
         }
     }
 

@@ -34,8 +34,8 @@ pub struct OutboundRequest {
     pub body: Bytes,
     /// What happens to redirects.
     pub redirect: RedirectMode,
-    /// The only hosts that may be reached, redirects included; all where there is none.
-    pub allowed_hosts: Option<Arc<HostSet>>,
+    /// A host has to be in each of these sets, redirects included; all may be reached where there is none.
+    pub allowed_hosts: Vec<Arc<HostSet>>,
     /// A shorter time than the client's.
     pub timeout: Option<Duration>,
 }
@@ -49,7 +49,7 @@ impl OutboundRequest {
             headers: HeaderMap::new(),
             body: Bytes::new(),
             redirect: RedirectMode::Follow,
-            allowed_hosts: None,
+            allowed_hosts: Vec::new(),
             timeout: None,
         }
     }

@@ -250,7 +250,8 @@ async fn redirects_are_followed_given_back_or_refused_and_never_endlessly() {
 async fn only_allowed_hosts_are_reached_redirects_included() {
     let port = server().await.port();
     let client = development_client(|_| {});
-    let allowed = Some(Arc::new(HostSet::new(["inside.test"])));
+    let allowed =
+        vec![Arc::new(HostSet::new(["*"])), Arc::new(HostSet::new([format!("inside.test:{port}")]))];
     let request = |path: &str| OutboundRequest {
         allowed_hosts: allowed.clone(),
         ..get(&format!("http://inside.test:{port}{path}"))

@@ -35,7 +35,8 @@ impl Default for LaneConfig {
 }
 
 /// A function version for the lane. Of its settings the lane takes `execution_timeout`, `memory_limit_bytes`,
-/// `max_concurrency` (instances, of which each runs one call), `idle_timeout`, `queue_max` and `queue_timeout`;
+/// `max_concurrency` (instances, of which each runs one call), `idle_timeout`, `queue_max`, `queue_timeout`,
+/// `startup_timeout` and `allowed_hosts`;
 /// workers and bytecode of Bun mean nothing to it.
 #[derive(Debug, Clone)]
 pub struct LaneSpec {

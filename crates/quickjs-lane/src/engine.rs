@@ -43,7 +43,7 @@ pub(crate) struct Parts {
     pub(crate) handler: String,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) capabilities: Arc<Capabilities>,
-    pub(crate) allowed_hosts: Option<Arc<outbound::HostSet>>,
+    pub(crate) allowed_hosts: Vec<Arc<outbound::HostSet>>,
 }
 
 /// A runtime within the limits of `meter`, with a context in which the Web classes are.

@@ -21,8 +21,8 @@ pub(crate) struct Surroundings {
     pub(crate) bridge: Arc<Bridge>,
     pub(crate) owner: Arc<Owner>,
     pub(crate) capabilities: Arc<Capabilities>,
-    /// `None` where all hosts may be reached.
-    pub(crate) allowed_hosts: Option<Arc<outbound::HostSet>>,
+    /// `fetch` reaches what is in each of them.
+    pub(crate) allowed_hosts: Vec<Arc<outbound::HostSet>>,
 }
 
 /// The object.

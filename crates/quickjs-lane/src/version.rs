@@ -142,10 +142,12 @@ impl Version {
             .await
             .map_err(|error| LoadError::Start(worker_pool::StartError::Ended(error.to_string())))?;
         let seat = self.seats.furnish(place, &self.shared, self.spec.memory_limit_bytes());
+        let timeout =
+            self.spec.version.settings.startup_timeout.unwrap_or(self.shared.config.startup_timeout);
         self.shared
             .make_room()
             .map_err(|error| LoadError::Start(worker_pool::StartError::Ended(error.to_string())))?;
-        let drive = self.drive(parts, self.shared.config.startup_timeout, None);
+        let drive = self.drive(parts, timeout, None);
         let finished = drive.run(seat, None).await.map_err(Failure::into_load)?;
         self.seats.keep(finished.seat);
         Ok(())
@@ -239,8 +241,9 @@ impl Version {
             Ok(Err(CompileError { message, stack })) => return Err(Failure::Import { message, stack }),
             Err(_) => return Err(Failure::Crashed { message: "the compiler panicked".to_owned() }),
         };
+        let limits = [&capabilities.allowed_domains, &version.settings.allowed_hosts];
         let allowed_hosts =
-            capabilities.allowed_domains.as_ref().map(|hosts| Arc::new(outbound::HostSet::new(hosts)));
+            limits.into_iter().flatten().map(|hosts| Arc::new(outbound::HostSet::new(hosts))).collect();
         Ok(Arc::new(Parts {
             owner: Arc::clone(&self.owner),
             prelude: self.shared.prelude.clone(),

@@ -219,8 +219,14 @@ async fn functions(ada: &Client, project: &Project) {
           return Response.json({ value: await bunbase.kv.get('from-function') });
         };";
     ada.deploy(project, "hello", "v1", source).await.expect(201);
-    let event = deployments.next_named("message").await;
-    assert_eq!(event.data["data"]["name"], "hello");
+    // Its worker tells of itself as well.
+    let deployed = loop {
+        let event = deployments.next_named("message").await.data["data"].clone();
+        if event["type"] == "deployed" {
+            break event;
+        }
+    };
+    assert_eq!((&deployed["name"], &deployed["version"]), (&json!("hello"), &json!("v1")));
     let mut logs = ada.events(&format!("{}/logs/subscribe", functions_of(project, "hello")), None).await;
     assert_eq!(key.get("/v1/functions/hello").await.expect(200), json!({ "value": "yes" }));
     assert_eq!(logs.next_named("line").await.data["message"], "called");

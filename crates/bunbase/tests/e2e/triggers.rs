@@ -126,7 +126,7 @@ async fn a_job_of_a_batch_runs_the_function_that_consumes_its_queue() {
     let triggers = json!([{ "kind": "queue", "queue": "mail" }]);
     stage.deploy("mailer", "v1", &recorder(&triggers, "")).await;
     let operations = json!([
-        { "op": "create", "collection": "orders", "id": "1", "document": { "total": 5 } },
+        { "op": "insert", "collection": "orders", "id": "1", "document": { "total": 5 } },
         { "op": "enqueue", "queue": "mail", "payload": { "order": "1" }, "options": {} },
     ]);
     stage.secret.post("/v1/database/batch", json!({ "operations": operations })).await.expect(200);

@@ -77,6 +77,9 @@ async function contentToSend(request) {
 }
 
 const channel = {
+  waitUntil() {
+    throw unavailable("waitUntil");
+  },
   /** A call in the shape of HTTP; the path starts with `/`. */
   async fetch(request) {
     const { method, path, headers, body, signal } = await portRequest(request);

@@ -70,6 +70,24 @@ async fn only_allowed_domains_are_reached() {
 }
 
 #[tokio::test]
+async fn the_allowed_hosts_of_the_function_hold_too() {
+    let bench = Bench::start();
+    let port = web_server().await;
+    let version = bench
+        .load_with("hosts", FETCHING, |spec| {
+            networked(spec);
+            spec.version.settings.allowed_hosts = Some(vec![format!("inside.test:{port}")]);
+        })
+        .await;
+    let inside = get_text(&version, &format!("/?to=http://inside.test:{port}/")).await;
+    assert!(inside.contains(r#""status":200"#), "{inside}");
+    for target in [format!("http://other.test:{port}/"), "http://inside.test:1/".to_owned()] {
+        let said = get_text(&version, &format!("/?to={target}")).await;
+        assert!(said.contains("are not allowed; add it to the allowed hosts"), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn a_fetch_can_be_aborted() {
     let bench = Bench::start();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -46,6 +46,7 @@ async fn calls_that_the_channel_cannot_carry_are_errors() {
         const names = await Promise.all(tries.map((request) => channel.fetch(request).then(() => 'fine', (error) => error.name)));
         const bodies = Array.from({ length: 6 }, () => channel.fetch({ path: '/never', body: new Uint8Array(12 << 20) }));
         names.push(await Promise.race(bodies).catch((error) => error.name));
+        try { channel.waitUntil(Promise.resolve()) } catch (error) { names.push(error.message.split(' is ')[0]) }
         const controller = new AbortController();
         const aborted = channel.fetch({ path: '/never', signal: controller.signal });
         controller.abort();
@@ -60,7 +61,7 @@ async fn calls_that_the_channel_cannot_carry_are_errors() {
         .await;
     assert_eq!(
         get_text(&version, "/").await,
-        r#"["TypeError","TypeError","RangeError","TypeError","RangeError","AbortError"]"#
+        r#"["TypeError","TypeError","RangeError","TypeError","RangeError","waitUntil","AbortError"]"#
     );
 }
 
