@@ -28,7 +28,7 @@ fn wire_job(job: NewJob) -> Result<WireJob, QueueError> {
     Ok(WireJob { queue: job.queue, payload: job.payload, options, origin: job.origin })
 }
 
-fn queued(job: QueuedJob) -> Result<Queued, QueueError> {
+fn queued(job: &QueuedJob) -> Result<Queued, QueueError> {
     let id = JobId::parse(&job.id).map_err(|error| QueueError::Unavailable(Box::new(error)))?;
     Ok(Queued { id, existed: job.existed })
 }
@@ -40,6 +40,6 @@ impl JobQueue for JobQueueClient {
         let mut wire = self.wire.clone();
         let message = EnqueueRequest { project: project.to_string(), jobs };
         let reply = self.remote.call(wire.enqueue(message)).await.map_err(from_status)?;
-        reply.jobs.into_iter().map(queued).collect()
+        reply.jobs.iter().map(queued).collect()
     }
 }

@@ -57,10 +57,10 @@ pub(super) fn event(event: &Event, filter: Option<&Matcher>, bytes_max: usize) -
         "offset": event.offset,
     });
     let body = match serde_json::from_slice::<&RawValue>(&event.payload) {
-        Ok(payload) => with(head, ("payload", Some(payload.get())), bytes_max),
+        Ok(payload) => with(&head, ("payload", Some(payload.get())), bytes_max),
         Err(_) => {
             let payload = json!(STANDARD.encode(&event.payload)).to_string();
-            with(head, ("payload_base64", Some(&payload)), bytes_max)
+            with(&head, ("payload_base64", Some(&payload)), bytes_max)
         }
     };
     Some(Message { id, body })
@@ -96,12 +96,12 @@ pub(super) fn change(
     if change.document_omitted {
         head["document_omitted"] = true.into();
     }
-    let body = with(head, ("document", change.document.map(RawValue::get)), bytes_max);
+    let body = with(&head, ("document", change.document.map(RawValue::get)), bytes_max);
     Some(Message { id: change.id, body })
 }
 
 /// The object with one more field, which is JSON already and may be large.
-fn with(head: Value, (name, json): (&str, Option<&str>), bytes_max: usize) -> Bytes {
+fn with(head: &Value, (name, json): (&str, Option<&str>), bytes_max: usize) -> Bytes {
     let mut text = head.to_string();
     text.pop();
     let json = json.unwrap_or("null");

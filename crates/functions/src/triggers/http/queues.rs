@@ -38,7 +38,7 @@ pub(super) fn mount(mounted: Mounted) -> Mounted {
 async fn list(scope: Scope) -> Result<Json<QueueList>, ApiError> {
     let stats = scope.triggers.jobs.stats(&scope.project).await?;
     let consumer = |queue: &str| scope.triggers.consumer(&scope.project, queue);
-    let queues = stats.into_iter().map(|(name, stats)| QueueView::of(&name, stats, consumer(name.as_str())));
+    let queues = stats.into_iter().map(|(name, stats)| QueueView::of(&name, &stats, consumer(name.as_str())));
     Ok(Json(QueueList { queues: queues.collect() }))
 }
 

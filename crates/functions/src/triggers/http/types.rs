@@ -67,7 +67,7 @@ pub(super) struct QueueView {
 }
 
 impl QueueView {
-    pub(super) fn of(name: &QueueName, stats: QueueStats, consumer: Option<String>) -> Self {
+    pub(super) fn of(name: &QueueName, stats: &QueueStats, consumer: Option<String>) -> Self {
         Self {
             name: name.to_string(),
             consumer,
