@@ -123,7 +123,8 @@ impl BundocServer {
             WriteOp::Enqueue { queue, payload, options } => {
                 check_queue(queue).map_err(ApiError::from)?;
                 bson::deserialize_from_document::<EnqueueOptions>(options.clone()).map_err(|error| {
-                    ApiError::new(ErrorCode::InvalidRequest, format!("options of a job: {error}"))
+                    let reason = error.message.unwrap_or_default();
+                    ApiError::new(ErrorCode::InvalidRequest, format!("options of a job: {reason}"))
                 })?;
                 self.check_payload(scope, payload)
             }
