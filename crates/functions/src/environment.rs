@@ -34,6 +34,11 @@ impl Environment {
         self.values.iter().map(|(key, value)| (key.clone(), value.expose_secret().to_owned())).collect()
     }
 
+    /// For the log, which replaces them.
+    pub(crate) fn secrets(&self) -> Vec<SecretString> {
+        self.values.values().cloned().collect()
+    }
+
     fn size_bytes(&self) -> usize {
         self.values.iter().map(|(key, value)| key.len() + value.expose_secret().len()).sum()
     }

@@ -5,6 +5,7 @@ mod answer;
 mod body;
 mod executor;
 mod headers;
+mod record;
 mod target;
 mod url;
 
@@ -12,7 +13,8 @@ pub use answer::CallBody;
 pub(crate) use answer::collect_answer;
 pub(crate) use body::BodyLimits;
 pub(crate) use executor::Executor;
-pub(crate) use headers::of_triggers;
+pub(crate) use headers::{continue_trace, of_triggers};
+pub(crate) use record::{PortSpan, Recorder};
 pub(crate) use target::Target;
 
 use crate::settings::AccessSetting;

@@ -1,6 +1,6 @@
 //! What the workers may ask of the server: keep a line, and reach their own project.
 
-use crate::front::{Executor, Target, collect_answer};
+use crate::front::{Executor, PortSpan, Target, collect_answer, continue_trace};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -50,12 +50,18 @@ impl Host for FunctionHost {
             invocation_id: line.invocation_id,
             level: level(line.level),
             message: line.message,
-            fields: None,
+            fields: line.fields,
             at_ms: i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX),
         };
         if line.dropped > 0 {
             let message = format!("{} lines were dropped: the function logs too fast", line.dropped);
-            self.logs.write(LogLine { level: Level::Warn, message, invocation_id: None, ..kept.clone() });
+            self.logs.write(LogLine {
+                level: Level::Warn,
+                message,
+                invocation_id: None,
+                fields: None,
+                ..kept.clone()
+            });
         }
         self.logs.write(kept);
     }
@@ -66,19 +72,33 @@ impl Host for FunctionHost {
         }
     }
 
-    fn port_call(&self, call: PortCall) -> BoxFuture<'static, PortReply> {
+    fn port_call(&self, mut call: PortCall) -> BoxFuture<'static, PortReply> {
         let (executor, api) = (self.executor.clone(), self.api.get().cloned());
         async move {
-            match answer(executor, api, call).await {
+            let span = begin_span(&executor, &mut call);
+            let reply = match answer(executor, api, call).await {
                 Ok(response) => {
                     let (parts, body) = response.into_parts();
                     PortReply { status: parts.status, headers: parts.headers, body }
                 }
                 Err(error) => refusal(error),
+            };
+            if let Some(span) = span {
+                span.ended(reply.status);
             }
+            reply
         }
         .boxed()
     }
+}
+
+/// The call as a part of the run in whose course it is made; what it reaches is under it in the trace.
+fn begin_span(executor: &Executor, call: &mut PortCall) -> Option<PortSpan> {
+    let path = call.path.split('?').next().unwrap_or_default();
+    let name = || format!("{} {path}", call.method);
+    let span = executor.recorder.port_span(&call.project, call.invocation_id.as_deref()?, name)?;
+    continue_trace(&mut call.headers, &span.context);
+    Some(span)
 }
 
 async fn answer(
@@ -95,7 +115,7 @@ async fn answer(
         .map_err(|_| ApiError::new(ErrorCode::InvalidRequest, "the path of the call is not valid"))?;
     *request.headers_mut() = call.headers;
     if Target::parse(request.uri().path()).is_some() {
-        return collect_answer(executor.call_inside(&project, request).await).await;
+        return collect_answer(executor.call_inside(&project, call.invocation_id, request).await).await;
     }
     let api = api.ok_or_else(|| ApiError::new(ErrorCode::Unavailable, "the server is still starting"))?;
     let grant = Grant { caller: Caller::Function, project: Some(project), end_user: None };

@@ -4,7 +4,9 @@ mod domains;
 mod environment;
 mod functions;
 mod logs;
+mod parameters;
 mod rollout;
+mod runs;
 mod types;
 mod upload;
 mod versions;
@@ -16,7 +18,7 @@ use service_kit::error::ErrorCode;
 use service_kit::ids::ProjectId;
 use std::sync::Arc;
 pub(crate) use types::LogView;
-use types::{CreateFunction, FunctionDetail, FunctionList, FunctionView, LogList};
+use types::{CreateFunction, FunctionDetail, FunctionList, FunctionView};
 
 use crate::settings::SettingsPatch;
 
@@ -60,7 +62,9 @@ pub(crate) fn routes(service: &Service, access: Arc<dyn Access>) -> ServiceRoute
     let routes = environment::declare(routes);
     let routes = domains::declare(routes);
     let routes = crate::triggers::declare(routes);
-    declare_calls(declare_logs(routes)).finish()
+    let routes = logs::declare(routes);
+    let routes = runs::declare(routes);
+    declare_calls(routes).finish()
 }
 
 fn declare_functions(routes: Routes<Service>, bytes_max: usize) -> Routes<Service> {
@@ -103,35 +107,6 @@ fn declare_functions(routes: Routes<Service>, bytes_max: usize) -> Routes<Servic
                 .answers_plain("204", "removed")
                 .errors(&[ErrorCode::FunctionNotFound]),
             functions::delete,
-        )
-}
-
-fn declare_logs(routes: Routes<Service>) -> Routes<Service> {
-    let need = Need::Project;
-    routes
-        .add(
-            Route::get("/v1/projects/{project}/functions/{name}/logs", need(Action::FunctionLogs))
-                .summary("What a function logged: the newest lines, or those after a cursor")
-                .query("invocation_id", "lines of this call")
-                .query("level", "debug, info, warn or error: lines of this severity and above")
-                .query("since", "RFC 3339 or milliseconds: lines at or after it")
-                .query("until", "RFC 3339 or milliseconds: lines before it")
-                .query("limit", "lines at most; 100 where absent")
-                .query("after", "`next` of an answer before: the lines that came after it")
-                .answers::<LogList>(200, "in the order in which they were written")
-                .errors(&[ErrorCode::InvalidRequest, ErrorCode::FunctionNotFound]),
-            logs::list,
-        )
-        .add(
-            Route::get("/v1/projects/{project}/functions/{name}/logs/subscribe", need(Action::FunctionLogs))
-                .summary("What a function logs, as it does (server-sent events)")
-                .query("invocation_id", "lines of this call")
-                .query("level", "debug, info, warn or error: lines of this severity and above")
-                .query("last_event_id", "begin after this line, where the header `Last-Event-ID` is not sent")
-                .answers_plain("200", "`connected`, `line`, `resync`, `close`")
-                .errors(&[ErrorCode::InvalidRequest, ErrorCode::FunctionNotFound])
-                .errors(&[ErrorCode::RateLimited, ErrorCode::Overloaded]),
-            logs::subscribe,
         )
 }
 

@@ -28,6 +28,7 @@ mod registry;
 mod retention;
 mod rollout;
 mod routing;
+mod runs;
 mod service;
 mod settings;
 mod store;

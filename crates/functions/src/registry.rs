@@ -39,6 +39,7 @@ pub(crate) struct Terms {
 /// A version with its workers.
 #[derive(Debug)]
 pub(crate) struct Deployment {
+    pub(crate) owner: Arc<Owner>,
     /// Names this load of the version towards the pool.
     pub(crate) key: Arc<str>,
     pub(crate) version_id: Box<str>,
@@ -55,6 +56,7 @@ pub(crate) struct Deployment {
 #[derive(Debug)]
 pub(crate) struct Entered {
     pub(crate) access: AccessSetting,
+    pub(crate) owner: Arc<Owner>,
     pub(crate) pool: Arc<VersionPool>,
     /// While this lives, the deployment is not retired.
     pub(crate) call: TaskTrackerToken,
@@ -94,7 +96,8 @@ impl Entry {
 
     fn hold(&self, deployment: &Deployment) -> Result<Entered, FunctionsError> {
         let pool = deployment.pool.clone().ok_or(FunctionsError::EnvironmentClosed)?;
-        Ok(Entered { access: self.access, pool, call: deployment.calls.token() })
+        let owner = deployment.owner.clone();
+        Ok(Entered { access: self.access, owner, pool, call: deployment.calls.token() })
     }
 
     /// Each deployment once.

@@ -168,12 +168,9 @@ impl FunctionsService {
         let Order { row, version, .. } = order;
         let load = self.loads.fetch_add(1, Ordering::Relaxed);
         let key: Arc<str> = format!("{}.{load}", version.id).into();
-        let owner = Owner {
-            project: row.project.clone(),
-            function: row.id.clone(),
-            version: version.version.clone(),
-        };
-        self.executor.registry.own(key.clone(), owner);
+        self.executor.registry.own(key.clone(), order.owner());
+        // Before a worker has them.
+        self.logs.redact(&row.project, &row.id, environment.secrets());
         VersionSpec {
             key,
             project: row.project.as_str().into(),
@@ -220,8 +217,17 @@ pub(crate) struct Order<'a> {
 }
 
 impl Order<'_> {
+    fn owner(&self) -> Owner {
+        Owner {
+            project: self.row.project.clone(),
+            function: self.row.id.clone(),
+            version: self.version.version.clone(),
+        }
+    }
+
     fn deployment(&self, pool: Option<Arc<worker_pool::VersionPool>>) -> Deployment {
         Deployment {
+            owner: Arc::new(self.owner()),
             key: pool.as_ref().map_or_else(|| "".into(), |pool| pool.spec().key.clone()),
             version_id: self.version.id.as_str().into(),
             terms: self.terms.clone(),

@@ -4,7 +4,7 @@ use crate::bundle::{Builder, BundleFiles};
 use crate::config::FunctionsConfig;
 use crate::environment::Vault;
 use crate::error::StartError;
-use crate::front::{Executor, InvocationFront};
+use crate::front::{Executor, InvocationFront, Recorder};
 use crate::host::FunctionHost;
 use crate::hosts::{HostFunction, Hosts};
 use crate::locks::ProjectLocks;
@@ -88,7 +88,8 @@ impl FunctionsService {
         let builds = data_dir.join("builds");
         let builder =
             Builder::open(bun.clone(), &builds, config.build_limits()).map_err(failed_at(&builds))?;
-        let executor = Arc::new(Executor::new(config.body_limits(), Hosts::new(config.domain.as_deref())));
+        let hosts = Hosts::new(config.domain.as_deref());
+        let executor = Arc::new(Executor::new(config.body_limits(), hosts, Recorder::new(logs.clone())));
         let (host, worker_changes) = FunctionHost::new(executor.clone(), logs.clone());
         let host = Arc::new(host);
         let mut pool_config = PoolConfig::new(bun, work_dir);

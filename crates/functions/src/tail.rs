@@ -71,6 +71,9 @@ impl FunctionsService {
     pub(crate) async fn tail(self: &Arc<Self>, wish: TailWish) -> Result<Response, ApiError> {
         let TailWish { project, name, mut lines, last_event_id, standing } = wish;
         let function = self.get(&project, &name).await?.id;
+        // Filters that cannot be are refused before the stream is open.
+        let none = LogQuery { after: Some(i64::MAX), limit: 1, ..lines.clone() };
+        self.logs.written(&project, &function, none).await.map_err(FunctionsError::from)?;
         let ticket = self.open_stream(&project)?;
         // In this order: what is written in between is sent.
         let wake_up = self.logs.follow(&function);

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
@@ -50,6 +50,38 @@ impl std::fmt::Debug for RequestBody {
             Self::Stream(_) => formatter.write_str("Stream"),
         }
     }
+}
+
+/// What a call waited for before a worker had it. Both are zero where a worker was free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Waited {
+    /// For a free slot, the start of a worker not counted.
+    pub queue: Duration,
+    /// For the start of the worker that took it; none where that one was there before.
+    pub cold_start: Option<Duration>,
+}
+
+impl Waited {
+    /// Everything together.
+    pub fn total(&self) -> Duration {
+        self.queue + self.cold_start.unwrap_or_default()
+    }
+
+    /// Adds the wait from `since` until now for a worker that was started as `warmed` says.
+    pub(crate) fn add(&mut self, since: Instant, warmed: Option<&Warmed>) {
+        let total = since.elapsed();
+        let started = warmed.filter(|worker| worker.ready > since);
+        let start = started.map(|worker| worker.ready.duration_since(since.max(worker.began)).min(total));
+        self.queue += total - start.unwrap_or_default();
+        self.cold_start = start.or(self.cold_start);
+    }
+}
+
+/// When a worker was made ready for its version.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Warmed {
+    pub(crate) began: Instant,
+    pub(crate) ready: Instant,
 }
 
 /// What the handler answered.
@@ -106,5 +138,26 @@ impl Body for ResponseBody {
             Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Stream(_) => SizeHint::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_start_of_a_worker_counts_as_far_as_the_call_waited_for_it() {
+        let now = Instant::now();
+        let ago = |milliseconds| now.checked_sub(Duration::from_millis(milliseconds)).unwrap();
+        let waited = |began, ready| {
+            let mut waited = Waited::default();
+            waited.add(ago(100), Some(&Warmed { began: ago(began), ready: ago(ready) }));
+            waited
+        };
+        assert_eq!(waited(90, 10).cold_start, Some(Duration::from_millis(80)));
+        assert_eq!(waited(500, 40).cold_start, Some(Duration::from_millis(60)));
+        assert_eq!(waited(500, 200).cold_start, None);
+        let half = waited(90, 10);
+        assert!(half.queue >= Duration::from_millis(20) && half.total() >= Duration::from_millis(100));
     }
 }

@@ -165,6 +165,8 @@ pub(crate) struct LogFrame {
     pub(crate) source: LogSource,
     pub(crate) dropped: u64,
     pub(crate) invocation_id: String,
+    /// A JSON object; empty where there is none.
+    pub(crate) fields: String,
     pub(crate) message: String,
 }
 
@@ -182,8 +184,10 @@ pub(crate) fn parse_log(mut payload: Bytes) -> Result<LogFrame, ProtocolError> {
     };
     let dropped = u64::from(payload.try_get_u32_le().map_err(truncated)?);
     let id_length = payload.try_get_u16_le().map_err(truncated)?;
+    let fields_length = payload.try_get_u32_le().map_err(truncated)?;
     let invocation_id = text(&split(&mut payload, usize::from(id_length))?);
-    Ok(LogFrame { level, source, dropped, invocation_id, message: text(&payload) })
+    let fields = text(&split(&mut payload, fields_length as usize)?);
+    Ok(LogFrame { level, source, dropped, invocation_id, fields, message: text(&payload) })
 }
 
 /// The only number of a credit frame.

@@ -34,6 +34,8 @@ pub struct WorkerLog {
     pub source: LogSource,
     /// At most 16 KiB.
     pub message: String,
+    /// The last object that was logged, as JSON; at most 16 KiB.
+    pub fields: Option<String>,
     /// Lines of this worker that were dropped since the line before, because they were too many.
     pub dropped: u64,
     /// When the server took it.

@@ -76,7 +76,7 @@ mod version;
 mod worker;
 
 pub use bun::{BunBinary, BunError};
-pub use call::{BodyError, BoxError, InvokeRequest, InvokeResponse, RequestBody, ResponseBody};
+pub use call::{BodyError, BoxError, InvokeRequest, InvokeResponse, RequestBody, ResponseBody, Waited};
 pub use config::PoolConfig;
 pub use error::{InvokeError, LoadError, PoolError, StartError};
 pub use host::{Host, LogLevel, LogSource, PortCall, PortReply, WorkerLog};

@@ -23,6 +23,7 @@ pub(crate) struct Line {
     pub(crate) source: LogSource,
     pub(crate) invocation_id: Option<Arc<str>>,
     pub(crate) message: String,
+    pub(crate) fields: Option<String>,
     pub(crate) dropped: u64,
 }
 
@@ -34,6 +35,7 @@ impl From<LogFrame> for Line {
             source: frame.source,
             invocation_id,
             message: frame.message,
+            fields: (!frame.fields.is_empty()).then_some(frame.fields),
             dropped: frame.dropped,
         }
     }
@@ -54,6 +56,7 @@ impl Shared {
             level: line.level,
             source: line.source,
             message: line.message,
+            fields: line.fields,
             dropped: line.dropped,
             at: SystemTime::now(),
         });
@@ -72,7 +75,10 @@ impl Shared {
         loop {
             let length = output.read(&mut buffer).await.unwrap_or(0);
             let emit = |message: String, dropped: u64| {
-                self.log(&worker, Line { level, source, invocation_id: None, message, dropped });
+                self.log(
+                    &worker,
+                    Line { level, source, invocation_id: None, message, fields: None, dropped },
+                );
             };
             if length == 0 {
                 return lines.finish(emit);

@@ -256,7 +256,8 @@ fn farewell(pid: u32, reason: EndReason, status: &str) -> Option<String> {
 
 impl Line {
     fn runtime(invocation_id: Option<Arc<str>>, message: String) -> Self {
-        Self { level: LogLevel::Error, source: LogSource::Runtime, invocation_id, message, dropped: 0 }
+        let (level, source) = (LogLevel::Error, LogSource::Runtime);
+        Self { level, source, invocation_id, message, fields: None, dropped: 0 }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use crate::call::{InvokeRequest, RequestBody};
+use crate::call::{InvokeRequest, RequestBody, Warmed};
 use crate::calls::{Entry, Outcome, Phase};
 use crate::frame::put_request;
 use crate::upload::Upload;
@@ -33,6 +33,13 @@ impl Worker {
 
 /// A taken slot of a worker: passes to the call's entry, or is given back when dropped.
 pub(crate) struct Slot(Option<Arc<Worker>>);
+
+impl Slot {
+    /// When its worker was made ready.
+    pub(crate) fn warmed(&self) -> Option<&Warmed> {
+        self.0.as_ref()?.warmed.get()
+    }
+}
 
 impl Drop for Slot {
     fn drop(&mut self) {

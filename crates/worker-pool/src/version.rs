@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use futures_util::stream;
 
-use crate::call::{InvokeRequest, InvokeResponse, RequestBody};
+use crate::call::{InvokeRequest, InvokeResponse, RequestBody, Waited, Warmed};
 use crate::calls::Outcome;
 use crate::error::{InvokeError, LoadError};
 use crate::frame::request_head_bytes;
@@ -53,7 +53,16 @@ impl VersionPool {
     /// The deadline runs from the moment the call is given to a worker until the response head; a streamed
     /// body may take longer.
     pub async fn invoke(&self, call: InvokeRequest) -> Result<InvokeResponse, InvokeError> {
-        let answer = self.version.invoke(call).await;
+        self.invoke_measured(call, &mut Waited::default()).await
+    }
+
+    /// The same; what the call waited for is in `waited` as soon as a worker has it.
+    pub async fn invoke_measured(
+        &self,
+        call: InvokeRequest,
+        waited: &mut Waited,
+    ) -> Result<InvokeResponse, InvokeError> {
+        let answer = self.version.invoke(call, waited).await;
         if let Err(error) = &answer {
             Metrics::failed(error);
         }
@@ -120,14 +129,18 @@ impl Version {
         }
     }
 
-    async fn invoke(self: &Arc<Self>, mut call: InvokeRequest) -> Result<InvokeResponse, InvokeError> {
+    async fn invoke(
+        self: &Arc<Self>,
+        mut call: InvokeRequest,
+        waited: &mut Waited,
+    ) -> Result<InvokeResponse, InvokeError> {
         self.shared.metrics.calls.increment(1);
         if request_head_bytes(&call) > HEAD_BYTES_MAX {
             return Err(InvokeError::HeadTooLarge { bytes_max: HEAD_BYTES_MAX });
         }
         stream_if_large(&mut call.body);
         for _ in 0..ATTEMPTS_MAX {
-            let slot = self.slot().await?;
+            let slot = self.slot(waited).await?;
             let due = self.due(&call)?;
             let Some(ticket) = slot.submit(&call, due) else { continue };
             match outcome(ticket, &mut call).await {
@@ -154,7 +167,7 @@ impl Version {
     }
 
     /// A slot on the worker with the fewest calls, or a place in the queue.
-    async fn slot(self: &Arc<Self>) -> Result<Slot, InvokeError> {
+    async fn slot(self: &Arc<Self>, waited: &mut Waited) -> Result<Slot, InvokeError> {
         if self.is_retired() {
             return Err(InvokeError::Retired);
         }
@@ -171,6 +184,8 @@ impl Version {
         self.slot_freed();
         let slot = tokio::time::timeout(timeout, place).await;
         self.shared.metrics.queue_seconds.record(since.elapsed().as_secs_f64());
+        let served = slot.as_ref().ok().and_then(|served| served.as_ref().ok()?.as_ref().ok());
+        waited.add(since, served.and_then(Slot::warmed));
         match slot {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(InvokeError::Retired),
@@ -252,6 +267,7 @@ impl Version {
         }
         self.shared.metrics.cold_start_seconds.record(started.elapsed().as_secs_f64());
         self.shared.enter(&worker, WorkerState::Warm);
+        let _first = worker.warmed.set(Warmed { began: started, ready: Instant::now() });
         self.workers.write().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&worker));
         if worker.calls().is_closed() {
             // It ended between its answer and here, and had nothing to be forgotten from.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
-use crate::call::{BodyError, InvokeResponse, ResponseBody};
+use crate::call::{BodyError, InvokeResponse, ResponseBody, Warmed};
 use crate::calls::{Answered, CallTable, Entry, Outcome, Phase};
 use crate::error::InvokeError;
 use crate::frame::{ResponseHead, put_frame};
@@ -45,6 +45,8 @@ pub(crate) struct Worker {
     ended: watch::Sender<bool>,
     end: OnceLock<EndReason>,
     version: OnceLock<Arc<Version>>,
+    /// Set before it is given calls.
+    pub(crate) warmed: OnceLock<Warmed>,
     load: Mutex<Option<oneshot::Sender<Loaded>>>,
     calls: Mutex<CallTable>,
 }
@@ -66,6 +68,7 @@ impl Worker {
             ended: watch::Sender::new(false),
             end: OnceLock::new(),
             version: OnceLock::new(),
+            warmed: OnceLock::new(),
             load: Mutex::new(None),
             calls: Mutex::default(),
         }

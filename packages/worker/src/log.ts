@@ -24,6 +24,8 @@ export interface CallScope {
 export const scopes = new AsyncLocalStorage<CallScope | undefined>();
 
 export const LINE_BYTES_MAX = 16 * 1024;
+/** Longer fields are replaced by a mark: half of an object is none. */
+export const FIELDS_BYTES_MAX = 16 * 1024;
 const BUDGET_BYTES_MAX = 4 * 1024 * 1024;
 const BUDGET_BYTES_PER_MS = 4 * 1024;
 const LINE_OVERHEAD_BYTES = 64;
@@ -39,28 +41,31 @@ export class LogWriter {
     this.#writer = writer;
   }
 
-  console(level: number, text: string): void {
-    this.#write(level, SOURCE_CONSOLE, text);
+  console(level: number, text: string, fields = ""): void {
+    this.#write(level, SOURCE_CONSOLE, text, fields);
   }
 
   runtimeError(text: string): void {
-    this.#write(LEVEL_ERROR, SOURCE_RUNTIME, text);
+    this.#write(LEVEL_ERROR, SOURCE_RUNTIME, text, "");
   }
 
-  #write(level: number, source: number, text: string): void {
-    if (!this.#pay(Math.min(text.length, LINE_BYTES_MAX) + LINE_OVERHEAD_BYTES)) {
+  #write(level: number, source: number, text: string, fields: string): void {
+    const bytes = Math.min(text.length, LINE_BYTES_MAX) + fields.length + LINE_OVERHEAD_BYTES;
+    if (!this.#pay(bytes)) {
       this.#dropped += 1;
       return;
     }
     const scope = scopes.getStore();
     const invocationId = Buffer.from(scope?.invocationId ?? "", "latin1");
-    const head = Buffer.allocUnsafe(8);
+    const object = Buffer.from(fields, "utf8");
+    const head = Buffer.allocUnsafe(12);
     head.writeUInt8(level, 0);
     head.writeUInt8(source, 1);
     head.writeUInt32LE(this.#dropped, 2);
     head.writeUInt16LE(invocationId.length, 6);
+    head.writeUInt32LE(object.length, 8);
     this.#dropped = 0;
-    this.#writer.frame(LOG, scope?.id ?? 0, head, invocationId, cut(text));
+    this.#writer.frame(LOG, scope?.id ?? 0, head, invocationId, object, cut(text));
   }
 
   #pay(bytes: number): boolean {
@@ -85,6 +90,24 @@ function cut(text: string): Uint8Array {
   return bytes.length > LINE_BYTES_MAX ? bytes.subarray(0, LINE_BYTES_MAX) : bytes;
 }
 
+/** The last parameter as JSON where it is a plain object; empty where it is none, or has no JSON. */
+export function fieldsOf(parameters: readonly unknown[]): string {
+  const last = parameters.at(-1);
+  if (typeof last !== "object" || last === null) return "";
+  const prototype: unknown = Object.getPrototypeOf(last);
+  if (prototype !== Object.prototype && prototype !== null) return "";
+  try {
+    const json = JSON.stringify(last);
+    if (!json.startsWith("{")) return "";
+    const bytes = Buffer.byteLength(json);
+    if (bytes <= FIELDS_BYTES_MAX) return json;
+    return `{"cut":"${bytes} bytes of fields are more than are kept"}`;
+  } catch {
+    // A cycle, or a BigInt: the message has it.
+    return "";
+  }
+}
+
 const LEVELS: Readonly<Record<string, number>> = {
   debug: LEVEL_DEBUG,
   trace: LEVEL_DEBUG,
@@ -97,9 +120,10 @@ const LEVELS: Readonly<Record<string, number>> = {
 export function installConsole(log: LogWriter): void {
   let level = LEVEL_INFO;
   let indent = 0;
+  let fields = "";
   const sink = {
     write(text: string): boolean {
-      log.console(level, text.endsWith("\n") ? text.slice(0, -1) : text);
+      log.console(level, text.endsWith("\n") ? text.slice(0, -1) : text, fields);
       return true;
     },
     on: ignore,
@@ -119,12 +143,13 @@ export function installConsole(log: LogWriter): void {
       }
       if (name === "group" || name === "groupCollapsed") indent += 1;
       if (name === "groupEnd" && indent > 0) indent -= 1;
+      fields = name in PLAIN ? fieldsOf(parameters) : "";
       return Reflect.apply(format, formatting, parameters);
     });
   }
 }
 
-// One string as it is: no format to apply.
+// Methods whose parameters are a message and what belongs to it. One string goes as it is: no format to apply.
 const PLAIN = { log: true, info: true, warn: true, error: true, debug: true };
 
 function ignore(): void {

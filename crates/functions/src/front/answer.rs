@@ -111,6 +111,16 @@ pub(crate) fn explain(error: &InvokeError) -> (ApiError, Outcome) {
     (told, outcome)
 }
 
+/// What a developer learns of a failed call.
+pub(crate) fn reason(error: &InvokeError) -> String {
+    match error {
+        InvokeError::HandlerError { message, .. }
+        | InvokeError::NoResponse { message, .. }
+        | InvokeError::StartFailed { message } => message.clone(),
+        other => other.to_string(),
+    }
+}
+
 /// An answer with its whole body, for a function that called another.
 pub(crate) async fn collect_answer(response: Response<CallBody>) -> Result<Response<Bytes>, ApiError> {
     let (parts, body) = response.into_parts();

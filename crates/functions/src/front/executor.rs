@@ -1,7 +1,8 @@
 //! Runs a call that was admitted: builds what the worker needs, and turns its answer into a response.
 
-use super::answer::{CallBody, explain, name_call, outcome_of, refused};
+use super::answer::{CallBody, explain, name_call, outcome_of, reason, refused};
 use super::body::{self, BodyLimits, Fate};
+use super::record::{Begun, Origin, Recorder, Recording};
 use super::target::Target;
 use super::{headers, url};
 use crate::error::FunctionsError;
@@ -13,6 +14,7 @@ use http::request::Parts;
 use http::{Method, Request, Response};
 use http_body::Body;
 use http_body_util::Full;
+use run_log::Trigger;
 use service_kit::error::ApiError;
 use service_kit::ids::{InvocationId, ProjectId, RequestId};
 use std::sync::Arc;
@@ -25,31 +27,36 @@ pub(crate) struct Admission {
     pub(crate) rest_at: usize,
     /// Whether a developer's session or token proved who calls.
     pub(crate) speaks_for_developer: bool,
+    pub(crate) origin: Origin,
 }
 
 /// The one way to a worker.
 pub(crate) struct Executor {
     pub(crate) registry: Registry,
     pub(crate) hosts: Hosts,
+    pub(crate) recorder: Recorder,
     metrics: CallMetrics,
     limits: BodyLimits,
 }
 
 impl Executor {
-    pub(crate) fn new(limits: BodyLimits, hosts: Hosts) -> Self {
-        Self { registry: Registry::default(), hosts, metrics: CallMetrics::new(), limits }
+    pub(crate) fn new(limits: BodyLimits, hosts: Hosts, recorder: Recorder) -> Self {
+        Self { registry: Registry::default(), hosts, recorder, metrics: CallMetrics::new(), limits }
     }
 
     /// Finds a function of a project.
     pub(crate) fn enter(&self, project: &ProjectId, target: &Target<'_>) -> Result<Admission, Closed> {
         let entered = self.registry.enter(project, target.name, target.alias)?;
-        Ok(Admission { entered, rest_at: target.rest_at, speaks_for_developer: false })
+        let rest_at = target.rest_at;
+        Ok(Admission { entered, rest_at, speaks_for_developer: false, origin: Origin::HTTP })
     }
 
-    /// Runs a call from inside: a function of `project` calls another one of it.
+    /// Runs a call from inside: a function of `project` calls another one of it, in the course of the call
+    /// `parent_id`.
     pub(crate) async fn call_inside(
         &self,
         project: &ProjectId,
+        parent_id: Option<Arc<str>>,
         request: Request<Bytes>,
     ) -> Response<CallBody> {
         let (parts, body) = request.into_parts();
@@ -61,7 +68,10 @@ impl Executor {
         };
         match admitted {
             // The future of a call is large, and this one is awaited inside another.
-            Ok(admission) => Box::pin(self.run(admission, parts, Full::new(body))).await,
+            Ok(admission) => {
+                let origin = Origin { trigger: Trigger::Function, parent_id };
+                Box::pin(self.run(Admission { origin, ..admission }, parts, Full::new(body))).await
+            }
             Err(error) => refused(error, None),
         }
     }
@@ -114,6 +124,9 @@ impl Executor {
         let url = url::for_handler(&parts, admission.rest_at);
         headers::for_handler(&mut parts.headers, admission.speaks_for_developer);
         let is_head = parts.method == Method::HEAD;
+        let Admission { entered, origin, .. } = admission;
+        let begun = Begun { owner: entered.owner, id: invocation_id.clone(), origin };
+        let mut run = self.recorder.begin(begun, &mut parts.headers);
         let request = InvokeRequest {
             invocation_id: invocation_id.clone(),
             method: parts.method,
@@ -122,14 +135,33 @@ impl Executor {
             body,
             deadline: None,
         };
-        let answered = admission.entered.pool.invoke(request).await;
-        drop(admission.entered.call);
-        if let Some(error) = fate.as_deref().and_then(|fate: &Fate| fate.error(self.limits)) {
-            return Err((error, Outcome::Refused));
+        let answered = entered.pool.invoke_measured(request, &mut run.waited).await;
+        drop(entered.call);
+        let fate = fate.as_deref().and_then(|fate: &Fate| fate.error(self.limits));
+        let answered = note(&mut run, answered, fate)?;
+        Ok(respond(answered, is_head))
+    }
+}
+
+/// Tells the run how the call ended: by the fate of its body, where that decides.
+fn note(
+    run: &mut Recording<'_>,
+    answered: Result<InvokeResponse, InvokeError>,
+    fate: Option<ApiError>,
+) -> Result<InvokeResponse, (ApiError, Outcome)> {
+    if let Some(error) = fate {
+        run.failed(error.code.status(), error.code.as_str(), error.message.clone());
+        return Err((error, Outcome::Refused));
+    }
+    match answered {
+        Ok(response) => {
+            run.answered(response.status);
+            Ok(response)
         }
-        match answered {
-            Ok(response) => Ok(respond(response, is_head)),
-            Err(error) => Err(explain(&error)),
+        Err(error) => {
+            let (told, outcome) = explain(&error);
+            run.failed(told.code.status(), told.code.as_str(), reason(&error));
+            Err((told, outcome))
         }
     }
 }

@@ -4,6 +4,7 @@
 use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use ports::access::{KEY_HEADER, SESSION_COOKIE};
+use run_log::{RunTrace, TraceContext};
 
 /// Names a call in requests and answers.
 pub(crate) const INVOCATION_HEADER: HeaderName = HeaderName::from_static("x-invocation-id");
@@ -19,6 +20,10 @@ pub(crate) mod of_triggers {
     /// The handler of the manifest that is meant.
     pub(crate) const HANDLER: HeaderName = HeaderName::from_static("x-bunbase-handler");
 }
+
+/// A place in a trace, and what systems add to it (W3C "Trace Context").
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 const HOP_BY_HOP: [HeaderName; 8] = [
     HeaderName::from_static("keep-alive"),
@@ -46,6 +51,35 @@ pub(crate) fn for_handler(headers: &mut HeaderMap, speaks_for_developer: bool) {
     if headers.contains_key(COOKIE) {
         remove_session_cookie(headers);
     }
+}
+
+/// The caller's place in a trace; a request with several has none.
+pub(crate) fn traceparent(headers: &HeaderMap) -> Option<&str> {
+    let mut all = headers.get_all(TRACEPARENT).iter();
+    all.next().filter(|_| all.next().is_none())?.to_str().ok()
+}
+
+/// Leaves the run's own place. What systems added to a trace does not go on in another one.
+pub(crate) fn set_trace(headers: &mut HeaderMap, trace: &RunTrace) {
+    if trace.parent.is_none() {
+        headers.remove(TRACESTATE);
+    }
+    if let Some(value) = trace_value(&trace.context) {
+        headers.insert(TRACEPARENT, value);
+    }
+}
+
+/// Names a place where none is named.
+pub(crate) fn continue_trace(headers: &mut HeaderMap, context: &TraceContext) {
+    if !headers.contains_key(TRACEPARENT)
+        && let Some(value) = trace_value(context)
+    {
+        headers.insert(TRACEPARENT, value);
+    }
+}
+
+fn trace_value(context: &TraceContext) -> Option<HeaderValue> {
+    HeaderValue::try_from(context.to_string()).ok()
 }
 
 /// Leaves what may go to the caller. The length of a whole body is counted by the listener.
@@ -121,6 +155,25 @@ mod tests {
             ("accept", "*/*"),
         ];
         assert_eq!(seen(&pairs, false), ["accept: */*"]);
+    }
+
+    #[test]
+    fn a_trace_goes_on_where_one_header_names_it() {
+        const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let mut headers = HeaderMap::new();
+        headers.append(TRACEPARENT, HeaderValue::from_static(PARENT));
+        headers.append(TRACESTATE, HeaderValue::from_static("a=1"));
+        assert_eq!(traceparent(&headers), Some(PARENT));
+        let trace = RunTrace::under(&TraceContext::parse(PARENT).unwrap());
+        set_trace(&mut headers, &trace);
+        assert_eq!(traceparent(&headers), Some(trace.context.to_string().as_str()));
+        continue_trace(&mut headers, &TraceContext::root(true));
+        assert_eq!(traceparent(&headers), Some(trace.context.to_string().as_str()));
+        assert_eq!(headers[TRACESTATE], "a=1");
+        headers.append(TRACEPARENT, HeaderValue::from_static(PARENT));
+        assert_eq!(traceparent(&headers), None);
+        set_trace(&mut headers, &RunTrace::root(false));
+        assert!(!headers.contains_key(TRACESTATE) && traceparent(&headers).is_some());
     }
 
     #[test]

@@ -1,19 +1,23 @@
 //! What goes in and out, in JSON.
 
+mod logs;
 mod rollout;
+mod runs;
 mod variables;
 
+pub(super) use logs::LogList;
+pub(crate) use logs::LogView;
 pub(super) use rollout::{
     AliasList, AliasView, ChangeView, DomainList, DomainView, PutAlias, PutDomain, Rollback, ShareView,
     Traffic, VersionList, VersionView,
 };
+pub(super) use runs::{MetricsView, RunDetailView, RunList, RunView, TraceList, TracedRun};
 pub(super) use variables::{PutVariable, VariableChange, VariableList, VariableView};
 
 use crate::config::FunctionsConfig;
 use crate::manifest::Manifest;
 use crate::settings::{AccessSetting, FunctionSettings, Overrides, SettingsPatch, SettingsView};
 use crate::store::functions::FunctionRow;
-use run_log::{Level, LogPage, StoredLine};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use service_kit::clock::rfc3339;
@@ -153,64 +157,4 @@ pub(crate) struct FunctionDetail {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct FunctionList {
     pub(crate) functions: Vec<FunctionView>,
-}
-
-/// What of a log is wanted.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct LogParameters {
-    pub(crate) invocation_id: Option<String>,
-    pub(crate) level: Option<String>,
-    pub(crate) since: Option<String>,
-    pub(crate) until: Option<String>,
-    pub(crate) limit: Option<usize>,
-    pub(crate) after: Option<i64>,
-}
-
-/// Which lines a stream has.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct TailParameters {
-    pub(crate) invocation_id: Option<String>,
-    pub(crate) level: Option<String>,
-    pub(crate) last_event_id: Option<String>,
-}
-
-/// One line.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct LogView {
-    at: String,
-    #[schema(value_type = String)]
-    level: Level,
-    message: String,
-    /// The call that wrote it; null outside of a call.
-    invocation_id: Option<String>,
-    version: String,
-}
-
-/// Lines.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct LogList {
-    logs: Vec<LogView>,
-    /// Given as `after`, it asks for what comes later.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<i64>,
-}
-
-impl From<LogPage> for LogList {
-    fn from(page: LogPage) -> Self {
-        Self { logs: page.lines.into_iter().map(LogView::from).collect(), next: page.next }
-    }
-}
-
-impl From<StoredLine> for LogView {
-    fn from(line: StoredLine) -> Self {
-        Self {
-            at: rfc3339(line.at_ms),
-            level: line.level,
-            message: line.message,
-            invocation_id: line.invocation_id,
-            version: line.version,
-        }
-    }
 }

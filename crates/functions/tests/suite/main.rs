@@ -10,5 +10,6 @@ mod environment;
 mod hosts;
 mod manage;
 mod rollout;
+mod runs;
 mod support;
 mod tail;

@@ -3,6 +3,8 @@
 use serde::{Serialize, Serializer};
 use std::fmt;
 
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
 macro_rules! random_id {
     ($(#[$doc:meta])* $name:ident, $bytes:literal) => {
         $(#[$doc])*
@@ -44,7 +46,12 @@ macro_rules! random_id {
 
         impl fmt::Display for $name {
             fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+                // Each call writes one: without the machinery of formatting for each byte.
+                let mut text = [0; 2 * $bytes];
+                for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
+                    pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+                }
+                formatter.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
             }
         }
 

@@ -171,6 +171,8 @@ async fn console_lines_carry_the_call_that_wrote_them() {
             assert_eq!(line.invocation_id.as_deref(), Some(format!("inv-{path}").as_str()), "{message}");
             assert_eq!((line.level, line.source), (level, LogSource::Console));
             assert_eq!((&*line.project, &*line.version), ("project-1", "logs"));
+            let fields = message.starts_with("first").then_some(r#"{"a":1}"#);
+            assert_eq!(line.fields.as_deref(), fields, "{message}");
         }
     }
 }

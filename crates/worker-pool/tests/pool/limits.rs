@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use http::HeaderValue;
-use worker_pool::{InvokeError, VersionSettings};
+use worker_pool::{InvokeError, VersionSettings, Waited};
 
 use crate::support::{Bench, call, get, get_text, is_alive, until};
 
@@ -57,6 +57,19 @@ async fn a_call_that_waits_too_long_is_told_and_one_that_is_served_goes_on() {
     first.abort();
     second.abort();
     until(|| version.stats().queued == 0).await;
+}
+
+#[tokio::test]
+async fn a_call_learns_what_it_waited_for() {
+    let bench = Bench::start().await;
+    let mut spec = bench.spec("waits", "export default () => new Response()");
+    spec.settings.max_workers = 1;
+    let version = bench.pool.register(spec);
+    let (mut cold, mut warm) = (Waited::default(), Waited::default());
+    version.invoke_measured(get("/"), &mut cold).await.unwrap();
+    version.invoke_measured(get("/"), &mut warm).await.unwrap();
+    assert!(cold.cold_start.is_some_and(|start| start > Duration::ZERO && start <= cold.total()), "{cold:?}");
+    assert_eq!(warm, Waited::default());
 }
 
 #[tokio::test]

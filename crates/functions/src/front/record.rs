@@ -1,0 +1,231 @@
+//! Calls as runs: one begins with each call, knows its place in a trace, and is recorded when it is dropped, as
+//! cancelled unless told otherwise. While it goes on, what its handler calls finds it by the invocation's id.
+
+use super::headers;
+use crate::registry::Owner;
+use http::{HeaderMap, StatusCode};
+use run_log::{
+    OpenSpan, Run, RunError, RunLog, RunStatus, RunTrace, Span, SpanId, SpanKind, Spans, TraceContext,
+    Trigger,
+};
+use service_kit::clock::now_ms;
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use worker_pool::Waited;
+
+/// Calls of different shards do not wait for each other.
+const SHARDS: usize = 16;
+
+/// What makes a call happen.
+#[derive(Debug, Clone)]
+pub(crate) struct Origin {
+    pub(crate) trigger: Trigger,
+    /// The call that makes it.
+    pub(crate) parent_id: Option<Arc<str>>,
+}
+
+impl Origin {
+    /// A request.
+    pub(crate) const HTTP: Self = Self { trigger: Trigger::Http, parent_id: None };
+}
+
+/// A call that begins.
+pub(crate) struct Begun {
+    pub(crate) owner: Arc<Owner>,
+    pub(crate) id: Arc<str>,
+    pub(crate) origin: Origin,
+}
+
+/// A call that goes on, as what its handler calls finds it.
+struct LiveCall {
+    owner: Arc<Owner>,
+    context: TraceContext,
+    handler: OpenSpan,
+}
+
+type Shard = HashMap<Arc<str>, LiveCall>;
+
+/// Records calls.
+pub(crate) struct Recorder {
+    logs: Arc<RunLog>,
+    live: [Mutex<Shard>; SHARDS],
+    hasher: RandomState,
+}
+
+impl Recorder {
+    pub(crate) fn new(logs: Arc<RunLog>) -> Self {
+        Self { logs, live: std::array::from_fn(|_| Mutex::default()), hasher: RandomState::new() }
+    }
+
+    fn shard(&self, id: &str) -> MutexGuard<'_, Shard> {
+        let number = usize::try_from(self.hasher.hash_one(id) % SHARDS as u64).unwrap_or(0);
+        self.live[number].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins a call with the trace that its headers name, and leaves in them what the handler sends on.
+    pub(crate) fn begin(&self, call: Begun, headers: &mut HeaderMap) -> Recording<'_> {
+        let Begun { owner, id, origin } = call;
+        let trace = self.logs.begin_trace(&owner.project, headers::traceparent(headers));
+        headers::set_trace(headers, &trace);
+        let spans = Spans::of(trace.context);
+        let handler = spans.begin(SpanKind::Handler, "handler");
+        let live = LiveCall { owner: owner.clone(), context: trace.context, handler };
+        self.shard(&id).insert(id.clone(), live);
+        Recording {
+            recorder: self,
+            owner,
+            id,
+            origin,
+            trace,
+            spans,
+            started: Instant::now(),
+            started_at_ms: now_ms(),
+            waited: Waited::default(),
+            ended: Ended { status: RunStatus::Cancelled, http_status: None, error: None },
+        }
+    }
+
+    /// Begins a call to a port in the course of the call `id` of the project, where that goes on.
+    pub(crate) fn port_span(
+        &self,
+        project: &str,
+        id: &str,
+        name: impl FnOnce() -> String,
+    ) -> Option<PortSpan> {
+        let shard = self.shard(id);
+        let call = shard.get(id).filter(|call| call.owner.project.as_str() == project)?;
+        if call.handler.context().is_none() {
+            return Some(PortSpan { context: call.context, span: None });
+        }
+        let span = call.handler.begin(SpanKind::Port, name());
+        Some(PortSpan { context: span.context().unwrap_or(call.context), span: Some(span) })
+    }
+}
+
+/// A call to a port that goes on; it ends when it is dropped.
+pub(crate) struct PortSpan {
+    /// What the receiver is under.
+    pub(crate) context: TraceContext,
+    span: Option<OpenSpan>,
+}
+
+impl PortSpan {
+    pub(crate) fn ended(mut self, status: StatusCode) {
+        if let Some(span) =
+            self.span.as_mut().filter(|_| status.is_client_error() || status.is_server_error())
+        {
+            span.fail();
+        }
+    }
+}
+
+struct Ended {
+    status: RunStatus,
+    http_status: Option<u16>,
+    error: Option<RunError>,
+}
+
+/// One call that goes on.
+pub(crate) struct Recording<'a> {
+    recorder: &'a Recorder,
+    owner: Arc<Owner>,
+    id: Arc<str>,
+    origin: Origin,
+    trace: RunTrace,
+    spans: Spans,
+    started: Instant,
+    started_at_ms: i64,
+    /// What it waited for so far.
+    pub(crate) waited: Waited,
+    ended: Ended,
+}
+
+impl Recording<'_> {
+    /// The handler answered. A status of 500 and above is an error with the code `http_<status>`, as it is for
+    /// servers in OpenTelemetry; what the caller did wrong is none.
+    pub(crate) fn answered(&mut self, status: StatusCode) {
+        let http_status = Some(status.as_u16());
+        self.ended = Ended { status: RunStatus::Ok, http_status, error: None };
+        if status.is_server_error() {
+            let (code, message) =
+                (format!("http_{}", status.as_u16()), format!("the handler answered {status}"));
+            self.ended = Ended {
+                status: RunStatus::Error,
+                http_status,
+                error: Some(RunError { code: code.into(), message }),
+            };
+        }
+    }
+
+    /// There is no answer of the handler.
+    pub(crate) fn failed(&mut self, status: StatusCode, code: &'static str, message: String) {
+        self.ended = Ended {
+            status: RunStatus::Error,
+            http_status: Some(status.as_u16()),
+            error: Some(RunError { code: code.into(), message }),
+        };
+    }
+
+    fn spans(&self, duration_us: u64) -> Vec<Span> {
+        let (mut spans, _too_many) = self.spans.take();
+        if !self.trace.context.sampled {
+            return spans;
+        }
+        let (queue_us, start_us) = (micros(self.waited.queue), self.waited.cold_start.map(micros));
+        let waited_us = micros(self.waited.total());
+        for span in spans.iter_mut().filter(|span| span.kind == SpanKind::Handler) {
+            (span.start_us, span.duration_us) = (waited_us, duration_us.saturating_sub(waited_us));
+            span.failed = self.ended.status == RunStatus::Error;
+        }
+        let before = |kind: SpanKind, start_us, duration_us| Span {
+            id: SpanId::generate(),
+            parent: self.trace.context.span_id,
+            kind,
+            name: kind.as_str().into(),
+            start_us,
+            duration_us,
+            failed: false,
+        };
+        if queue_us > 0 {
+            spans.push(before(SpanKind::QueueWait, 0, queue_us));
+        }
+        spans.extend(start_us.map(|start_us| before(SpanKind::ColdStart, queue_us, start_us)));
+        spans.sort_by_key(|span| span.start_us);
+        spans
+    }
+}
+
+impl Drop for Recording<'_> {
+    fn drop(&mut self) {
+        let live = self.recorder.shard(&self.id).remove(&self.id);
+        // The span of the handler ends here.
+        drop(live);
+        let duration_us = micros(self.started.elapsed());
+        let spans = self.spans(duration_us);
+        self.recorder.logs.record(Run {
+            id: self.id.clone(),
+            project: self.owner.project.clone(),
+            function: self.owner.function.clone(),
+            version: self.owner.version.clone(),
+            handler: None,
+            trigger: self.origin.trigger,
+            status: self.ended.status,
+            http_status: self.ended.http_status,
+            started_at_ms: self.started_at_ms,
+            duration_us,
+            queue_wait_us: micros(self.waited.queue),
+            cold_start_us: self.waited.cold_start.map(micros),
+            attempt: 1,
+            trace: self.trace,
+            spans,
+            error: self.ended.error.take(),
+            parent_id: self.origin.parent_id.take(),
+        });
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
