@@ -10,6 +10,7 @@ mod init;
 mod invoke;
 mod logs;
 mod pack;
+mod runs;
 mod versions;
 
 use super::api::segment;
@@ -67,6 +68,10 @@ pub(crate) enum FunctionsCommand {
     Invoke(invoke::InvokeArgs),
     /// Show what a function logged
     Logs(logs::LogsArgs),
+    /// List the calls of a function that have ended
+    Runs(runs::RunsArgs),
+    /// Show how many calls there were, how they ended and how long they took
+    Metrics(runs::MetricsArgs),
     /// Remove a function with all of its versions
     Delete {
         /// Name of the function
@@ -106,6 +111,8 @@ pub(crate) async fn run(context: &Context, command: FunctionsCommand) -> anyhow:
         FunctionsCommand::Domains(command) => domains::run(context, command).await,
         FunctionsCommand::Invoke(args) => invoke::run(context, args).await,
         FunctionsCommand::Logs(args) => logs::run(context, args).await,
+        FunctionsCommand::Runs(args) => runs::list(context, &args).await,
+        FunctionsCommand::Metrics(args) => runs::metrics(context, &args).await,
         FunctionsCommand::Delete { name } => delete(context, &name).await,
     }
 }

@@ -25,12 +25,27 @@ pub(crate) struct LogsArgs {
     /// Lines of this call only
     #[arg(long, value_name = "INVOCATION_ID")]
     invocation: Option<String>,
+    /// Lines of this version only
+    #[arg(long)]
+    version: Option<String>,
+    /// Lines whose message has this in it
+    #[arg(long)]
+    text: Option<String>,
+    /// Lines with this value in this field, such as user.id=7
+    #[arg(long = "field", value_name = "NAME=VALUE", value_parser = parse_field)]
+    fields: Vec<(String, String)>,
     /// Lines since this moment (RFC 3339, such as 2026-01-31T12:00:00Z)
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
     /// At most so many of the newest lines
     #[arg(long, default_value_t = 100)]
     limit: usize,
+}
+
+fn parse_field(text: &str) -> Result<(String, String), String> {
+    let field = text.split_once('=').filter(|(name, _)| !name.is_empty());
+    let (name, value) = field.ok_or_else(|| format!("{text:?} is not name=value, such as user.id=7"))?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -64,6 +79,8 @@ struct LogLine {
     at: String,
     level: String,
     message: String,
+    #[serde(default)]
+    fields: Option<serde_json::Map<String, serde_json::Value>>,
     invocation_id: Option<String>,
     version: String,
 }
@@ -89,6 +106,8 @@ fn with_query(path: &str, args: &LogsArgs, after: Option<i64>) -> Result<String,
     let optional = [
         ("level", args.level.map(Level::as_str)),
         ("invocation_id", args.invocation.as_deref()),
+        ("version", args.version.as_deref()),
+        ("text", args.text.as_deref()),
         ("since", args.since.as_deref()),
         ("after", after.as_deref()),
     ];
@@ -96,6 +115,9 @@ fn with_query(path: &str, args: &LogsArgs, after: Option<i64>) -> Result<String,
         if let Some(value) = value {
             text += &format!("&{name}={}", segment(value)?);
         }
+    }
+    for (name, value) in &args.fields {
+        text += &format!("&fields.{}={}", segment(name)?, segment(value)?);
     }
     Ok(text)
 }
