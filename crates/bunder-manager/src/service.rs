@@ -5,7 +5,7 @@ use crate::http;
 use crate::list;
 use crate::metrics::Metrics;
 use crate::store::Store;
-use crate::writer::{Admission, AdmissionLimits, Admitted, Change, Done, Job, Limits, Writer};
+use crate::writer::{Change, Done, Job, Limits, Writer};
 use async_trait::async_trait;
 use ports::access::Access;
 use ports::key_value::{
@@ -14,6 +14,7 @@ use ports::key_value::{
 use ports::lifecycle::{ProjectLifecycle, PurgeError};
 use routes::ServiceRoutes;
 use rules::{PathRules, RuleList, RulesCache, Separator};
+use service_kit::admission::{Admission, AdmissionLimits, Admitted};
 use service_kit::clock::Clock;
 use service_kit::drain::Drain;
 use service_kit::error::ApiError;
@@ -74,9 +75,8 @@ impl KeyValueService {
         };
         let service = Arc::new(Self {
             admission: Admission::new(AdmissionLimits {
-                writes_max: config.queue_max.get(),
+                calls_max: config.queue_max.get(),
                 bytes_max: config.queue_bytes_max.get(),
-                write_bytes_max: config.value_bytes_max.get(),
             }),
             rules: RulesCache::new(Separator::Slash, RULED_PROJECTS_MAX),
             drain: Drain::new(),

@@ -2,10 +2,8 @@
 //! and so its fsync, in the order in which they came. Each is decided inside the transaction, on what the
 //! ones before it left.
 
-mod admission;
 mod change;
 
-pub(crate) use admission::{Admission, AdmissionLimits, Admitted};
 pub(crate) use change::{Change, Done, Limits};
 
 use crate::metrics::Metrics;
@@ -13,6 +11,7 @@ use crate::service::stored;
 use crate::store::{Store, projects};
 use change::{Failure, Group};
 use ports::key_value::KvError;
+use service_kit::admission::Admitted;
 use service_kit::clock::Clock;
 use service_kit::drain::Drain;
 use service_kit::ids::ProjectId;

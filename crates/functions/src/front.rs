@@ -14,7 +14,7 @@ pub(crate) use answer::collect_answer;
 pub(crate) use body::BodyLimits;
 pub(crate) use executor::Executor;
 pub(crate) use headers::{continue_trace, of_triggers};
-pub(crate) use record::{PortSpan, Recorder};
+pub(crate) use record::{Origin, PortSpan, Recorder};
 pub(crate) use target::Target;
 
 use crate::settings::AccessSetting;

@@ -23,7 +23,7 @@ use crate::front::Executor;
 use crate::service::FunctionsService;
 use crate::store;
 use crate::store::functions::FunctionRow;
-use events::{Reach, Subscriptions};
+use events::{Begun, Reach, Subscriptions};
 use jobs::{JobFilter, Jobs, JobsError, PAGE_MAX, Selector, WorkOptions};
 use names::Source;
 use plan::{Plan, Plans};
@@ -42,6 +42,8 @@ use std::time::Duration;
 const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
 /// Of one project.
 const CONCURRENCY_PER_PROJECT: NonZeroUsize = NonZeroUsize::new(64).expect("not zero");
+/// How long a deployment waits for its subscriptions; they go on without it.
+const READY: Duration = Duration::from_secs(2);
 /// How long what could not be saved waits until it is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
 
@@ -126,7 +128,10 @@ impl FunctionsService {
         if let Some(plan) = Plan::of(row) {
             triggers.plans.put(&row.project, plan);
         }
-        triggers.reconcile_or_later(row.project.clone()).await;
+        let begun = triggers.reconcile_or_later(row.project.clone()).await;
+        if tokio::time::timeout(READY, begun.followed()).await.is_err() {
+            tracing::warn!(project = %row.project, "a trigger of events is not followed yet: it begins when the bus answers");
+        }
     }
 
     /// Follows nothing of a function any more, and removes what waits for it.
@@ -170,40 +175,49 @@ impl Triggers {
     }
 
     /// Makes what is stored and followed of a project what its live versions declare; where that fails, again
-    /// and again in the background.
-    async fn reconcile_or_later(self: &Arc<Self>, project: ProjectId) {
-        let Err(error) = self.reconcile(&project).await else { return };
-        tracing::warn!(%error, %project, "what functions declare could not be saved, trying again");
-        if self.behind().insert(project.clone()) {
-            tokio::spawn(self.clone().catch_up(project));
+    /// and again in the background. What begins to be followed is not waited for.
+    async fn reconcile_or_later(self: &Arc<Self>, project: ProjectId) -> Begun {
+        match self.reconcile(&project).await {
+            Ok(begun) => begun,
+            Err(error) => {
+                tracing::warn!(%error, %project, "what functions declare could not be saved, trying again");
+                if self.behind().insert(project.clone()) {
+                    tokio::spawn(self.clone().catch_up(project));
+                }
+                Begun::default()
+            }
         }
     }
 
     async fn catch_up(self: Arc<Self>, project: ProjectId) {
         loop {
             tokio::time::sleep(AGAIN).await;
+            // Before the attempt: a change that fails during it begins a task of its own.
+            self.behind().remove(&project);
             match self.reconcile(&project).await {
-                Ok(()) | Err(JobsError::Stopped | JobsError::ProjectRemoved) => break,
+                Ok(_) | Err(JobsError::Stopped | JobsError::ProjectRemoved) => return,
                 Err(error) => tracing::debug!(%error, %project, "what functions declare waits"),
             }
+            if !self.behind().insert(project.clone()) {
+                return;
+            }
         }
-        self.behind().remove(&project);
     }
 
     fn behind(&self) -> MutexGuard<'_, HashSet<ProjectId>> {
         self.behind.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn reconcile(&self, project: &ProjectId) -> Result<(), JobsError> {
-        let Some(reach) = self.reach.get() else { return Ok(()) };
+    async fn reconcile(&self, project: &ProjectId) -> Result<Begun, JobsError> {
+        let Some(reach) = self.reach.get() else { return Ok(Begun::default()) };
         let _turn = self.turn.lock().await;
         let plans = self.plans.of_project(project);
         let schedules = schedules::reconcile(&self.jobs, project, &plans).await;
         let limits = schedules::limit_queues(&self.jobs, project, &plans).await;
-        self.subscriptions.reconcile(reach, project, &plans).await;
+        let begun = self.subscriptions.reconcile(reach, project, &plans).await;
         // Whether a queue has a consumer may have changed.
         self.jobs.tick().await?;
-        schedules.and(limits)
+        schedules.and(limits).map(|()| begun)
     }
 
     /// The function that runs the jobs of a queue.

@@ -4,7 +4,6 @@ mod prepare;
 mod read;
 mod schedules;
 
-use crate::admission::{Admission, Admitted};
 use crate::config::JobsConfig;
 use crate::delivery::{CursorKey, Delivery};
 use crate::dispatcher::command::QueueChange;
@@ -16,6 +15,7 @@ use crate::names::QueueName;
 use crate::store::Store;
 use crate::store::failures::Which;
 use crate::worker::{Handler, Selector, WorkOptions};
+use service_kit::admission::{Admission, AdmissionLimits, Admitted};
 use service_kit::clock::Clock;
 use service_kit::drain::Drain;
 use service_kit::ids::{JobId, ProjectId};
@@ -57,7 +57,10 @@ impl Jobs {
             requests: requests.clone(),
         });
         tokio::spawn(dispatcher.await?.run(queue));
-        let admission = Admission::new(config.queue_bytes_max);
+        let admission = Admission::new(AdmissionLimits {
+            calls_max: config.queue_max.get(),
+            bytes_max: config.queue_bytes_max,
+        });
         Ok(Arc::new(Self { config, store, clock, metrics, admission, requests, drain }))
     }
 

@@ -15,7 +15,6 @@
 //!
 //! Jobs that are done are removed; what ran is told to the handler, for whoever keeps a history of runs.
 
-mod admission;
 mod config;
 mod delivery;
 mod dispatcher;

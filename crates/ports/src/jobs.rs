@@ -80,6 +80,9 @@ pub enum QueueError {
     /// A name, a payload or an option is not valid.
     #[error("{0}")]
     Invalid(String),
+    /// A payload is too long.
+    #[error("{0}")]
+    TooLarge(String),
     /// Too many jobs wait, or a limit of the project is reached.
     #[error("{0}")]
     LimitExceeded(String),
@@ -95,6 +98,7 @@ impl Classify for QueueError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Invalid(_) => ErrorCode::InvalidRequest,
+            Self::TooLarge(_) => ErrorCode::BodyTooLarge,
             Self::LimitExceeded(_) => ErrorCode::LimitExceeded,
             Self::DiskFull => ErrorCode::DiskFull,
             Self::Unavailable(_) => ErrorCode::Unavailable,

@@ -155,6 +155,7 @@ impl Owner {
             invocation_id,
             level,
             source,
+            fields: None,
             message,
             dropped,
             at: SystemTime::now(),

@@ -38,7 +38,7 @@ impl Default for LaneConfig {
 /// `max_concurrency` (instances, of which each runs one call), `idle_timeout`, `queue_max`, `queue_timeout`,
 /// `startup_timeout` and `allowed_hosts`;
 /// workers and bytecode of Bun mean nothing to it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct LaneSpec {
     /// What to load, and within which limits.
     pub version: VersionSpec,

@@ -181,6 +181,7 @@ impl Crosses for QueueError {
     fn again(told: Told) -> Option<Self> {
         match told.code {
             ErrorCode::InvalidRequest => Some(Self::Invalid(told.message)),
+            ErrorCode::BodyTooLarge => Some(Self::TooLarge(told.message)),
             ErrorCode::LimitExceeded => Some(Self::LimitExceeded(told.message)),
             ErrorCode::DiskFull => Some(Self::DiskFull),
             _ => None,
@@ -287,6 +288,7 @@ mod tests {
         ]);
         crosses(vec![
             QueueError::Invalid("a queue needs a name".to_owned()),
+            QueueError::TooLarge("a payload is too long".to_owned()),
             QueueError::LimitExceeded("too many jobs wait".to_owned()),
             QueueError::DiskFull,
             QueueError::Unavailable(cause()),

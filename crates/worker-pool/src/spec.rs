@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// An immutable version of a function: what to load, and within which limits.
-#[derive(Debug, Clone)]
+/// An immutable version of a function: what to load, and within which limits. It holds secrets, so it cannot be
+/// printed.
+#[derive(Clone)]
 pub struct VersionSpec {
     /// Unique id of the function version; logs, port calls and statistics carry it.
     pub key: Arc<str>,

@@ -22,7 +22,9 @@ impl Receiver for Jobs {
         let jobs: Vec<NewJob> = entries.iter().filter_map(|entry| job(epoch, entry)).collect();
         match self.0.enqueue(&project, jobs.clone()).await {
             Ok(_) => Ok(()),
-            Err(QueueError::Invalid(_)) => self.take_one_by_one(&project, jobs).await,
+            Err(QueueError::Invalid(_) | QueueError::TooLarge(_)) => {
+                self.take_one_by_one(&project, jobs).await
+            }
             Err(later) => Err(later.into()),
         }
     }
@@ -36,7 +38,7 @@ impl Jobs {
             let (queue, origin) = (job.queue.clone(), job.origin.clone());
             match self.0.enqueue(project, vec![job]).await {
                 Ok(_) => {}
-                Err(QueueError::Invalid(reason)) => {
+                Err(QueueError::Invalid(reason) | QueueError::TooLarge(reason)) => {
                     tracing::error!(%project, queue, origin, reason, "a job of a batch was refused by the queue");
                 }
                 Err(later) => return Err(later.into()),

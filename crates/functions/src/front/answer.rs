@@ -71,6 +71,11 @@ pub(crate) fn name_call(response: &mut Response<CallBody>, invocation_id: &str) 
     }
 }
 
+/// The code that a failed call has.
+pub(crate) fn code_of(error: &InvokeError) -> ErrorCode {
+    classify(error).0
+}
+
 /// How a failed call is counted.
 pub(crate) fn outcome_of(error: &InvokeError) -> Outcome {
     classify(error).1

@@ -1,6 +1,6 @@
 //! Runs a call that was admitted: builds what the worker needs, and turns its answer into a response.
 
-use super::answer::{CallBody, explain, name_call, outcome_of, reason, refused};
+use super::answer::{CallBody, code_of, explain, name_call, outcome_of, reason, refused};
 use super::body::{self, BodyLimits, Fate};
 use super::record::{Begun, Origin, Recorder, Recording};
 use super::target::Target;
@@ -14,7 +14,6 @@ use http::request::Parts;
 use http::{Method, Request, Response};
 use http_body::Body;
 use http_body_util::Full;
-use run_log::Trigger;
 use service_kit::error::ApiError;
 use service_kit::ids::{InvocationId, ProjectId, RequestId};
 use std::sync::Arc;
@@ -69,7 +68,7 @@ impl Executor {
         match admitted {
             // The future of a call is large, and this one is awaited inside another.
             Ok(admission) => {
-                let origin = Origin { trigger: Trigger::Function, parent_id };
+                let origin = Origin::inside(parent_id);
                 Box::pin(self.run(Admission { origin, ..admission }, parts, Full::new(body))).await
             }
             Err(error) => refused(error, None),
@@ -98,12 +97,21 @@ impl Executor {
     /// Runs a call that a trigger starts.
     pub(crate) async fn run_triggered(
         &self,
-        entered: Entered,
-        request: InvokeRequest,
+        (entered, origin): (Entered, Origin),
+        mut request: InvokeRequest,
     ) -> Result<InvokeResponse, InvokeError> {
         let measured = self.metrics.start();
-        let answered = entered.pool.invoke(request).await;
+        let begun = Begun { owner: entered.owner, id: request.invocation_id.clone(), origin };
+        let mut run = self.recorder.begin(begun, &mut request.headers);
+        let answered = entered.pool.invoke_measured(request, &mut run.waited).await;
         drop(entered.call);
+        match &answered {
+            Ok(response) => run.answered(response.status),
+            Err(error) => {
+                let code = code_of(error);
+                run.failed(code.status(), code.as_str(), reason(error));
+            }
+        }
         measured.ended(answered.as_ref().map_or_else(outcome_of, |_| Outcome::Answered));
         answered
     }

@@ -24,11 +24,20 @@ pub(crate) struct Origin {
     pub(crate) trigger: Trigger,
     /// The call that makes it.
     pub(crate) parent_id: Option<Arc<str>>,
+    /// The handler that is meant, where a trigger names one.
+    pub(crate) handler: Option<Arc<str>>,
+    /// 1, and more where a job is tried again.
+    pub(crate) attempt: u32,
 }
 
 impl Origin {
     /// A request.
-    pub(crate) const HTTP: Self = Self { trigger: Trigger::Http, parent_id: None };
+    pub(crate) const HTTP: Self = Self { trigger: Trigger::Http, parent_id: None, handler: None, attempt: 1 };
+
+    /// Another call of the project.
+    pub(crate) fn inside(parent_id: Option<Arc<str>>) -> Self {
+        Self { trigger: Trigger::Function, parent_id, ..Self::HTTP }
+    }
 }
 
 /// A call that begins.
@@ -209,7 +218,7 @@ impl Drop for Recording<'_> {
             project: self.owner.project.clone(),
             function: self.owner.function.clone(),
             version: self.owner.version.clone(),
-            handler: None,
+            handler: self.origin.handler.take(),
             trigger: self.origin.trigger,
             status: self.ended.status,
             http_status: self.ended.http_status,
@@ -217,7 +226,7 @@ impl Drop for Recording<'_> {
             duration_us,
             queue_wait_us: micros(self.waited.queue),
             cold_start_us: self.waited.cold_start.map(micros),
-            attempt: 1,
+            attempt: self.origin.attempt,
             trace: self.trace,
             spans,
             error: self.ended.error.take(),

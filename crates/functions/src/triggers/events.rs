@@ -16,15 +16,11 @@ use service_kit::ids::ProjectId;
 use spec::Spec;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 use topics::Topics;
 
 use super::plan::Plan;
-
-/// How long a deployment waits for its subscriptions; they go on without it.
-const READY: Duration = Duration::from_secs(2);
 
 /// What following events needs.
 #[derive(Clone)]
@@ -43,6 +39,17 @@ impl Reach {
         (api, bytes_max): (Arc<dyn ProjectApi>, usize),
     ) -> Self {
         Self { jobs, bus, topics: Topics(api), bytes_max }
+    }
+}
+
+/// Triggers that begin to be followed.
+#[derive(Default)]
+pub(super) struct Begun(Vec<CancellationToken>);
+
+impl Begun {
+    /// Waits until all of them are.
+    pub(super) async fn followed(&self) {
+        futures_util::future::join_all(self.0.iter().map(CancellationToken::cancelled)).await;
     }
 }
 
@@ -66,17 +73,14 @@ impl Drop for Running {
 
 impl Subscriptions {
     /// Follows what the plans of a project declare, and nothing else of it.
-    pub(super) async fn reconcile(&self, reach: &Reach, project: &ProjectId, plans: &[Arc<Plan>]) {
+    pub(super) async fn reconcile(&self, reach: &Reach, project: &ProjectId, plans: &[Arc<Plan>]) -> Begun {
         let wanted = spec::all(project, plans);
         let (removed, fresh) = self.exchange(reach, project, wanted);
         for running in removed {
             running.task.abort();
             running.follower.forget().await;
         }
-        let all_ready = futures_util::future::join_all(fresh.iter().map(CancellationToken::cancelled));
-        if tokio::time::timeout(READY, all_ready).await.is_err() {
-            tracing::warn!(%project, "a trigger of events is not followed yet: it begins when the bus answers");
-        }
+        Begun(fresh)
     }
 
     /// Those that are not wanted any more, and how the new ones tell that they follow.

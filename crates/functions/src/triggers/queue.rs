@@ -88,10 +88,10 @@ fn refused(error: JobsError) -> QueueError {
         JobsError::Overloaded | JobsError::Stopped | JobsError::Store(_) => {
             QueueError::Unavailable(Box::new(error))
         }
+        JobsError::PayloadTooLarge { .. } => QueueError::TooLarge(error.to_string()),
         JobsError::InvalidName(_)
         | JobsError::Invalid(_)
         | JobsError::InvalidSchedule(_)
-        | JobsError::PayloadTooLarge { .. }
         | JobsError::JobNotFound
         | JobsError::ScheduleNotFound
         | JobsError::KeyTaken

@@ -4,10 +4,11 @@ use super::names::{self, Source};
 use super::plan::Plans;
 use super::{answer, request};
 use crate::error::FunctionsError;
-use crate::front::Executor;
+use crate::front::{Executor, Origin};
 use crate::registry::Entered;
 use async_trait::async_trait;
 use jobs::{Job, Outcome};
+use run_log::Trigger;
 use service_kit::ids::InvocationId;
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,9 +73,18 @@ impl Runner {
             Ok(request) => request,
             Err(error) => return Outcome::Fail { error },
         };
-        let answered = self.executor.run_triggered(entered, request).await;
+        let answered = self.executor.run_triggered((entered, origin(job, target)), request).await;
         answer::outcome(answered, &invocation_id).await
     }
+}
+
+fn origin(job: &Job, target: &Target) -> Origin {
+    let trigger = match target.source {
+        Some(Source::Cron) => Trigger::Cron,
+        Some(Source::Event | Source::Document) => Trigger::Event,
+        None => Trigger::Queue,
+    };
+    Origin { trigger, parent_id: None, handler: Some(target.handler.as_str().into()), attempt: job.attempt }
 }
 
 /// No version takes calls now, or its variables cannot be opened: the attempt does not count.

@@ -1,7 +1,6 @@
 //! What the dispatcher is told, and what it answers.
 
 use super::state::Worker;
-use crate::admission::Admitted;
 use crate::delivery::{CursorKey, Delivery};
 use crate::error::JobsError;
 use crate::job::{Enqueued, NewJob, Outcome, Recorded};
@@ -9,6 +8,7 @@ use crate::names::{QueueName, ScheduleName};
 use crate::schedule::{NewSchedule, Schedule};
 use crate::store::failures::Which;
 use crate::store::queues::QueueSettings;
+use service_kit::admission::Admitted;
 use service_kit::ids::{JobId, ProjectId};
 use tokio::sync::oneshot;
 

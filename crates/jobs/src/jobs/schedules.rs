@@ -1,13 +1,13 @@
 //! Schedules: saved, looked at, fired by hand.
 
 use super::Jobs;
-use crate::admission::Admitted;
 use crate::dispatcher::{Command, Done};
 use crate::error::JobsError;
 use crate::inspect::PAGE_MAX;
 use crate::job::Enqueued;
 use crate::names::ScheduleName;
 use crate::schedule::{NewSchedule, Schedule, ScheduleRun};
+use service_kit::admission::Admitted;
 use service_kit::ids::ProjectId;
 
 impl Jobs {

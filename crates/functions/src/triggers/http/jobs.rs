@@ -19,7 +19,7 @@ pub(super) fn mount(mounted: Mounted) -> Mounted {
             .body::<EnqueueJob>()
             .answers::<EnqueuedJob>(202, "the job, or the one that has its unique key")
             .errors(&[ErrorCode::InvalidRequest, ErrorCode::LimitExceeded, ErrorCode::DiskFull])
-            .errors(&[ErrorCode::Unavailable])
+            .errors(&[ErrorCode::BodyTooLarge, ErrorCode::Unavailable])
     };
     let describe_list = |route: Route| {
         route
