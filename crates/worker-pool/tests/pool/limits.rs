@@ -78,10 +78,15 @@ async fn another_worker_starts_when_all_slots_are_taken() {
     let settings = |settings: &mut VersionSettings| (settings.max_workers, settings.max_concurrency) = (2, 1);
     let source = "export default () => new Promise((done) => setTimeout(() => done(new Response(String(process.pid))), 100))";
     let version = bench.load_with("second", source, settings).await;
-    let pids = join_all((0..4).map(|_| get_text(&version, "/"))).await;
-    let different: std::collections::HashSet<_> = pids.iter().collect();
-    assert_eq!(different.len(), 2);
-    assert_eq!(version.stats().workers, 2);
+    let mut different = std::collections::HashSet::new();
+    // How soon the second one is there is up to the machine.
+    for _ in 0..50 {
+        different.extend(join_all((0..4).map(|_| get_text(&version, "/"))).await);
+        if different.len() == 2 {
+            break;
+        }
+    }
+    assert_eq!((different.len(), version.stats().workers), (2, 2));
 }
 
 #[tokio::test]
