@@ -8,14 +8,11 @@ mod publish;
 
 use crate::error::BuncastError;
 use crate::service::BuncastService;
-use std::fs::Permissions;
-use std::io;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::os::unix::net::UnixStream as BlockingStream;
-use std::path::{Path, PathBuf};
+use service_kit::socket::Socket;
+use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -24,19 +21,15 @@ pub(crate) const FRAME_BYTES_MAX: usize = 16 << 20;
 /// How long the listener waits where the system has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The socket; its file is removed when this is dropped.
+/// The socket.
 #[derive(Debug)]
-pub(crate) struct Listener {
-    listener: UnixListener,
-    path: PathBuf,
-    /// The user who made the socket, and may connect.
-    uid: u32,
-}
+pub(crate) struct Listener(Socket);
 
 impl Listener {
     /// Makes the socket, in place of one that nobody serves any more.
     pub(crate) fn bind(path: &Path) -> Result<Self, BuncastError> {
-        bind(path).map_err(|source| BuncastError::Socket { path: path.to_owned(), source })
+        let made = Socket::bind(path).map(Self);
+        made.map_err(|source| BuncastError::Socket { path: path.to_owned(), source })
     }
 
     /// Serves connections until it is dropped.
@@ -48,8 +41,8 @@ impl Listener {
         let places = Arc::new(Semaphore::new(connections_max));
         let mut connections = JoinSet::new();
         loop {
-            let stream = match self.listener.accept().await {
-                Ok((stream, _)) => stream,
+            let stream = match self.0.accept().await {
+                Ok(stream) => stream,
                 Err(error) => {
                     tracing::warn!(%error, "a connection to the event socket could not be taken");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -74,34 +67,9 @@ impl Listener {
     /// Whether the peer runs as the user who runs the server.
     fn is_own(&self, stream: &UnixStream) -> bool {
         let uid = stream.peer_cred().ok().map(|peer| peer.uid());
-        if uid != Some(self.uid) {
+        if uid != Some(self.0.uid()) {
             tracing::warn!(uid, "refused another user on the event socket");
         }
-        uid == Some(self.uid)
+        uid == Some(self.0.uid())
     }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        // What is left of it is taken over at the next start.
-        let _ = std::fs::remove_file(&self.path);
-    }
-}
-
-fn bind(path: &Path) -> io::Result<Listener> {
-    if let Err(error) = BlockingStream::connect(path) {
-        let is_socket = || std::fs::symlink_metadata(path).is_ok_and(|file| is_socket(&file));
-        if error.kind() == io::ErrorKind::ConnectionRefused && is_socket() {
-            std::fs::remove_file(path)?;
-        }
-    }
-    let listener = UnixListener::bind(path)?;
-    std::fs::set_permissions(path, Permissions::from_mode(0o600))?;
-    let uid = std::fs::symlink_metadata(path)?.uid();
-    Ok(Listener { listener, path: path.to_owned(), uid })
-}
-
-fn is_socket(file: &std::fs::Metadata) -> bool {
-    use std::os::unix::fs::FileTypeExt as _;
-    file.file_type().is_socket()
 }

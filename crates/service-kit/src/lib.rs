@@ -10,5 +10,6 @@ pub mod health;
 pub mod ids;
 pub mod json;
 pub mod secret;
+pub mod socket;
 pub mod sse;
 pub mod telemetry;
