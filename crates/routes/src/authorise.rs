@@ -1,7 +1,7 @@
 //! The authorisation in front of every handler: one question, before any work. The answer reaches the
 //! handler as the request extension `Grant`.
 
-use crate::record::{Recorded, Recording, worth};
+use crate::record::{Recorded, Recording, recorded, worth};
 use crate::route::Need;
 use crate::standing::{OwnedAsk, Standing};
 use axum::extract::rejection::RawPathParamsRejection;
@@ -66,7 +66,10 @@ pub(crate) async fn authorise(
     }
     match entry.filter(|entry| worth(entry, response.status())) {
         None => response,
-        Some(entry) => recorded(&*guard.access, entry, response).await,
+        Some(entry) => {
+            let entry = AuditEntry { status: response.status().as_u16(), ..entry };
+            recorded(&*guard.access, entry).await.map_or_else(IntoResponse::into_response, |()| response)
+        }
     }
 }
 
@@ -79,20 +82,6 @@ fn bound_body(guard: &Guard, request: &mut Request) -> Result<(), ApiError> {
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     let announced = announced.and_then(|text| text.parse::<u64>().ok());
     if announced.is_some_and(|length| length > limit as u64) { Err(too_large(limit)) } else { Ok(()) }
-}
-
-/// A change that cannot be written down is told as one: the caller has to know that it may have happened.
-async fn recorded(access: &dyn Access, mut entry: AuditEntry, response: Response) -> Response {
-    entry.status = response.status().as_u16();
-    match access.record(entry).await {
-        Ok(()) => response,
-        Err(error) => {
-            tracing::error!(%error, "a change could not be recorded in the audit log");
-            let message = "the change was made, but could not be recorded in the audit log: look before you \
-                try again";
-            ApiError::new(ErrorCode::Unavailable, message).into_response()
-        }
-    }
 }
 
 enum Question {

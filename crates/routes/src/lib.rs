@@ -3,6 +3,7 @@
 //! added without saying whom it is for.
 
 mod authorise;
+mod call;
 pub mod openapi;
 mod record;
 mod route;
@@ -10,6 +11,7 @@ mod routes;
 mod standing;
 
 pub use authorise::{Preset, same_site};
+pub use call::{CallRecord, call_credentials, call_project};
 pub use record::Recording;
 pub use route::{Need, Route, RouteRow};
 pub use routes::{Routes, ServiceRoutes};

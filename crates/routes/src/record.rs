@@ -4,16 +4,17 @@
 use crate::route::{Need, Route};
 use axum::extract::RawPathParams;
 use http::{HeaderMap, StatusCode, header};
-use ports::access::{Action, Caller, Grant, Peer};
+use ports::access::{Access, Action, Caller, Grant, Peer};
 use ports::audit::AuditEntry;
+use service_kit::error::{ApiError, ErrorCode};
 use service_kit::ids::ProjectId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Characters of a `User-Agent` that are kept.
-const USER_AGENT_CHARS_MAX: usize = 200;
+pub(crate) const USER_AGENT_CHARS_MAX: usize = 200;
 /// Characters of each path parameter that are kept.
-const TARGET_CHARS_MAX: usize = 300;
+pub(crate) const TARGET_CHARS_MAX: usize = 300;
 
 /// What a handler adds to the record of its change, as an extension of its response: what the path does
 /// not say, such as the id of what was made. Never a secret.
@@ -107,11 +108,24 @@ pub(crate) fn worth(entry: &AuditEntry, status: StatusCode) -> bool {
     changed && entry.caller != Caller::Nobody
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+/// Writes an entry down.
+///
+/// # Errors
+/// A change that cannot be written down is told as one: the caller has to know that it may have happened.
+pub(crate) async fn recorded(access: &dyn Access, entry: AuditEntry) -> Result<(), ApiError> {
+    access.record(entry).await.map_err(|error| {
+        tracing::error!(%error, "a change could not be recorded in the audit log");
+        let message = "the change was made, but could not be recorded in the audit log: look before you \
+            try again";
+        ApiError::new(ErrorCode::Unavailable, message)
+    })
+}
+
+pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-fn cut(text: &str, chars_max: usize) -> String {
+pub(crate) fn cut(text: &str, chars_max: usize) -> String {
     text.chars().take(chars_max).collect()
 }
 

@@ -1,7 +1,7 @@
 //! Queries whose pages are sent as they are read. The next page is looked up only when the connection takes
 //! more, so that a slow reader holds one page and no thread; a revocation ends the stream within seconds.
 
-use super::admission::{Admitted, Calls, Kind, Question};
+use super::admission::{Admitted, Calls, Kind};
 use super::documents::{page_request, page_size};
 use super::{Streamed, from_wire, to_wire, wire};
 use crate::limit::Refusal;
@@ -54,7 +54,7 @@ struct Part {
 struct Pages {
     server: Arc<BundocServer>,
     admitted: Admitted,
-    question: Question,
+    standing: Standing,
     asked_at: Moment,
     query: Query,
     waiting: VecDeque<Part>,
@@ -87,7 +87,7 @@ impl Pages {
 
     async fn read_page(&mut self) -> Result<(), ApiError> {
         if self.asked_at.elapsed() >= Standing::EVERY {
-            let grant = self.question.ask().await?;
+            let grant = self.standing.check().await?;
             self.admitted.renew(grant)?;
             self.asked_at = Moment::now();
         }
@@ -189,19 +189,19 @@ impl Calls {
     ) -> Result<Response<Streamed<T>>, Status> {
         let begun = Instant::now();
         let opened = match self.admit(&request, kind).await {
-            Ok((admitted, question)) => {
-                read(&admitted, request.into_inner()).map(|query| (admitted, question, query))
+            Ok((admitted, standing)) => {
+                read(&admitted, request.into_inner()).map(|query| (admitted, standing, query))
             }
             Err(refused) => Err(refused),
         };
-        let (admitted, question, query) = opened.map_err(|refused| {
+        let (admitted, standing, query) = opened.map_err(|refused| {
             self.server.metrics.record(kind.operation, Err(Refusal::from(&refused)), begun);
             api_status(&refused)
         })?;
         let pages = Pages {
             server: self.server.clone(),
             admitted,
-            question,
+            standing,
             asked_at: Moment::now(),
             query,
             waiting: VecDeque::new(),
