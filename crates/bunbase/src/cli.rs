@@ -71,7 +71,7 @@ struct GlobalArgs {
     /// Print JSON for scripts on standard output
     #[arg(long, global = true)]
     json: bool,
-    /// Address of the server [default: that of the last login, else http://127.0.0.1:3001]
+    /// Address of the server, or unix:PATH of its socket [default: that of the last login, else http://127.0.0.1:3001]
     #[arg(long, global = true, value_name = "URL", env = "BUNBASE_URL")]
     url: Option<String>,
     /// Project by id, slug or name [default: that of `projects use`]

@@ -4,7 +4,7 @@ use crate::compose::{self, Composed, Surroundings};
 use crate::data_dir::DataDir;
 use crate::settings::Settings;
 use anyhow::Context as _;
-use gateway::Listener;
+use gateway::{Listener, UnixListener};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use rpc::Service;
 use service_kit::drain::Drain;
@@ -23,6 +23,9 @@ pub(crate) struct ServeArgs {
     /// Address and port of the one listener [default: 127.0.0.1:3001]
     #[arg(long, env = "BUNBASE_LISTEN", value_name = "ADDRESS:PORT")]
     pub(crate) listen: Option<SocketAddr>,
+    /// A Unix socket that answers beside it, for programs of the same user [default: none]
+    #[arg(long, env = "BUNBASE_SOCKET", value_name = "FILE")]
+    pub(crate) socket: Option<PathBuf>,
     /// Services that this process runs, with commas between them [default: all]
     #[arg(long, env = "BUNBASE_SERVICES", value_name = "SERVICES", value_delimiter = ',', value_parser = service)]
     pub(crate) services: Option<Vec<Service>>,
@@ -76,17 +79,27 @@ async fn serve(mut settings: Settings, started: Instant) -> anyhow::Result<()> {
     let data = DataDir::open(&settings.data_dir)?;
     let listener = Listener::bind(settings.gateway.listen).await?;
     let address = listener.address()?;
+    let socket = settings.gateway.socket.clone();
+    let unix = socket.as_deref().map(UnixListener::bind).transpose()?;
+    let beside = socket.map(|path| format!(" and unix:{}", path.display())).unwrap_or_default();
     let drain = Drain::new();
     settings.gateway.listen = address;
     let around = Surroundings { data: &data, drain: drain.clone(), metrics };
     let Composed { gateway, services } = compose::compose(settings, around).await?;
     let mut ends = signals()?;
     println!(
-        "BunBase {} is ready on http://{address} ({} ms)",
+        "BunBase {} is ready on http://{address}{beside} ({} ms)",
         env!("CARGO_PKG_VERSION"),
         started.elapsed().as_millis()
     );
-    let serving = tokio::spawn(listener.serve(gateway));
+    let serving = tokio::spawn(async move {
+        match unix {
+            Some(unix) => {
+                tokio::join!(listener.serve(gateway.clone()), unix.serve(gateway));
+            }
+            None => listener.serve(gateway).await,
+        }
+    });
     ends.recv().await;
     tracing::info!(in_flight = drain.in_flight(), "draining; press Ctrl-C again to end at once");
     drain.start();

@@ -113,6 +113,7 @@ impl Settings {
             .set_some("data_dir", args.data_dir.as_ref().map(text))
             .set_some("bun_path", args.bun_path.as_ref().map(text))
             .set_some("gateway.listen", args.listen.map(|address| address.to_string()))
+            .set_some("gateway.socket", args.socket.as_ref().map(text))
             .set_some("services", args.services.as_deref().map(service_names))
             .set_some("events.socket", args.buncast_socket.as_ref().map(text))
             .set_some("auth.registration", args.registration.clone())

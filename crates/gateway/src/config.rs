@@ -3,13 +3,16 @@
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 /// Settings under `gateway`.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct GatewayConfig {
-    /// Address and port of the one listener.
+    /// Address and port of the listener.
     pub listen: SocketAddr,
+    /// A Unix socket that answers what the listener answers, for programs of the same user; none without.
+    pub socket: Option<PathBuf>,
     /// How people reach the server, for links in mails and client configurations; `http://<listen>` without.
     pub public_url: Option<PublicUrl>,
     /// Networks of reverse proxies whose `X-Forwarded-For` is believed.
@@ -26,7 +29,7 @@ pub struct GatewayConfig {
     pub headers_max: usize,
     /// Milliseconds that the headers of a request may take to arrive, and that a connection may idle.
     pub header_timeout_ms: u64,
-    /// Open connections.
+    /// Open connections, to the listener and the socket together.
     pub connections_max: usize,
 }
 
@@ -34,6 +37,7 @@ impl Default for GatewayConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 3001)),
+            socket: None,
             public_url: None,
             trusted_proxies: Vec::new(),
             upstream_connect_timeout_ms: 2_000,

@@ -28,6 +28,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tower::ServiceExt as _;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -71,6 +72,8 @@ pub struct GatewayParts {
 pub struct Gateway {
     pub(crate) config: GatewayConfig,
     pub(crate) drain: Drain,
+    /// For the connections that are open, whichever listener they came by.
+    pub(crate) places: Arc<Semaphore>,
     router: Router,
     front: Option<Arc<dyn Front>>,
     rpc: Option<Router>,
@@ -102,6 +105,7 @@ impl Gateway {
             proxies: TrustedProxies::new(&config.trusted_proxies),
             cors: Cors::new(&config.cors_origins),
             answered,
+            places: Arc::new(Semaphore::new(config.connections_max)),
             config,
             drain,
         }

@@ -1,4 +1,4 @@
-//! One listener for everything: HTTP/1.1, HTTP/2 and gRPC, routing by path, request ids, CORS, limits,
+//! One listener for everything, and a Unix socket beside it: HTTP/1.1, HTTP/2 and gRPC, routing by path, request ids, CORS, limits,
 //! drain, and the pages about the process itself (`/`, `/health`, `/ready`, `/metrics`, `/openapi.json`) and
 //! the one that links in mails lead to (`/auth/action`).
 //!
@@ -20,6 +20,7 @@ mod pages;
 mod peer;
 mod proxy;
 mod system;
+mod unix;
 mod upstreams;
 
 pub use body::RequestBody;
@@ -27,4 +28,5 @@ pub use config::{GatewayConfig, InvalidPublicUrl, PublicUrl};
 pub use dispatch::{Answer, Front, Gateway, GatewayParts};
 pub use inside::InsideApi;
 pub use listener::{BindError, Listener};
+pub use unix::{SocketError, UnixListener};
 pub use upstreams::{InvalidUpstream, Upstreams, service_of};

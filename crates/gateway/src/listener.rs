@@ -1,4 +1,4 @@
-//! The listener: connections in, bounded in number; HTTP/1.1 and HTTP/2 on the same port; ends when the
+//! The listener: connections in, bounded in number over all listeners; HTTP/1.1 and HTTP/2 on the same port; ends when the
 //! drain begins and the last answer is out.
 
 use crate::connection::Connection;
@@ -10,11 +10,11 @@ use hyper_util::server::graceful::GracefulShutdown;
 use service_kit::drain::DRAIN_TIMEOUT;
 use std::convert::Infallible;
 use std::io::ErrorKind;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 
 /// Streams of one HTTP/2 connection.
 const STREAMS_MAX: u32 = 256;
@@ -72,33 +72,64 @@ impl Listener {
 
     /// Serves until the gateway's drain begins, then until the last answer is out (`DRAIN_TIMEOUT` at most).
     pub async fn serve(self, gateway: Arc<Gateway>) {
-        let server = Arc::new(builder(&gateway));
-        let places = Arc::new(Semaphore::new(gateway.config.connections_max));
-        let graceful = GracefulShutdown::new();
-        loop {
-            let Ok(place) = places.clone().acquire_owned().await else { break };
-            let accepted = tokio::select! {
-                biased;
-                () = gateway.drain.started() => break,
-                accepted = self.socket.accept() => accepted,
-            };
-            let (stream, peer) = match accepted {
-                Ok(connection) => connection,
-                Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(ACCEPT_BACKOFF).await;
-                    continue;
-                }
-            };
-            let (server, gateway, watcher) = (server.clone(), gateway.clone(), graceful.watcher());
-            let accepted = Connection { peer: peer.ip(), place: Arc::new(place) };
-            tokio::spawn(async move { serve(&server, gateway, watcher, (stream, accepted)).await });
-        }
-        drop(self.socket);
-        if tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
-            tracing::warn!(in_flight = gateway.drain.in_flight(), "requests did not end in time and are cut");
-        }
+        serve_all(self.socket, gateway).await;
     }
+}
+
+/// Where connections come from.
+pub(crate) trait Accept: Send + Sync {
+    /// A connection.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// The next connection, and the address of its other end.
+    fn accept(&self) -> impl Future<Output = std::io::Result<(Self::Stream, IpAddr)>> + Send;
+}
+
+impl Accept for TcpListener {
+    type Stream = TcpStream;
+
+    async fn accept(&self) -> std::io::Result<(TcpStream, IpAddr)> {
+        let (stream, peer) = Self::accept(self).await?;
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY could not be set");
+        }
+        Ok((stream, peer.ip()))
+    }
+}
+
+/// Serves what comes in, as far as there are places, until the drain begins and the last answer is out. A
+/// connection without a place waits, and with it those behind it.
+pub(crate) async fn serve_all(listener: impl Accept, gateway: Arc<Gateway>) {
+    let server = Arc::new(builder(&gateway));
+    let graceful = GracefulShutdown::new();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = gateway.drain.started() => break,
+            accepted = next(&listener, &gateway) => accepted,
+        };
+        let (stream, connection) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_BACKOFF).await;
+                continue;
+            }
+        };
+        let (server, gateway, watcher) = (server.clone(), gateway.clone(), graceful.watcher());
+        tokio::spawn(async move { serve(&server, gateway, watcher, (stream, connection)).await });
+    }
+    drop(listener);
+    if tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
+        tracing::warn!(in_flight = gateway.drain.in_flight(), "requests did not end in time and are cut");
+    }
+}
+
+/// The next connection that has a place.
+async fn next<A: Accept>(listener: &A, gateway: &Gateway) -> std::io::Result<(A::Stream, Connection)> {
+    let (stream, peer) = listener.accept().await?;
+    let place = gateway.places.clone().acquire_owned().await.map_err(std::io::Error::other)?;
+    Ok((stream, Connection { peer, place: Arc::new(place) }))
 }
 
 fn builder(gateway: &Gateway) -> auto::Builder<TokioExecutor> {
@@ -123,15 +154,12 @@ fn builder(gateway: &Gateway) -> auto::Builder<TokioExecutor> {
     builder
 }
 
-async fn serve(
+async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     server: &auto::Builder<TokioExecutor>,
     gateway: Arc<Gateway>,
     watcher: hyper_util::server::graceful::Watcher,
-    (stream, connection): (TcpStream, Connection),
+    (stream, connection): (S, Connection),
 ) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY could not be set");
-    }
     let connection = Arc::new(connection);
     let service = service_fn(move |request| {
         let (gateway, connection) = (gateway.clone(), connection.clone());

@@ -60,29 +60,43 @@ pub(crate) enum Credential {
     Key(SecretString),
 }
 
+/// What an address begins with that is the path of a Unix socket.
+pub(crate) const UNIX: &str = "unix:";
+
 /// The server, as one caller sees it.
 #[derive(Clone)]
 pub(crate) struct Api {
     http: Client,
     base: String,
+    /// What a path stands behind in a URL; through a socket the host is any.
+    origin: String,
     credential: Credential,
 }
 
 impl Api {
-    /// `base` is the address without a slash at its end.
+    /// `base` is the address without a slash at its end, or `unix:PATH`.
     pub(crate) fn new(base: &str, credential: Credential) -> anyhow::Result<Self> {
-        let http = Client::builder()
+        let (builder, origin) = match base.strip_prefix(UNIX) {
+            Some(path) => (Client::builder().unix_socket(path), "http://localhost"),
+            None => (Client::builder(), base),
+        };
+        let http = builder
             .connect_timeout(CONNECT_TIMEOUT)
             // A redirect could carry the credentials to another server.
             .redirect(redirect::Policy::none())
             .user_agent(concat!("bunbase-cli/", env!("CARGO_PKG_VERSION")))
             .build()?;
-        Ok(Self { http, base: base.to_owned(), credential })
+        Ok(Self { http, base: base.to_owned(), origin: origin.to_owned(), credential })
     }
 
     /// The address of the server.
     pub(crate) fn base(&self) -> &str {
         &self.base
+    }
+
+    /// The same as the beginning of a URL.
+    pub(crate) fn origin(&self) -> &str {
+        &self.origin
     }
 
     /// Reads JSON.
@@ -108,7 +122,7 @@ impl Api {
 
     /// A request with the caller's credential.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let request = self.http.request(method, format!("{}{path}", self.base)).timeout(CALL_TIMEOUT);
+        let request = self.http.request(method, format!("{}{path}", self.origin)).timeout(CALL_TIMEOUT);
         match &self.credential {
             Credential::Nobody => request,
             Credential::Session(token) => {

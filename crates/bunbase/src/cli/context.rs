@@ -1,7 +1,7 @@
 //! What a command works with: where to print, what is remembered, which server, as whom, in which project.
 
 use super::GlobalArgs;
-use super::api::{Api, Credential, segment};
+use super::api::{Api, Credential, UNIX, segment};
 use super::config::{Config, ConfigStore};
 use super::failure::{Advised, UsageError};
 use super::output::Output;
@@ -172,10 +172,16 @@ impl Project {
     }
 }
 
-/// The address in one form: scheme, host, port, and a path without a slash at its end.
+/// The address in one form: scheme, host, port, and a path without a slash at its end; or `unix:` and the whole
+/// path of a socket.
 fn server_address(text: &str) -> Result<String, UsageError> {
     let wrong = |why: &str| UsageError(format!("{text:?} is not the address of a server: {why}"));
-    let url = Url::parse(text).map_err(|_| wrong("it looks like http://127.0.0.1:3001"))?;
+    if let Some(path) = text.strip_prefix(UNIX) {
+        let path =
+            std::path::absolute(path).map_err(|_| wrong("the path of a socket stands behind unix:"))?;
+        return Ok(format!("{UNIX}{}", path.display()));
+    }
+    let url = Url::parse(text).map_err(|_| wrong("it looks like http://127.0.0.1:3001, or unix:PATH"))?;
     if url.scheme() != "http" {
         return Err(wrong(
             "only http:// is spoken here; for a server behind TLS use a tunnel to its own port",
@@ -198,7 +204,11 @@ mod tests {
     fn an_address_has_one_form() {
         assert_eq!(server_address("http://localhost:3001/").unwrap(), "http://localhost:3001");
         assert_eq!(server_address("HTTP://Host/base/").unwrap(), "http://host/base");
-        for wrong in ["localhost:3001", "ftp://host", "http://me:pw@host", "http://host?x=1", "host"] {
+        assert_eq!(server_address("unix:/run/bunbase.sock").unwrap(), "unix:/run/bunbase.sock");
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(server_address("unix:a.sock").unwrap(), format!("unix:{}/a.sock", here.display()));
+        for wrong in ["unix:", "localhost:3001", "ftp://host", "http://me:pw@host", "http://host?x=1", "host"]
+        {
             assert!(server_address(wrong).is_err(), "{wrong}");
         }
     }

@@ -39,9 +39,9 @@ pub(crate) struct InvokeArgs {
 pub(crate) async fn run(context: &Context, args: InvokeArgs) -> anyhow::Result<()> {
     let body = args.data.as_deref().map(read_body).transpose()?;
     let project = context.project().await?;
-    let base = format!("{}{}", project.api.base(), project.call_path(&args.name)?);
+    let base = format!("{}{}", project.api.origin(), project.call_path(&args.name)?);
     let path = with_suffix(&base, args.path.as_deref().unwrap_or_default())?;
-    let path = path.strip_prefix(project.api.base()).unwrap_or(&path);
+    let path = path.strip_prefix(project.api.origin()).unwrap_or(&path);
     let default_method = if body.is_some() { Method::POST } else { Method::GET };
     let request = project.api.request(args.method.unwrap_or(default_method), path).timeout(INVOKE_TIMEOUT);
     let response = project.api.exchange(with_content(request, args.headers, body)).await?;
