@@ -4,6 +4,7 @@ use std::error::Error;
 use std::path::Path;
 
 const PROTOS: &[&str] = &[
+    "bunbase/functions/v1/functions.proto",
     "bunbase/v1/access.proto",
     "bunbase/v1/documents.proto",
     "bunbase/v1/events.proto",

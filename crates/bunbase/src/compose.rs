@@ -66,10 +66,7 @@ pub(crate) async fn compose(settings: Settings, around: Surroundings<'_>) -> any
         functions.bind_project_api(api.clone());
         functions.start_triggers(api).await?;
     }
-    let gateway = match services.documents_over_grpc(&access) {
-        Some(documents) => gateway.with_rpc(documents),
-        None => gateway,
-    };
+    let gateway = services.over_grpc(&access).into_iter().fold(gateway, Gateway::with_rpc);
     let gateway = match wire.server(drain)? {
         Some(server) => {
             let inside = Arc::new(InsideApi::new(gateway.router()));

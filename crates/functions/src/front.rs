@@ -13,6 +13,7 @@ pub use answer::CallBody;
 pub(crate) use answer::collect_answer;
 pub(crate) use body::BodyLimits;
 pub(crate) use executor::Executor;
+pub(crate) use headers::INVOCATION_HEADER;
 pub(crate) use headers::{continue_trace, of_triggers};
 pub(crate) use record::{Origin, PortSpan, Recorder};
 pub(crate) use target::Target;
@@ -35,6 +36,13 @@ use worker_pool::BoxError;
 pub struct InvocationFront {
     executor: Arc<Executor>,
     access: Arc<dyn Access>,
+}
+
+/// A call that did not come over HTTP.
+pub(crate) struct Called<'a> {
+    pub(crate) target: Target<'a>,
+    pub(crate) credentials: Credentials,
+    pub(crate) origin: Origin,
 }
 
 impl InvocationFront {
@@ -63,6 +71,24 @@ impl InvocationFront {
         }
     }
 
+    /// Runs a call that came another way than over HTTP: `request` is what the handler gets of it.
+    pub(crate) async fn call_by<B>(&self, called: Called<'_>, request: Request<B>) -> Response<CallBody>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let Called { target, credentials, origin } = called;
+        let (parts, body) = request.into_parts();
+        match self.admit(&target, &credentials, &parts).await {
+            // What proved who calls is not in the request.
+            Ok(admission) => {
+                let admission = Admission { speaks_for_developer: false, origin, ..admission };
+                self.executor.run(admission, parts, body).await
+            }
+            Err(error) => refused(error, None),
+        }
+    }
+
     /// Whether every request for this host is a call of a function, whatever its path.
     pub fn claims_host(&self, host: &str) -> bool {
         self.executor.hosts.claims(host)
@@ -70,28 +96,32 @@ impl InvocationFront {
 
     async fn find(&self, parts: &Parts) -> Result<Admission, ApiError> {
         let nothing = || ApiError::new(ErrorCode::NotFound, "there is nothing at this path");
+        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
+        let credentials = Credentials::from_headers(&parts.headers, peer);
         if let Some(host) = host_of(parts).filter(|host| self.executor.hosts.claims(host)) {
             return match self.executor.hosts.find(host, &self.executor.registry).await {
-                Some(found) => self.admit(&found.target(), parts).await,
-                None => Err(self.unknown_project(parts).await),
+                Some(found) => self.admit(&found.target(), &credentials, parts).await,
+                None => Err(self.unknown_project(&credentials).await),
             };
         }
-        self.admit(&Target::parse(parts.uri.path()).ok_or_else(nothing)?, parts).await
+        self.admit(&Target::parse(parts.uri.path()).ok_or_else(nothing)?, &credentials, parts).await
     }
 
     /// What a caller learns of a host whose project there is not: the same as of a foreign one.
-    async fn unknown_project(&self, parts: &Parts) -> ApiError {
-        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
-        let asked = self.by_key(&Credentials::from_headers(&parts.headers, peer)).await;
+    async fn unknown_project(&self, credentials: &Credentials) -> ApiError {
+        let asked = self.by_key(credentials).await;
         asked.err().unwrap_or(AccessError::ProjectNotFound).into()
     }
 
     /// Who calls what, and whether the function lets them.
-    async fn admit(&self, target: &Target<'_>, parts: &Parts) -> Result<Admission, ApiError> {
-        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
-        let credentials = Credentials::from_headers(&parts.headers, peer);
+    async fn admit(
+        &self,
+        target: &Target<'_>,
+        credentials: &Credentials,
+        parts: &Parts,
+    ) -> Result<Admission, ApiError> {
         let Some(text) = target.project else {
-            let grant = self.by_key(&credentials).await?;
+            let grant = self.by_key(credentials).await?;
             let project = grant.project.clone().ok_or(AccessError::ProjectNotFound)?;
             return self.enter(&project, target, &grant.caller);
         };
@@ -104,7 +134,7 @@ impl InvocationFront {
             }
             Some(_) | None => {}
         }
-        let grant = self.in_project(text, &credentials, parts).await?;
+        let grant = self.in_project(text, credentials, parts).await?;
         let project = project.filter(|project| grant.project.as_ref() == Some(project));
         self.enter(&project.ok_or(AccessError::ProjectNotFound)?, target, &grant.caller)
     }

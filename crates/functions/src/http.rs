@@ -12,13 +12,15 @@ mod upload;
 mod versions;
 
 use crate::service::FunctionsService;
+pub(crate) use functions::wanted;
 use ports::access::{Access, AccessError, Action, Grant};
 use routes::{Need, Route, Routes, ServiceRoutes};
 use service_kit::error::ErrorCode;
 use service_kit::ids::ProjectId;
 use std::sync::Arc;
-pub(crate) use types::LogView;
-use types::{CreateFunction, FunctionDetail, FunctionList, FunctionView};
+pub(crate) use types::{CreateFunction, FunctionView, LogView};
+use types::{FunctionDetail, FunctionList};
+pub(crate) use upload::{Code, Sent};
 
 use crate::settings::SettingsPatch;
 
@@ -128,6 +130,6 @@ fn declare_calls(routes: Routes<Service>) -> Routes<Service> {
 }
 
 /// The project that the caller was let into.
-fn project_of(grant: Grant) -> Result<ProjectId, AccessError> {
+pub(crate) fn project_of(grant: Grant) -> Result<ProjectId, AccessError> {
     grant.project.ok_or(AccessError::ProjectNotFound)
 }

@@ -15,6 +15,7 @@ mod domains;
 mod environment;
 mod error;
 mod front;
+mod grpc;
 mod host;
 mod hosts;
 mod http;

@@ -139,6 +139,11 @@ impl FunctionsService {
         crate::http::routes(self, access)
     }
 
+    /// The service `bunbase.functions.v1.Functions`, for programs that speak gRPC.
+    pub fn grpc(self: &Arc<Self>, access: Arc<dyn Access>) -> axum::Router {
+        crate::grpc::router(self.clone(), access)
+    }
+
     /// The front that takes calls.
     pub fn front(&self, access: Arc<dyn Access>) -> InvocationFront {
         InvocationFront::new(self.executor.clone(), access)

@@ -33,7 +33,7 @@ pub(crate) struct LogStreams {
 }
 
 /// The place of one stream.
-struct Ticket {
+pub(crate) struct Ticket {
     service: Arc<FunctionsService>,
     project: ProjectId,
 }
@@ -67,33 +67,42 @@ pub(crate) struct TailWish {
 }
 
 impl FunctionsService {
-    /// Opens a stream: lines from now on, or those after the line with the id.
+    /// Opens a stream of server-sent events: lines from now on, or those after the line with the id.
     pub(crate) async fn tail(self: &Arc<Self>, wish: TailWish) -> Result<Response, ApiError> {
-        let TailWish { project, name, mut lines, last_event_id, standing } = wish;
+        let TailWish { project, name, lines, last_event_id, standing } = wish;
+        let connected = json!({ "project_id": project.as_str(), "function": name });
+        let (mut tail, ticket) = self.open_tail((project, name), lines, standing).await?;
+        let newest = tail.newest().await?;
+        let given = last_event_id.map(|id| id.parse::<i64>().ok().filter(|id| (0..=newest).contains(id)));
+        let after = given.flatten().unwrap_or(newest);
+        tail.lines.after = Some(after);
+        let (outbox, response) = Outbox::open(OUTBOX, ticket);
+        let id = after.to_string();
+        // The first events find room.
+        let _room = outbox.offer(sse::event("connected", Some(&id), connected.to_string().as_bytes()));
+        if given == Some(None) {
+            let _room = outbox.offer(sse::event("resync", Some(&id), b"{}"));
+        }
+        tokio::spawn(tail.run(outbox));
+        Ok(response)
+    }
+
+    /// A stream that may be opened, and its place, to be held as long as it is read.
+    pub(crate) async fn open_tail(
+        self: &Arc<Self>,
+        (project, name): (ProjectId, String),
+        mut lines: LogQuery,
+        standing: Standing,
+    ) -> Result<(Tail, Ticket), ApiError> {
         let function = self.get(&project, &name).await?.id;
         // Filters that cannot be are refused before the stream is open.
         let none = LogQuery { after: Some(i64::MAX), limit: 1, ..lines.clone() };
         self.logs.written(&project, &function, none).await.map_err(FunctionsError::from)?;
         let ticket = self.open_stream(&project)?;
-        // In this order: what is written in between is sent.
+        // Before anything is read: what is written in between is sent.
         let wake_up = self.logs.follow(&function);
-        let newest = LogQuery { limit: 1, ..LogQuery::default() };
-        let newest = self.logs.query(&project, &function, newest).await.map_err(FunctionsError::from)?;
-        let newest = newest.next.unwrap_or(0);
-        let given = last_event_id.map(|id| id.parse::<i64>().ok().filter(|id| (0..=newest).contains(id)));
-        lines.after = Some(given.flatten().unwrap_or(newest));
         lines.limit = PAGE;
-        let (outbox, response) = Outbox::open(OUTBOX, ticket);
-        let connected = json!({ "project_id": project.as_str(), "function": name });
-        let id = lines.after.map(|after| after.to_string());
-        // The first events find room.
-        let _room = outbox.offer(sse::event("connected", id.as_deref(), connected.to_string().as_bytes()));
-        if given == Some(None) {
-            let _room = outbox.offer(sse::event("resync", id.as_deref(), b"{}"));
-        }
-        let tail = Tail { service: self.clone(), project, name, function, lines, outbox, standing };
-        tokio::spawn(tail.run(wake_up));
-        Ok(response)
+        Ok((Tail { service: self.clone(), project, name, function, lines, standing, wake_up }, ticket))
     }
 
     fn open_stream(self: &Arc<Self>, project: &ProjectId) -> Result<Ticket, ApiError> {
@@ -115,59 +124,118 @@ impl FunctionsService {
     }
 }
 
+/// Where the lines of a stream go.
+pub(crate) trait Reader: Send + Sync {
+    /// Takes a line when there is room; one that nobody reads any more is dropped.
+    fn take(&self, line: StoredLine) -> impl Future<Output = ()> + Send;
+    /// Shows that the stream lives.
+    fn heartbeat(&self);
+    /// Nobody reads any more.
+    fn gone(&self) -> impl Future<Output = ()> + Send;
+    /// Nothing comes after what was taken.
+    fn end(&self, ending: Ending) -> impl Future<Output = ()> + Send;
+}
+
+/// Why a stream ends that somebody reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    ShuttingDown,
+    Unavailable,
+    Revoked,
+    FunctionDeleted,
+}
+
+impl Ending {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::ShuttingDown => "shutting_down",
+            Self::Unavailable => "unavailable",
+            Self::Revoked => "revoked",
+            Self::FunctionDeleted => "function_deleted",
+        }
+    }
+}
+
+impl Reader for Arc<Outbox> {
+    async fn take(&self, line: StoredLine) {
+        // Nobody reads any more: `run` sees it.
+        let _gone = self.send(event(line)).await;
+    }
+
+    fn heartbeat(&self) {
+        Outbox::heartbeat(self);
+    }
+
+    async fn gone(&self) {
+        self.closed().await;
+    }
+
+    async fn end(&self, ending: Ending) {
+        let reason = json!({ "reason": ending.as_str() }).to_string();
+        Outbox::end(self, sse::event("close", None, reason.as_bytes()));
+    }
+}
+
 /// One open stream.
-struct Tail {
+pub(crate) struct Tail {
     service: Arc<FunctionsService>,
     project: ProjectId,
     name: String,
     function: FunctionId,
-    lines: LogQuery,
-    outbox: Arc<Outbox>,
+    /// Which lines: those after `after`, once it is set.
+    pub(crate) lines: LogQuery,
     standing: Standing,
+    wake_up: watch::Receiver<()>,
 }
 
 impl Tail {
-    async fn run(self, wake_up: watch::Receiver<()>) {
-        let reason = tokio::select! {
-            reason = self.send_lines(wake_up) => reason,
-            reason = self.watch_over() => reason,
-            () = self.service.streams_end.cancelled() => "shutting_down",
-            () = self.outbox.closed() => return,
-        };
-        self.outbox.end(sse::event("close", None, json!({ "reason": reason }).to_string().as_bytes()));
+    /// The newest line's cursor, whatever its filters.
+    async fn newest(&self) -> Result<i64, FunctionsError> {
+        let newest = LogQuery { limit: 1, ..LogQuery::default() };
+        Ok(self.service.logs.query(&self.project, &self.function, newest).await?.next.unwrap_or(0))
     }
 
-    /// Sends what is written, as fast as the reader takes it; ends with a reason.
-    async fn send_lines(&self, mut wake_up: watch::Receiver<()>) -> &'static str {
-        let mut wanted = self.lines.clone();
+    /// Sends lines until there is a reason to end.
+    pub(crate) async fn run(self, reader: impl Reader) {
+        let ending = tokio::select! {
+            ending = self.send_lines(&reader) => ending,
+            ending = self.watch_over(&reader) => ending,
+            () = self.service.streams_end.cancelled() => Ending::ShuttingDown,
+            () = reader.gone() => return,
+        };
+        reader.end(ending).await;
+    }
+
+    /// Sends what is written, as fast as the reader takes it.
+    async fn send_lines(&self, reader: &impl Reader) -> Ending {
+        let (mut wanted, mut wake_up) = (self.lines.clone(), self.wake_up.clone());
         loop {
             let page = match self.service.logs.written(&self.project, &self.function, wanted.clone()).await {
                 Ok(page) => page,
                 Err(error) => {
                     tracing::warn!(%error, function = %self.function, "a log stream cannot read and ends");
-                    return "unavailable";
+                    return Ending::Unavailable;
                 }
             };
             let more = page.more || !page.lines.is_empty();
             wanted.after = page.next;
             for line in page.lines {
-                // Nobody reads any more: `run` sees it.
-                let _gone = self.outbox.send(event(line)).await;
+                reader.take(line).await;
             }
             if !more && wake_up.changed().await.is_err() {
-                return "shutting_down";
+                return Ending::ShuttingDown;
             }
         }
     }
 
-    /// Shows that the stream lives, and asks whether it still may; ends with a reason.
-    async fn watch_over(&self) -> &'static str {
+    /// Shows that the stream lives, and asks whether it still may.
+    async fn watch_over(&self, reader: &impl Reader) -> Ending {
         let (mut heartbeats, mut questions) = (every(HEARTBEAT_EVERY), every(Standing::EVERY));
         let mut unsure_since: Option<Instant> = None;
         loop {
             tokio::select! {
                 _ = heartbeats.tick() => {
-                    self.outbox.heartbeat();
+                    reader.heartbeat();
                     continue;
                 }
                 _ = questions.tick() => {}
@@ -176,14 +244,14 @@ impl Tail {
                 Ok(_) => unsure_since = None,
                 Err(AccessError::Unavailable(_)) => {
                     if unsure_since.get_or_insert_with(Instant::now).elapsed() > UNSURE_MAX {
-                        return "unavailable";
+                        return Ending::Unavailable;
                     }
                 }
-                Err(_) => return "revoked",
+                Err(_) => return Ending::Revoked,
             }
             match self.service.get(&self.project, &self.name).await {
                 Ok(row) if row.id == self.function => {}
-                Ok(_) | Err(FunctionsError::NotFound) => return "function_deleted",
+                Ok(_) | Err(FunctionsError::NotFound) => return Ending::FunctionDeleted,
                 Err(error) => tracing::debug!(%error, "a function could not be looked up"),
             }
         }

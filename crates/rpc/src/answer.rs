@@ -3,6 +3,7 @@
 
 use crate::status::{CODE, grpc_code};
 use service_kit::error::{ApiError, ErrorCode};
+use std::time::Duration;
 use tonic::Status;
 use tonic::metadata::{BinaryMetadataValue, MetadataValue};
 
@@ -26,6 +27,19 @@ pub fn api_status(error: &ApiError) -> Status {
     status
 }
 
+/// The error of the API that a status tells; `None` where it comes from the connection.
+pub fn api_error_of(status: &Status) -> Option<ApiError> {
+    let metadata = status.metadata();
+    let details = metadata.get_bin(DETAILS).and_then(|value| value.to_bytes().ok());
+    let wait = metadata.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    Some(ApiError {
+        code: code_of(status)?,
+        message: status.message().to_owned(),
+        details: details.and_then(|bytes| serde_json::from_slice(&bytes).ok()),
+        retry_after: wait.map(Duration::from_millis),
+    })
+}
+
 /// The stable code of a status; `None` where it comes from the connection.
 pub fn code_of(status: &Status) -> Option<ErrorCode> {
     let code = status.metadata().get(CODE)?.to_str().ok()?;
@@ -36,7 +50,6 @@ pub fn code_of(status: &Status) -> Option<ErrorCode> {
 mod tests {
     use super::*;
     use serde_json::json;
-    use std::time::Duration;
     use tonic::Code;
 
     #[test]
@@ -50,6 +63,9 @@ mod tests {
         let details = status.metadata().get_bin(DETAILS).unwrap().to_bytes().unwrap();
         assert_eq!(details, "{\"name\":\"ä\"}".as_bytes());
         assert_eq!(status.metadata().get(RETRY_AFTER).unwrap(), "1500");
-        assert_eq!(code_of(&Status::unavailable("gone")), None);
+        let told = api_error_of(&status).unwrap();
+        assert_eq!((told.code, told.message), (error.code, error.message));
+        assert_eq!((told.details, told.retry_after), (error.details, error.retry_after));
+        assert!(api_error_of(&Status::unavailable("gone")).is_none());
     }
 }

@@ -5,8 +5,8 @@
 //! Messages are those of `proto/bunbase/v1`; documents cross as raw BSON, bodies as bytes. A port's error
 //! comes back as the same variant; whatever happens to the connection is the port's `Unavailable`.
 //!
-//! [`bundoc_v1`] is the one service for programs outside, who bring a project's key or a developer's token;
-//! `bundoc-server` answers it.
+//! [`bundoc_v1`] and [`functions_v1`] are for programs outside, who bring a project's key or a developer's token;
+//! `bundoc-server` and `functions` answer them.
 
 mod address;
 mod answer;
@@ -15,6 +15,7 @@ mod cache;
 mod client;
 mod config;
 mod credential;
+pub mod functions_v1;
 mod proto;
 mod remote;
 mod rights;
@@ -24,7 +25,7 @@ mod status;
 mod wire;
 
 pub use address::{Address, InvalidAddress, addresses_from_environment};
-pub use answer::{api_status, code_of};
+pub use answer::{api_error_of, api_status, code_of};
 pub use client::{
     AccessClient, Clients, DeveloperIdentityClient, DocumentsClient, EventBusClient, JobQueueClient,
     LifecycleClient, ProjectApiClient, SecretsClient, TenantIdentityClient,

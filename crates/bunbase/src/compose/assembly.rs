@@ -354,9 +354,11 @@ impl Services {
         routes
     }
 
-    /// Documents for programs outside that speak gRPC.
-    pub(crate) fn documents_over_grpc(&self, access: &Arc<dyn Access>) -> Option<axum::Router> {
-        self.documents.as_ref().map(|documents| documents.grpc(access.clone()))
+    /// What is for programs outside that speak gRPC.
+    pub(crate) fn over_grpc(&self, access: &Arc<dyn Access>) -> Vec<axum::Router> {
+        let documents = self.documents.iter().map(|documents| documents.grpc(access.clone()));
+        let functions = self.functions.iter().map(|functions| functions.grpc(access.clone()));
+        documents.chain(functions).collect()
     }
 
     /// Offers the ports of this process's services to other processes.

@@ -34,6 +34,9 @@ impl Origin {
     /// A request.
     pub(crate) const HTTP: Self = Self { trigger: Trigger::Http, parent_id: None, handler: None, attempt: 1 };
 
+    /// A call over gRPC.
+    pub(crate) const GRPC: Self = Self { trigger: Trigger::Grpc, ..Self::HTTP };
+
     /// Another call of the project.
     pub(crate) fn inside(parent_id: Option<Arc<str>>) -> Self {
         Self { trigger: Trigger::Function, parent_id, ..Self::HTTP }

@@ -14,6 +14,12 @@ pub(crate) struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
+    /// A function by its name, or `name@alias`; the whole path is its own.
+    pub(crate) fn named(project: Option<&'a str>, function: &'a str) -> Self {
+        let (name, alias) = split_alias(function);
+        Self { project, name, alias, rest_at: 0 }
+    }
+
     pub(crate) fn parse(path: &'a str) -> Option<Self> {
         let versioned = path.strip_prefix("/v1/").or_else(|| path.strip_prefix("/api/"));
         let inner = match versioned {

@@ -40,17 +40,18 @@ pub(crate) async fn deploy(
     Ok((status, Extension(recording), Json(FunctionView::of(row, &service.config))))
 }
 
-fn wanted(Sent { body, archive }: Sent<CreateFunction>) -> Result<Deploy, FunctionsError> {
+/// The registration or deployment that was sent.
+pub(crate) fn wanted(Sent { body, code }: Sent<CreateFunction>) -> Result<Deploy, FunctionsError> {
     if body.runtime.as_ref().is_some_and(|runtime| runtime != RUNTIME) {
         return Err(FunctionsError::Invalid("`runtime` has to be \"bun\""));
     }
-    let has_code = archive.is_some() || body.bundle.is_some();
+    let has_code = code.is_some() || body.bundle.is_some();
     if !has_code && (body.version.is_some() || body.manifest.is_some()) {
         return Err(FunctionsError::Invalid("a version has code: send `bundle` or an archive"));
     }
     let CreateFunction { name, handler, settings, .. } = &body;
     let (name, handler, settings) = (name.clone(), handler.clone(), settings.clone());
-    let build = if has_code { Some(body.into_upload().build(archive)?) } else { None };
+    let build = if has_code { Some(body.into_upload().build(code)?) } else { None };
     Ok(Deploy { name, settings, handler, build })
 }
 

@@ -24,7 +24,7 @@ use service_kit::clock::rfc3339;
 use utoipa::ToSchema;
 
 /// A deployment, or without code a registration.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CreateFunction {
     /// 1 to 63 letters, digits, `_` and `-`.
@@ -77,20 +77,20 @@ pub(crate) struct CreateVersion {
 /// A function.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct FunctionView {
-    id: String,
-    name: String,
-    runtime: String,
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) runtime: String,
     /// The export that is called.
-    handler: String,
+    pub(crate) handler: String,
     /// The active version; null where none is.
-    version: Option<String>,
+    pub(crate) version: Option<String>,
     /// SHA-256 of what was uploaded, in hex.
-    checksum: Option<String>,
+    pub(crate) checksum: Option<String>,
     /// Of the stored bundle.
     size_bytes: Option<i64>,
     /// `registered`, `built` or `deployed`.
-    status: String,
-    access: AccessSetting,
+    pub(crate) status: String,
+    pub(crate) access: AccessSetting,
     settings: FunctionSettings,
     /// The same as `registered_at`.
     created_at: String,
@@ -101,7 +101,7 @@ pub(crate) struct FunctionView {
     /// When the active version began to take calls.
     deployed_at: Option<String>,
     /// Where it is called on this server: with a key, or, where `access` is `public`, by everybody.
-    url: String,
+    pub(crate) url: String,
 }
 
 impl FunctionView {

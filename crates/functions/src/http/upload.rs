@@ -23,9 +23,18 @@ const JSON_PARTS: [&str; 2] = ["manifest", "settings"];
 const PARTS_MAX: usize = 20;
 
 /// What was sent.
-pub(super) struct Sent<T> {
-    pub(super) body: T,
-    pub(super) archive: Option<Vec<u8>>,
+pub(crate) struct Sent<T> {
+    pub(crate) body: T,
+    /// Code that does not stand in the body.
+    pub(crate) code: Option<Code>,
+}
+
+/// Code as bytes.
+pub(crate) enum Code {
+    /// One file.
+    File(Vec<u8>),
+    /// A tar.gz.
+    Archive(Vec<u8>),
 }
 
 /// The parts of an upload that make a version.
@@ -40,23 +49,25 @@ pub(super) struct UploadFields {
 }
 
 impl UploadFields {
-    pub(super) fn build(self, archive: Option<Vec<u8>>) -> Result<Build, FunctionsError> {
+    pub(super) fn build(self, code: Option<Code>) -> Result<Build, FunctionsError> {
         let Self { handler, version, bundle, bundled, entry, manifest, checksum } = self;
-        let upload = match (archive, bundle) {
-            (Some(bytes), None) => Upload::Archive { bytes, entry },
+        let file = match (code, bundle) {
             (Some(_), Some(_)) => {
                 return Err(FunctionsError::Invalid("send `bundle` or an archive, not both"));
             }
-            (None, _) if entry.is_some() => {
-                return Err(FunctionsError::Invalid("`entry` names a file of an archive"));
+            (Some(Code::Archive(bytes)), None) => {
+                let upload = Upload::Archive { bytes, entry };
+                return Ok(Build { upload, handler, version, manifest, checksum });
             }
-            (None, bundle) => {
-                let code = STANDARD
-                    .decode(bundle.unwrap_or_default())
-                    .map_err(|_| FunctionsError::Invalid("`bundle` is not valid base64 (RFC 4648 §4)"))?;
-                if bundled { Upload::Bundle(code) } else { Upload::Source(code) }
-            }
+            (Some(Code::File(bytes)), None) => bytes,
+            (None, bundle) => STANDARD
+                .decode(bundle.unwrap_or_default())
+                .map_err(|_| FunctionsError::Invalid("`bundle` is not valid base64 (RFC 4648 §4)"))?,
         };
+        if entry.is_some() {
+            return Err(FunctionsError::Invalid("`entry` names a file of an archive"));
+        }
+        let upload = if bundled { Upload::Bundle(file) } else { Upload::Source(file) };
         Ok(Build { upload, handler, version, manifest, checksum })
     }
 }
@@ -80,7 +91,7 @@ pub(super) async fn read<T: DeserializeOwned>(request: Request) -> Result<Sent<T
     let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let Ok(boundary) = multer::parse_boundary(kind) else {
         let Json(body) = Json::from_request(request, &()).await?;
-        return Ok(Sent { body, archive: None });
+        return Ok(Sent { body, code: None });
     };
     let limit = request.extensions().get::<BodyLimit>().map_or(JSON_BYTES_DEFAULT, |limit| limit.0);
     let whole = read_body(request.into_body(), limit).await?;
@@ -113,7 +124,7 @@ async fn read_form<T: DeserializeOwned>(whole: Bytes, boundary: String) -> Resul
     }
     let body = serde_json::from_value(Value::Object(fields))
         .map_err(|error| invalid(format!("the form is not what is expected here: {error}")))?;
-    Ok(Sent { body, archive })
+    Ok(Sent { body, code: archive.map(Code::Archive) })
 }
 
 fn field(name: &str, text: String) -> Result<Value, ApiError> {

@@ -57,7 +57,7 @@ async fn build(
 ) -> Result<(StatusCode, Extension<Recording>, Json<VersionView>), ApiError> {
     let project = project_of(grant)?;
     let sent = read::<CreateVersion>(request).await?;
-    let wanted = sent.body.into_upload().build(sent.archive).map_err(FunctionsError::into_api)?;
+    let wanted = sent.body.into_upload().build(sent.code).map_err(FunctionsError::into_api)?;
     let built = service.build_version(project.clone(), name.clone(), wanted).await;
     let (status, version) = match built.map_err(FunctionsError::into_api)? {
         Deployed::New(version) => (StatusCode::CREATED, version),
