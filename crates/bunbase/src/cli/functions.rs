@@ -9,7 +9,6 @@ mod env;
 mod init;
 mod invoke;
 mod logs;
-mod pack;
 mod runs;
 mod versions;
 

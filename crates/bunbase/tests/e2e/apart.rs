@@ -122,6 +122,12 @@ async fn a_killed_service_is_a_503_for_what_needs_it_and_comes_back_by_itself() 
     let project = ada.project("shop").await;
     ada.deploy(&project, "hello", "v1", "export default () => Response.json('hi')").await.expect(201);
     let key = nobody.with_key(&project.secret_key);
+    // Over gRPC the process answers that runs them.
+    let credential = functions_client::Credential::key(&project.secret_key).unwrap();
+    let address = format!("http://{}", installation.addresses["functions"]);
+    let functions = functions_client::FunctionsClient::connect(&address, credential).await.unwrap();
+    let answer = functions.invoke("hello", http::Request::new("")).await.unwrap();
+    assert_eq!(answer.body(), "\"hi\"");
     for (service, path) in NEEDS {
         key.get(path).await.expect(200);
         installation.kill(service).await;

@@ -95,7 +95,7 @@ async fn rows(client: &Client) -> Vec<Row> {
     rows
 }
 
-async fn add_member(data: &Data, project: &Project, user: &str, role: &str) {
+pub(crate) async fn add_member(data: &Data, project: &Project, user: &str, role: &str) {
     let path = data.path().join("control.db");
     let database = sql::Database::open(&path, sql::Durability::Full).await.unwrap();
     let mut write = database.write().await.unwrap();
@@ -110,10 +110,11 @@ async fn add_member(data: &Data, project: &Project, user: &str, role: &str) {
     database.close().await;
 }
 
-async fn token(owner: &Client, scope: &str) -> Client {
+/// An API token of a developer.
+pub(crate) async fn token(owner: &Client, scope: &str) -> String {
     let body = json!({ "name": scope, "scopes": [scope] });
     let made = owner.post("/v1/auth/tokens", body).await.expect(201);
-    owner.stranger().with_bearer(made["token"].as_str().unwrap())
+    made["token"].as_str().unwrap().to_owned()
 }
 
 async fn cast(server: &Server, data: &Data) -> Cast {
@@ -131,8 +132,8 @@ async fn cast(server: &Server, data: &Data) -> Cast {
     let stranger = nobody.sign_in("/v1/auth/register", "stranger@example.com").await;
     let foreign = stranger.project("theirs").await;
     Cast {
-        token: token(&owner, "*").await,
-        narrow_token: token(&owner, "account:read").await,
+        token: nobody.with_bearer(&token(&owner, "*").await),
+        narrow_token: nobody.with_bearer(&token(&owner, "account:read").await),
         foreign_secret: nobody.with_key(&foreign.secret_key),
         public: nobody.with_key(&project.public_key),
         secret: nobody.with_key(&project.secret_key),

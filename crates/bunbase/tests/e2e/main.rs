@@ -13,6 +13,7 @@ mod demo;
 mod deployments;
 mod documents;
 mod functions;
+mod grpc;
 mod isolation;
 mod live;
 mod platform;

@@ -2,15 +2,15 @@
 
 use super::bundle::{self, Bundle};
 use super::entry::{self, Source};
-use super::pack;
 use crate::cli::api::segment;
 use crate::cli::context::{Context, Project};
-use crate::cli::failure::UsageError;
+use crate::cli::failure::{Advised, UsageError};
 use crate::cli::output::{Colour, printable};
 use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::ValueEnum;
+use functions_client::{DEPLOYMENT_BYTES_MAX, IGNORE_FILE, PackError, pack};
 use indicatif::{HumanBytes, HumanDuration};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Method, RequestBuilder};
@@ -20,8 +20,6 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use worker_pool::BunBinary;
 
-/// What the server takes for one deployment.
-const DEPLOYMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Name, version, manifest and settings around the code.
 const ENVELOPE_BYTES: u64 = 512 * 1024;
 /// Code grows by a third in base64 (RFC 4648 §4).
@@ -153,7 +151,9 @@ impl Deploying<'_> {
     async fn upload(&self, source: &Source) -> anyhow::Result<Upload> {
         Ok(match &self.bun {
             Some(bun) => Upload::Code(bundle::bundle(bun, &source.entry, CODE_BYTES_MAX).await?),
-            None => Upload::Archive(pack::pack(&self.args.path, DEPLOYMENT_BYTES_MAX - ENVELOPE_BYTES)?),
+            None => Upload::Archive(
+                pack(&self.args.path, DEPLOYMENT_BYTES_MAX - ENVELOPE_BYTES).map_err(advised)?,
+            ),
         })
     }
 
@@ -228,6 +228,20 @@ fn with_code(
         );
     }
     Ok(request.header(http::header::CONTENT_TYPE, "application/json").body(body))
+}
+
+/// What to do where a directory cannot be sent.
+fn advised(error: PackError) -> anyhow::Error {
+    match error {
+        PackError::NoDirectory(_) => {
+            UsageError(format!("{error}: only directories are bundled on the server")).into()
+        }
+        PackError::TooLarge { .. } => {
+            let next = format!("name what is not needed in {IGNORE_FILE}, or leave out --remote");
+            Advised::new(error.to_string(), next).into()
+        }
+        PackError::Walk(_) | PackError::Read { .. } => error.into(),
+    }
 }
 
 /// Text as it is, everything else as JSON.

@@ -1,45 +1,70 @@
 //! Packs a directory for a server that bundles it: `tar.gz`, files only, in the order of their names, without what
 //! `.bunbaseignore` names and without what is never meant.
 
-use crate::cli::failure::{Advised, UsageError};
-use anyhow::{Context as _, bail};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use ignore::{DirEntry, WalkBuilder};
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use tar::{Builder, Header};
 
 /// As `.gitignore`, for what is sent.
-const IGNORE_FILE: &str = ".bunbaseignore";
+pub const IGNORE_FILE: &str = ".bunbaseignore";
 const LOCK: &str = "bun.lock";
 const PACKAGES: &str = "node_modules";
 const MODE: u32 = 0o644;
 
-/// The archive of a directory. `bytes_max` bounds it.
-pub(super) fn pack(directory: &Path, bytes_max: u64) -> anyhow::Result<Vec<u8>> {
-    if !directory.is_dir() {
-        bail!(UsageError(format!(
-            "{} is no directory: only directories are bundled on the server",
-            directory.display()
-        )));
-    }
-    let mut builder = Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
-    for path in files(directory)? {
-        append(&mut builder, directory, &path)
-            .with_context(|| format!("could not pack {}", path.display()))?;
-        if builder.get_ref().get_ref().len() as u64 > bytes_max {
-            bail!(Advised::new(
-                format!("it is larger than the {} MiB that a deployment may have", bytes_max >> 20),
-                format!("name what is not needed in {IGNORE_FILE}, or leave out --remote"),
-            ));
-        }
-    }
-    Ok(builder.into_inner()?.finish()?)
+/// Why there is no archive.
+#[derive(Debug, thiserror::Error)]
+pub enum PackError {
+    /// Only a directory can be packed.
+    #[error("{} is no directory", .0.display())]
+    NoDirectory(PathBuf),
+    /// The archive is too large.
+    #[error("it is larger than the {} MiB that a deployment may have", bytes_max >> 20)]
+    TooLarge {
+        /// Bytes that it may have.
+        bytes_max: u64,
+    },
+    /// A directory cannot be looked through.
+    #[error("could not read the directory")]
+    Walk(#[source] ignore::Error),
+    /// A file cannot be read.
+    #[error("could not read {}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
 }
 
-fn files(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
+/// The archive of a directory. `bytes_max` bounds it.
+///
+/// # Errors
+/// `PackError`.
+pub fn pack(directory: &Path, bytes_max: u64) -> Result<Vec<u8>, PackError> {
+    if !directory.is_dir() {
+        return Err(PackError::NoDirectory(directory.to_owned()));
+    }
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| PackError::Read { path, source }
+    };
+    let mut builder = Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
+    for path in files(directory)? {
+        append(&mut builder, directory, &path).map_err(failed(&path))?;
+        if builder.get_ref().get_ref().len() as u64 > bytes_max {
+            return Err(PackError::TooLarge { bytes_max });
+        }
+    }
+    let finished = builder.into_inner().and_then(GzEncoder::finish).map_err(failed(directory))?;
+    if finished.len() as u64 > bytes_max { Err(PackError::TooLarge { bytes_max }) } else { Ok(finished) }
+}
+
+fn files(directory: &Path) -> Result<Vec<PathBuf>, PackError> {
     // The server installs what a lock file names; without one it needs the packages.
     let leaves_packages = directory.join(LOCK).is_file();
     let mut walk = WalkBuilder::new(directory);
@@ -47,7 +72,7 @@ fn files(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
     walk.filter_entry(move |entry| is_meant(entry, leaves_packages));
     let mut files = Vec::new();
     for entry in walk.build() {
-        let entry = entry.context("could not read the directory")?;
+        let entry = entry.map_err(PackError::Walk)?;
         if entry.file_type().is_some_and(|kind| kind.is_file()) {
             files.push(entry.into_path());
         }
@@ -64,13 +89,13 @@ fn is_meant(entry: &DirEntry, leaves_packages: bool) -> bool {
     entry.depth() == 0 || !(never || (leaves_packages && name == PACKAGES))
 }
 
-fn append<W: Write>(builder: &mut Builder<W>, directory: &Path, path: &Path) -> anyhow::Result<()> {
+fn append<W: Write>(builder: &mut Builder<W>, directory: &Path, path: &Path) -> io::Result<()> {
     let mut file = File::open(path)?;
     let mut header = Header::new_gnu();
     header.set_size(file.metadata()?.len());
     header.set_mode(MODE);
-    builder.append_data(&mut header, path.strip_prefix(directory)?, &mut file)?;
-    Ok(())
+    let inside = path.strip_prefix(directory).map_err(io::Error::other)?;
+    builder.append_data(&mut header, inside, &mut file)
 }
 
 #[cfg(test)]
@@ -116,7 +141,7 @@ mod tests {
     fn a_file_is_no_directory_and_a_large_one_is_refused() {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join("a.ts"), "x").unwrap();
-        assert!(pack(&root.path().join("a.ts"), 1).unwrap_err().is::<UsageError>());
-        assert!(pack(root.path(), 1).unwrap_err().is::<Advised>());
+        assert!(matches!(pack(&root.path().join("a.ts"), 1), Err(PackError::NoDirectory(_))));
+        assert!(matches!(pack(root.path(), 1), Err(PackError::TooLarge { bytes_max: 1 })));
     }
 }
