@@ -99,6 +99,11 @@ impl Api {
         &self.origin
     }
 
+    /// Where others find a path of the server; known through a socket, it is the path alone.
+    pub(crate) fn address_of(&self, path: &str) -> String {
+        if self.base.starts_with(UNIX) { path.to_owned() } else { format!("{}{path}", self.base) }
+    }
+
     /// Reads JSON.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CallError> {
         let response = self.send(self.request(Method::GET, path)).await?;

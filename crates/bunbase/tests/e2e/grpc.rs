@@ -389,7 +389,7 @@ async fn answers_and_logs_are_streams() {
     // Another reader has it from the store, and one that has it already has nothing.
     let again: Vec<_> =
         functions.logs("endless", LogsQuery::default()).await.unwrap().try_collect().await.unwrap();
-    assert_eq!(again, [line.clone()]);
+    assert_eq!(again, std::slice::from_ref(&line));
     let later = LogsQuery { after: Some(line.cursor), ..LogsQuery::default() };
     let later: Vec<_> = functions.logs("endless", later).await.unwrap().try_collect().await.unwrap();
     assert_eq!(later, []);

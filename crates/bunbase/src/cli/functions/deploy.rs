@@ -268,7 +268,7 @@ fn summary(deploying: &Deploying<'_>, deployed: &[Value]) -> String {
             (None, Some(alias)) => format!("/v1/functions/{name}{alias}"),
             (None, None) => return [name, text(function, "version"), "built", "-"].map(printable),
         };
-        let address = format!("{}{url}", deploying.project.api.base());
+        let address = deploying.project.api.address_of(&url);
         let access = function.get("access").and_then(Value::as_str).unwrap_or("built");
         [name, text(function, "version"), access, &address].map(printable)
     };
