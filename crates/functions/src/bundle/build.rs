@@ -4,6 +4,7 @@
 use super::archive::ArchiveLimits;
 use super::stage::{Staged, What};
 use crate::error::FunctionsError;
+use crate::runtime::Runtime;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::io;
@@ -23,6 +24,12 @@ const SCRIPT: &str = include_str!("build.js");
 const ANSWER_BYTES_MAX: u64 = 256 << 10;
 /// How long a deployment waits until a bundler may run.
 const TURN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What every bundle for QuickJS whose module says so has in its text.
+const QUICKJS: &[u8] = b"quickjs";
+
+/// The bundles of an upload, in the order in which they are tried, each with the runtime that it is for.
+pub(crate) type Bundles = Vec<(Runtime, Result<Vec<u8>, FunctionsError>)>;
 
 /// What the script answers.
 #[derive(Debug, Default, Deserialize)]
@@ -54,34 +61,60 @@ impl Builder {
         Ok(Self { bun, directory, limits, turns, builds: AtomicU64::new(0) })
     }
 
-    /// The bundle of an upload.
-    pub(crate) async fn bundle(&self, staged: &Staged<'_>) -> Result<Vec<u8>, FunctionsError> {
+    /// The bundle of an upload for its runtime, or where that is not known one for each that it may be for.
+    pub(crate) async fn bundle(&self, staged: &Staged<'_>, runtime: Option<Runtime>) -> Bundles {
+        if let Some(runtime) = runtime {
+            return vec![(runtime, self.bundle_for(staged, runtime).await)];
+        }
+        let bundle = self.bundle_for(staged, Runtime::Bun).await;
+        let is_for_one = match &bundle {
+            Ok(code) => !code.windows(QUICKJS.len()).any(|text| text == QUICKJS),
+            Err(_) => true,
+        };
+        if is_for_one {
+            return vec![(Runtime::Bun, bundle)];
+        }
+        vec![(Runtime::QuickJs, self.bundle_for(staged, Runtime::QuickJs).await), (Runtime::Bun, bundle)]
+    }
+
+    async fn bundle_for(&self, staged: &Staged<'_>, runtime: Runtime) -> Result<Vec<u8>, FunctionsError> {
         match &staged.what {
-            What::Bundle(code) => Ok(code.clone()),
-            What::Source(source) => {
-                let place = self.place().await?;
-                let built = self.build_source(&place.path, source.clone()).await;
-                place.remove().await;
-                built
+            What::Bundle(code) if runtime == Runtime::Bun => Ok(code.clone()),
+            // Only looked at: a bundle is stored as it is.
+            What::Bundle(code) => {
+                self.build_file(("function.js", code), ("bundle", runtime)).await.map(|_| code.clone())
             }
+            What::Source(source) => self.build_file(("function.ts", source), ("source", runtime)).await,
             What::Archive { place, root, entry } => {
                 self.prepare(&place.path, None).await?;
                 self.install(place, root).await?;
-                self.build_in(&place.path, entry, "archive").await
+                self.build_in(&place.path, entry, ("archive", runtime)).await
             }
         }
     }
 
-    async fn build_source(&self, place: &Path, source: Vec<u8>) -> Result<Vec<u8>, FunctionsError> {
-        self.prepare(place, Some(source)).await?;
-        self.build_in(place, Path::new("./function.ts"), "source").await
+    async fn build_file(
+        &self,
+        (name, code): (&'static str, &[u8]),
+        what: (&str, Runtime),
+    ) -> Result<Vec<u8>, FunctionsError> {
+        let place = self.place().await?;
+        let prepared = self.prepare(&place.path, Some((name, code.to_vec()))).await;
+        let built = match prepared {
+            Ok(()) => self.build_in(&place.path, &Path::new(".").join(name), what).await,
+            Err(error) => Err(error),
+        };
+        place.remove().await;
+        built
     }
 
-    async fn prepare(&self, place: &Path, source: Option<Vec<u8>>) -> Result<(), FunctionsError> {
+    async fn prepare(
+        &self,
+        place: &Path,
+        code: Option<(&'static str, Vec<u8>)>,
+    ) -> Result<(), FunctionsError> {
         let place = place.to_owned();
-        tokio::task::spawn_blocking(move || prepare(&place, source.as_deref()))
-            .await?
-            .map_err(FunctionsError::Builder)
+        tokio::task::spawn_blocking(move || prepare(&place, code)).await?.map_err(FunctionsError::Builder)
     }
 
     pub(super) fn archive_limits(&self) -> ArchiveLimits {
@@ -117,9 +150,14 @@ impl Builder {
         command
     }
 
-    async fn build_in(&self, place: &Path, entry: &Path, form: &str) -> Result<Vec<u8>, FunctionsError> {
+    async fn build_in(
+        &self,
+        place: &Path,
+        entry: &Path,
+        (form, runtime): (&str, Runtime),
+    ) -> Result<Vec<u8>, FunctionsError> {
         let timeout = self.limits.timeout;
-        let answer = match tokio::time::timeout(timeout, self.run(place, entry, form)).await {
+        let answer = match tokio::time::timeout(timeout, self.run(place, entry, (form, runtime))).await {
             Ok(answer) => answer.map_err(FunctionsError::Builder)?,
             Err(_) => {
                 let message = format!("the {form} was not bundled within {timeout:?}");
@@ -136,12 +174,12 @@ impl Builder {
         tokio::fs::read(place.join("bundle.js")).await.map_err(FunctionsError::Builder)
     }
 
-    async fn run(&self, place: &Path, entry: &Path, form: &str) -> io::Result<Answer> {
+    async fn run(&self, place: &Path, entry: &Path, (form, runtime): (&str, Runtime)) -> io::Result<Answer> {
         let mut child = self
             .bun(place)
             .arg("build.js")
             .arg(entry)
-            .args(["./bundle.js", form])
+            .args(["./bundle.js", form, runtime.as_str()])
             // A little less than it has itself, so that the one it starts does not outlive it.
             .arg((self.limits.timeout * 9 / 10).as_millis().to_string())
             .stdout(Stdio::piped())
@@ -186,7 +224,7 @@ pub(crate) struct BuildLimits {
     pub(crate) archive: ArchiveLimits,
 }
 
-fn prepare(place: &Path, source: Option<&[u8]>) -> io::Result<()> {
+fn prepare(place: &Path, code: Option<(&str, Vec<u8>)>) -> io::Result<()> {
     let sdk = place.join("node_modules/bunbase-js");
     std::fs::create_dir_all(sdk.join("dist"))?;
     for (name, content) in FILES {
@@ -194,5 +232,5 @@ fn prepare(place: &Path, source: Option<&[u8]>) -> io::Result<()> {
     }
     std::fs::write(place.join("package.json"), r#"{"type":"module"}"#)?;
     std::fs::write(place.join("build.js"), SCRIPT)?;
-    source.map_or(Ok(()), |source| std::fs::write(place.join("function.ts"), source))
+    code.map_or(Ok(()), |(name, code)| std::fs::write(place.join(name), code))
 }

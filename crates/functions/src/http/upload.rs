@@ -4,6 +4,7 @@ use super::types::{CreateFunction, CreateVersion};
 use crate::build::Build;
 use crate::bundle::Upload;
 use crate::error::FunctionsError;
+use crate::runtime::Runtime;
 use axum::extract::{FromRequest, Request};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -31,6 +32,7 @@ pub(super) struct Sent<T> {
 /// The parts of an upload that make a version.
 pub(super) struct UploadFields {
     pub(super) handler: Option<String>,
+    pub(super) runtime: Option<Runtime>,
     pub(super) version: Option<String>,
     pub(super) bundle: Option<String>,
     pub(super) bundled: bool,
@@ -41,7 +43,7 @@ pub(super) struct UploadFields {
 
 impl UploadFields {
     pub(super) fn build(self, archive: Option<Vec<u8>>) -> Result<Build, FunctionsError> {
-        let Self { handler, version, bundle, bundled, entry, manifest, checksum } = self;
+        let Self { handler, runtime, version, bundle, bundled, entry, manifest, checksum } = self;
         let upload = match (archive, bundle) {
             (Some(bytes), None) => Upload::Archive { bytes, entry },
             (Some(_), Some(_)) => {
@@ -57,21 +59,21 @@ impl UploadFields {
                 if bundled { Upload::Bundle(code) } else { Upload::Source(code) }
             }
         };
-        Ok(Build { upload, handler, version, manifest, checksum })
+        Ok(Build { upload, handler, runtime, version, manifest, checksum })
     }
 }
 
 impl CreateFunction {
     pub(super) fn into_upload(self) -> UploadFields {
-        let Self { handler, version, bundle, bundled, entry, manifest, checksum, .. } = self;
-        UploadFields { handler, version, bundle, bundled, entry, manifest, checksum }
+        let Self { handler, runtime, version, bundle, bundled, entry, manifest, checksum, .. } = self;
+        UploadFields { handler, runtime, version, bundle, bundled, entry, manifest, checksum }
     }
 }
 
 impl CreateVersion {
     pub(super) fn into_upload(self) -> UploadFields {
-        let Self { handler, version, bundle, bundled, entry, manifest, checksum } = self;
-        UploadFields { handler, version, bundle, bundled, entry, manifest, checksum }
+        let Self { handler, runtime, version, bundle, bundled, entry, manifest, checksum } = self;
+        UploadFields { handler, runtime, version, bundle, bundled, entry, manifest, checksum }
     }
 }
 
