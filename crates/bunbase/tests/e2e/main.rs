@@ -17,6 +17,7 @@ mod isolation;
 mod live;
 mod platform;
 mod process;
+mod quickjs;
 mod revocation;
 mod server;
 mod triggers;

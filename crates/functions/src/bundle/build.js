@@ -48,7 +48,8 @@ function builtins({ inputs }) {
       if (external || path.startsWith("node:")) found.set(original, file);
     }
   }
-  const advice = `the runtime quickjs has no modules of Node or Bun: leave it out, or deploy the function with the runtime bun`;
+  const bundled = form === "bundle" ? "let the server bundle it (`bunbase functions deploy <directory> --remote`)" : "leave it out";
+  const advice = `the runtime quickjs has no modules of Node or Bun: ${bundled}, or deploy the function with the runtime bun`;
   return [...found].map(([name, file]) => ({ message: `"${name}" cannot be imported (${file}): ${advice}` }));
 }
 

@@ -353,3 +353,27 @@ async fn an_archive_brings_its_packages_for_browsers() {
     assert_eq!((&built["runtime"], &built["status"]), (&"quickjs".into(), &"built".into()));
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_documentation_shows_deploys() {
+    let server = Server::start().await;
+    let page = include_str!("../../../../docs/functions/quickjs.md");
+    let blocks = |language: &str| -> Vec<&str> {
+        let fence = format!("```{language}\n");
+        page.split(fence.as_str()).skip(1).map(|part| part.split("```").next().unwrap()).collect()
+    };
+    let (typed, plain) = (blocks("ts"), blocks("js"));
+    assert!(typed.len() == 1 && plain.len() == 3);
+    server.deploy("typed", typed[0]).await.is(201);
+    for module in plain {
+        let env = Some(json!({ "value": "secret" }));
+        server.of_project(Method::PUT, "/env/HOOK_SECRET", env).await.is(200);
+        server.deploy_with("plain", module, json!({ "runtime": "quickjs" })).await.is(201);
+    }
+    let capabilities: Value = serde_json::from_str(blocks("json")[0]).unwrap();
+    let handlers = json!([{ "name": "default", "triggers": [{ "kind": "http" }] }]);
+    let manifest =
+        json!({ "version": 1, "runtime": "quickjs", "capabilities": capabilities, "handlers": handlers });
+    server.deploy_with("shown", WHO, json!({ "manifest": manifest })).await.is(201);
+    server.stop().await;
+}
