@@ -1,7 +1,7 @@
 //! A version from an upload: staged, named, bundled, stored, imported by what is to run it. What fails leaves nothing.
 //!
-//! Only the module itself can say which runtime it is for, where the deployment does not; so a bundle whose text
-//! holds that name is asked in the lane first, where nothing is allowed, and then in Bun.
+//! Only the module can say which runtime it is for, where the deployment does not. One that has `runtime: "quickjs"` in its
+//! text is asked in the lane, where nothing is allowed; it is run by Bun only after it has said that it is for that.
 
 use crate::bundle::{Bundles, Staged, Upload};
 use crate::error::FunctionsError;
@@ -88,7 +88,7 @@ impl FunctionsService {
         let staged = self.builder.stage(wanted.upload).await?;
         let version = planned(&declared, wanted.version, &staged);
         let known = versions::find(&self.database, &row.id, &version.version).await;
-        let code = match &known {
+        let bundles = match &known {
             Ok(None) => self.builder.bundle(&staged, declared.runtime).await,
             Ok(Some(_)) | Err(_) => Bundles::new(),
         };
@@ -99,7 +99,7 @@ impl FunctionsService {
                 Ok(Built { version: known, is_new: false, ready: None })
             }
             Some(known) => Err(FunctionsError::VersionExists { version: known.version.to_string() }),
-            None => self.build_or_forget(row, (&declared, version), code).await,
+            None => self.build_or_forget(row, (&declared, version), bundles).await,
         }
     }
 
@@ -123,24 +123,13 @@ impl FunctionsService {
         (declared, version): (&Declared, &VersionRow),
         bundles: Bundles,
     ) -> Result<Built, FunctionsError> {
-        let mut refusal = FunctionsError::from(ManifestError::new(
-            "config.runtime",
-            "write \"quickjs\" in one piece, or name the runtime in the deployment",
-        ));
         for (runtime, bundle) in bundles {
-            let built = match bundle {
-                Ok(code) => self.build_for(runtime, row, (declared, version.clone()), code).await,
-                Err(error) => Err(error),
-            };
-            match built {
-                Ok(Some(built)) => return Ok(built),
-                Ok(None) => {}
-                // Whether it is meant for the lane, Bun will tell.
-                Err(error) if declared.runtime.is_none() && runtime == Runtime::QuickJs => refusal = error,
-                Err(error) => return Err(error),
+            if let Some(built) = self.build_for(runtime, row, (declared, version.clone()), bundle?).await? {
+                return Ok(built);
             }
         }
-        Err(refusal)
+        let problem = "write it as `runtime: \"quickjs\"`, or name the runtime in the deployment";
+        Err(ManifestError::new("config.runtime", problem).into())
     }
 
     /// Stores and imports a bundle; `None` where the module says that it is for another runtime.

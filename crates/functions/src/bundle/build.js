@@ -11,7 +11,7 @@ const [entry, outfile, form, runtime, timeout] = process.argv.slice(2);
 
 // What one source finds by chance on this server is not its own; an archive has to bring what it uses.
 function foreign(path) {
-  const what = form === "source" ? "deploy the directory with `bunbase functions deploy <directory>`, which bundles it" : "put it into the archive, or its package into package.json and bun.lock";
+  const what = form === "archive" ? "put it into the archive, or its package into package.json and bun.lock" : "deploy the directory with `bunbase functions deploy <directory>`, which bundles it";
   return { message: `"${path}" is not part of the upload: ${what}` };
 }
 

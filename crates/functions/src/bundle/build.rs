@@ -25,9 +25,6 @@ const ANSWER_BYTES_MAX: u64 = 256 << 10;
 /// How long a deployment waits until a bundler may run.
 const TURN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What every bundle for QuickJS whose module says so has in its text.
-const QUICKJS: &[u8] = b"quickjs";
-
 /// The bundles of an upload, in the order in which they are tried, each with the runtime that it is for.
 pub(crate) type Bundles = Vec<(Runtime, Result<Vec<u8>, FunctionsError>)>;
 
@@ -67,11 +64,7 @@ impl Builder {
             return vec![(runtime, self.bundle_for(staged, runtime).await)];
         }
         let bundle = self.bundle_for(staged, Runtime::Bun).await;
-        let is_for_one = match &bundle {
-            Ok(code) => !code.windows(QUICKJS.len()).any(|text| text == QUICKJS),
-            Err(_) => true,
-        };
-        if is_for_one {
+        if !bundle.as_ref().is_ok_and(|code| names_quickjs(code)) {
             return vec![(Runtime::Bun, bundle)];
         }
         vec![(Runtime::QuickJs, self.bundle_for(staged, Runtime::QuickJs).await), (Runtime::Bun, bundle)]
@@ -224,6 +217,16 @@ pub(crate) struct BuildLimits {
     pub(crate) archive: ArchiveLimits,
 }
 
+/// Whether the text has `runtime: "quickjs"`, as object or JSON, in any quotes.
+fn names_quickjs(code: &[u8]) -> bool {
+    let code = String::from_utf8_lossy(code);
+    let quotes = ['"', '\'', '`'];
+    code.match_indices("quickjs").any(|(at, _)| {
+        let before = code[..at].strip_suffix(quotes).and_then(|before| before.trim_end().strip_suffix(':'));
+        before.is_some_and(|name| name.trim_end().trim_end_matches(quotes).ends_with("runtime"))
+    })
+}
+
 fn prepare(place: &Path, code: Option<(&str, Vec<u8>)>) -> io::Result<()> {
     let sdk = place.join("node_modules/bunbase-js");
     std::fs::create_dir_all(sdk.join("dist"))?;
@@ -233,4 +236,26 @@ fn prepare(place: &Path, code: Option<(&str, Vec<u8>)>) -> io::Result<()> {
     std::fs::write(place.join("package.json"), r#"{"type":"module"}"#)?;
     std::fs::write(place.join("build.js"), SCRIPT)?;
     code.map_or(Ok(()), |(name, code)| std::fs::write(place.join(name), code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_the_lane_is_found_where_it_is_a_runtime() {
+        for text in [
+            r#"{runtime:"quickjs"}"#,
+            "{ runtime : 'quickjs-ng' }",
+            r#"{"a":1,"runtime": "quickjs"}"#,
+            "runtime:`quickjs`",
+        ] {
+            assert!(names_quickjs(text.as_bytes()), "{text}");
+        }
+        for text in
+            ["runtime:'bun'", "'quickjs'", "kind: 'quickjs'", "runtime: quickjs", "'runtime', 'quickjs'"]
+        {
+            assert!(!names_quickjs(text.as_bytes()), "{text}");
+        }
+    }
 }

@@ -214,6 +214,12 @@ async fn the_runtime_is_what_the_deployment_the_manifest_or_the_module_says() {
         answer.is_error(400, "invalid_manifest");
         assert_eq!(answer.json()["error"]["details"]["place"], place, "{answer:?}");
     }
+    // In Bun it would be fine: it is not tried there.
+    let hides = says(
+        "{ runtime: 'quickjs' }",
+        &format!("if (typeof Bun === 'undefined') throw new Error('not here'); {WHO}"),
+    );
+    refused(&server.deploy("f", &hides).await, "invalid_bundle", &["not here"]);
     let own = says("{ runtime: 'quickjs', capabilities: { allow_child_process: true } }", WHO);
     refused(
         &server.deploy("f", &own).await,
