@@ -1,11 +1,15 @@
-//! A version from an upload: staged, named, bundled, stored, imported in a real worker. What fails leaves nothing.
+//! A version from an upload: staged, named, bundled, stored, imported by what is to run it. What fails leaves nothing.
+//!
+//! Only the module can say which runtime it is for, where the deployment does not. One that has `runtime: "quickjs"` in its
+//! text is asked in the lane, where nothing is allowed; it is run by Bun only after it has said that it is for that.
 
-use crate::bundle::{Staged, Upload};
+use crate::bundle::{Bundles, Staged, Upload};
 use crate::error::FunctionsError;
-use crate::manifest::{DEFAULT_EXPORT, Manifest};
+use crate::manifest::{DEFAULT_EXPORT, Manifest, ManifestError};
 use crate::names;
 use crate::registry::Deployment;
 use crate::routing::{Order, terms};
+use crate::runtime::{Pool, Runtime};
 use crate::service::FunctionsService;
 use crate::store::functions::FunctionRow;
 use crate::store::versions::{self, VersionRow};
@@ -24,6 +28,8 @@ pub(crate) struct Build {
     pub(crate) upload: Upload,
     /// The export that is called; the function's where absent.
     pub(crate) handler: Option<String>,
+    /// What is to run it; where absent, what its manifest says, or the function's.
+    pub(crate) runtime: Option<Runtime>,
     /// The version's name; its checksum names it where this is absent.
     pub(crate) version: Option<String>,
     pub(crate) manifest: Option<Value>,
@@ -40,16 +46,18 @@ pub(crate) struct Built {
     pub(crate) ready: Option<Arc<Deployment>>,
 }
 
-/// What the worker tells of a bundle.
+/// What whoever imported a bundle tells of it.
 #[derive(Deserialize)]
 struct Report {
     config: Option<Value>,
     exports: Vec<String>,
 }
 
-/// Export and manifest of a version, before its code is known.
+/// Export, runtime and manifest of a version, before its code is known.
 struct Declared {
     handler: String,
+    /// `None` where the module says it.
+    runtime: Option<Runtime>,
     manifest: Option<Manifest>,
 }
 
@@ -76,18 +84,13 @@ impl Build {
 impl FunctionsService {
     /// Makes a version of `row`, which need not be stored, or finds the one that is the same.
     pub(crate) async fn build(&self, row: &FunctionRow, wanted: Build) -> Result<Built, FunctionsError> {
-        let manifest = wanted.manifest.map(Manifest::of_field).transpose()?;
-        let handler = match (&manifest, wanted.handler) {
-            (Some(manifest), _) => manifest.called().map_or_else(String::new, |called| called.export.clone()),
-            (None, handler) => handler.unwrap_or_else(|| row.handler.clone()),
-        };
-        let declared = Declared { handler, manifest };
+        let declared = Declared::of(row, &wanted)?;
         let staged = self.builder.stage(wanted.upload).await?;
         let version = planned(&declared, wanted.version, &staged);
         let known = versions::find(&self.database, &row.id, &version.version).await;
-        let code = match &known {
-            Ok(None) => self.builder.bundle(&staged).await,
-            Ok(Some(_)) | Err(_) => Ok(Vec::new()),
+        let bundles = match &known {
+            Ok(None) => self.builder.bundle(&staged, declared.runtime).await,
+            Ok(Some(_)) | Err(_) => Bundles::new(),
         };
         // It holds the turn of a bundler, and others wait for theirs.
         staged.remove().await;
@@ -96,7 +99,7 @@ impl FunctionsService {
                 Ok(Built { version: known, is_new: false, ready: None })
             }
             Some(known) => Err(FunctionsError::VersionExists { version: known.version.to_string() }),
-            None => self.build_or_forget(row, (&declared, version), code?).await,
+            None => self.build_or_forget(row, (&declared, version), bundles).await,
         }
     }
 
@@ -104,25 +107,44 @@ impl FunctionsService {
         &self,
         row: &FunctionRow,
         (declared, version): (&Declared, VersionRow),
-        code: Vec<u8>,
+        bundles: Bundles,
     ) -> Result<Built, FunctionsError> {
-        let built = self.build_new(row, (declared, version.clone()), code).await;
+        let built = self.build_new(row, (declared, &version), bundles).await;
         if built.is_err() {
             self.forget_version(row, &version).await;
         }
         built
     }
 
+    /// The first of the bundles that is what the module says it is.
     async fn build_new(
         &self,
         row: &FunctionRow,
+        (declared, version): (&Declared, &VersionRow),
+        bundles: Bundles,
+    ) -> Result<Built, FunctionsError> {
+        for (runtime, bundle) in bundles {
+            if let Some(built) = self.build_for(runtime, row, (declared, version.clone()), bundle?).await? {
+                return Ok(built);
+            }
+        }
+        let problem = "write it as `runtime: \"quickjs\"`, or name the runtime in the deployment";
+        Err(ManifestError::new("config.runtime", problem).into())
+    }
+
+    /// Stores and imports a bundle; `None` where the module says that it is for another runtime.
+    async fn build_for(
+        &self,
+        runtime: Runtime,
+        row: &FunctionRow,
         (declared, mut version): (&Declared, VersionRow),
         code: Vec<u8>,
-    ) -> Result<Built, FunctionsError> {
+    ) -> Result<Option<Built>, FunctionsError> {
         let limit_bytes = self.config.bundle_bytes_max;
         if code.len() > limit_bytes {
             return Err(FunctionsError::TooLarge { what: "bundle", limit_bytes });
         }
+        version.manifest = Arc::new((*version.manifest).clone().in_runtime(runtime));
         version.size_bytes = i64::try_from(code.len()).unwrap_or(i64::MAX);
         self.bundles.write(&row.id, &version.id, code).await?;
         self.compile_if_large(row, &version).await;
@@ -130,20 +152,21 @@ impl FunctionsService {
         let order = Order {
             row,
             version: &version,
-            terms: terms(self.settings_of(row, &version), &version.manifest, true, Some(&environment)),
+            terms: terms(self.settings_of(row, &version)?, &version.manifest, true, Some(&environment)),
             environment: Some(&environment),
         };
         let mut deployment = self.load(&order).await?;
-        let manifest = match declared.complete(deployment.pool.as_ref().and_then(|pool| pool.report())) {
-            Ok(manifest) => manifest,
-            Err(error) => {
+        let report = deployment.pool.as_ref().and_then(Pool::report);
+        let manifest = match declared.complete(report, runtime) {
+            Ok(Some(manifest)) => manifest,
+            other => {
                 self.executor.registry.disown(&deployment.key);
-                return Err(error);
+                return other.map(|_| None);
             }
         };
         deployment.takes_http = manifest.takes_http();
         version.manifest = Arc::new(manifest);
-        Ok(Built { version, is_new: true, ready: Some(Arc::new(deployment)) })
+        Ok(Some(Built { version, is_new: true, ready: Some(Arc::new(deployment)) }))
     }
 
     /// Removes the files of a version that has no row.
@@ -162,31 +185,57 @@ impl FunctionsService {
 }
 
 impl Declared {
-    /// The manifest, with what the module says about itself.
-    fn complete(&self, report: Option<&bytes::Bytes>) -> Result<Manifest, FunctionsError> {
+    fn of(row: &FunctionRow, wanted: &Build) -> Result<Self, FunctionsError> {
+        let registered = Some(row.runtime).filter(|runtime| *runtime != Runtime::Bun);
+        let runtime = wanted.runtime.or(registered);
+        let Some(field) = &wanted.manifest else {
+            let handler = wanted.handler.clone().unwrap_or_else(|| row.handler.clone());
+            return Ok(Self { handler, runtime, manifest: None });
+        };
+        let manifest = Manifest::of_field(field.clone(), runtime.unwrap_or_default())?;
+        if wanted.runtime.is_some_and(|wanted| wanted != manifest.runtime()) {
+            return Err(FunctionsError::Invalid("`runtime` and the `runtime` of the manifest differ"));
+        }
+        let handler = manifest.called().map_or_else(String::new, |called| called.export.clone());
+        Ok(Self { handler, runtime: Some(manifest.runtime()), manifest: Some(manifest) })
+    }
+
+    /// The manifest, with what the module says about itself to the runtime that imported it; `None` where it says
+    /// that it is for another one.
+    fn complete(
+        &self,
+        report: Option<&bytes::Bytes>,
+        runtime: Runtime,
+    ) -> Result<Option<Manifest>, FunctionsError> {
         let report: Report = report
             .and_then(|text| serde_json::from_slice(text).ok())
             .unwrap_or(Report { config: None, exports: Vec::new() });
-        Ok(match (&self.manifest, report.config) {
+        let named = report.config.as_ref().and_then(Manifest::named_runtime);
+        if self.runtime.is_none() && named.unwrap_or_default() != runtime {
+            return Ok(None);
+        }
+        Ok(Some(match (&self.manifest, report.config) {
             (Some(manifest), _) => {
                 manifest.check_exports(&report.exports)?;
                 manifest.clone()
             }
-            (None, Some(config)) => Manifest::of_module(config, &self.handler)?,
-            (None, None) => Manifest::plain(&self.handler),
-        })
+            (None, Some(config)) => Manifest::of_module(config, &self.handler, runtime)?,
+            (None, None) => Manifest::plain(&self.handler).in_runtime(runtime),
+        }))
     }
 
     fn is_same(&self, known: &VersionRow, wanted: &VersionRow) -> bool {
         let same_code = known.checksum == wanted.checksum && known.form == wanted.form;
         let same_manifest = self.manifest.as_ref().is_none_or(|manifest| *manifest == *known.manifest);
-        same_code && known.handler == wanted.handler && same_manifest
+        let same_runtime = self.runtime.is_none_or(|runtime| runtime == known.manifest.runtime());
+        same_code && known.handler == wanted.handler && same_manifest && same_runtime
     }
 
     /// A part of a version's name, where the code alone does not tell versions apart.
     fn mark(&self) -> Option<String> {
         let text = match &self.manifest {
             Some(manifest) => manifest.to_text(),
+            None if self.runtime == Some(Runtime::QuickJs) => format!("quickjs {}", self.handler),
             None if self.handler == DEFAULT_EXPORT => return None,
             None => self.handler.clone(),
         };

@@ -10,7 +10,7 @@ mod install;
 mod stage;
 
 pub(crate) use archive::ArchiveLimits;
-pub(crate) use build::{BuildLimits, Builder};
+pub(crate) use build::{BuildLimits, Builder, Bundles};
 pub(crate) use bytecode::BYTECODE_FROM_BYTES;
 pub use entry::ENTRY_FILES;
 pub(crate) use files::BundleFiles;

@@ -3,6 +3,7 @@
 
 use crate::bundle::BYTECODE_FROM_BYTES;
 use crate::error::FunctionsError;
+use crate::runtime::Runtime;
 use crate::service::FunctionsService;
 use crate::store::functions::{self, FunctionRow};
 use crate::store::versions::VersionRow;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 impl FunctionsService {
     /// Makes the bytecode of a large bundle, where that was not tried before. The project's lock is held.
     pub(crate) async fn compile_if_large(&self, row: &FunctionRow, version: &VersionRow) {
-        if !is_large(version) {
+        if !takes_bytecode(version) {
             return;
         }
         if let Err(error) = self.compile(row, version).await {
@@ -34,7 +35,7 @@ impl FunctionsService {
     pub(crate) fn compile_in_background(self: &Arc<Self>, rows: Vec<FunctionRow>) {
         let service = self.clone();
         self.background.spawn(async move {
-            for row in rows.iter().filter(|row| row.version.as_ref().is_some_and(is_large)) {
+            for row in rows.iter().filter(|row| row.version.as_ref().is_some_and(takes_bytecode)) {
                 if service.background.is_closed() {
                     return;
                 }
@@ -54,6 +55,7 @@ impl FunctionsService {
     }
 }
 
-pub(crate) fn is_large(version: &VersionRow) -> bool {
-    version.size_bytes > BYTECODE_FROM_BYTES
+/// Whether a version can have bytecode of Bun, and starts faster with it.
+pub(crate) fn takes_bytecode(version: &VersionRow) -> bool {
+    version.manifest.runtime() == Runtime::Bun && version.size_bytes > BYTECODE_FROM_BYTES
 }

@@ -2,6 +2,8 @@
 
 use crate::bundle::{ArchiveLimits, BuildLimits};
 use crate::front::BodyLimits;
+use outbound::{HostSet, OutboundClient, OutboundConfig};
+use quickjs_lane::LaneConfig;
 use serde::Deserialize;
 use std::time::Duration;
 use worker_pool::PoolConfig;
@@ -72,6 +74,9 @@ pub struct FunctionsConfig {
     pub queue_max: usize,
     /// Default of a function: how long a call waits for a worker.
     pub queue_timeout_ms: u64,
+    /// Hosts, without ports, that `fetch` in the runtime quickjs may reach although their addresses are not public:
+    /// services beside this one that every project is trusted with.
+    pub private_hosts: Vec<String>,
     /// Streams of logs that are open at the same time, of all projects.
     pub log_streams_max: usize,
     /// Those of one project.
@@ -112,6 +117,7 @@ impl Default for FunctionsConfig {
             idle_timeout_ms: 300_000,
             queue_max: 1_000,
             queue_timeout_ms: 10_000,
+            private_hosts: Vec::new(),
             log_streams_max: 1_000,
             log_streams_per_project_max: 100,
         }
@@ -124,6 +130,21 @@ impl FunctionsConfig {
         pool.spare_workers = self.spare_workers;
         pool.startup_timeout = Duration::from_millis(self.startup_timeout_ms);
         pool.drain_timeout = Duration::from_millis(self.drain_timeout_ms);
+    }
+
+    /// What the lane is started with.
+    pub(crate) fn for_lane(&self) -> LaneConfig {
+        LaneConfig {
+            startup_timeout: Duration::from_millis(self.startup_timeout_ms),
+            drain_timeout: Duration::from_millis(self.drain_timeout_ms),
+            ..LaneConfig::default()
+        }
+    }
+
+    /// What functions of the lane reach other hosts with.
+    pub(crate) fn outbound_client(&self) -> OutboundClient {
+        let private_hosts = HostSet::new(&self.private_hosts);
+        OutboundClient::new(OutboundConfig { private_hosts, ..OutboundConfig::default() })
     }
 
     pub(crate) fn build_limits(&self) -> BuildLimits {

@@ -8,6 +8,7 @@ use crate::error::FunctionsError;
 use crate::manifest::DEFAULT_EXPORT;
 use crate::names;
 use crate::registry::{Entry, Live};
+use crate::runtime::Runtime;
 use crate::service::FunctionsService;
 use crate::settings::{AccessSetting, Overrides, SettingsPatch};
 use crate::store::changes::Change;
@@ -18,9 +19,6 @@ use service_kit::ids::{FunctionId, ProjectId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The only runtime so far.
-pub(crate) const RUNTIME: &str = "bun";
-
 /// A function as it was asked for.
 #[derive(Debug)]
 pub(crate) struct Deploy {
@@ -28,6 +26,8 @@ pub(crate) struct Deploy {
     pub(crate) settings: SettingsPatch,
     /// The export that versions call where they name none.
     pub(crate) handler: Option<String>,
+    /// The runtime of versions that name none.
+    pub(crate) runtime: Option<Runtime>,
     /// The version that is to take its calls; none for a function that is only registered.
     pub(crate) build: Option<Build>,
 }
@@ -72,6 +72,7 @@ impl FunctionsService {
         let row = FunctionRow {
             access: wanted.settings.access.unwrap_or(row.access),
             settings: row.settings.patched(&wanted.settings),
+            runtime: wanted.runtime.unwrap_or(row.runtime),
             updated_at: now_ms(),
             ..row
         };
@@ -201,7 +202,7 @@ fn planned(project: &ProjectId, wanted: &Deploy) -> FunctionRow {
         id: FunctionId::generate(),
         project: project.clone(),
         name: wanted.name.clone(),
-        runtime: RUNTIME.to_owned(),
+        runtime: Runtime::default(),
         handler: wanted.handler.clone().unwrap_or_else(|| DEFAULT_EXPORT.to_owned()),
         access: AccessSetting::default(),
         settings: Overrides::default(),

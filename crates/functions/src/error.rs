@@ -23,6 +23,9 @@ pub enum StartError {
     /// The workers.
     #[error("the workers could not be started")]
     Pool(#[from] worker_pool::PoolError),
+    /// The lane.
+    #[error("the QuickJS lane could not be started")]
+    Lane(#[from] quickjs_lane::LaneError),
     /// The registry of functions.
     #[error("the registry of functions could not be opened")]
     Store(#[from] SqlError),

@@ -2,7 +2,7 @@
 //! `metadata.db` and `bundles/`.
 //!
 //! What must hold: a version never changes; a function switches to another version only after that one was
-//! imported by a real worker; a switch loses no call; the path of a call reads memory only; what one project
+//! imported by what is to run it; a switch loses no call; the path of a call reads memory only; what one project
 //! deploys, logs or calls is never visible in another. It never decides who a caller is: it asks `Access`.
 
 mod announce;
@@ -30,6 +30,7 @@ mod retention;
 mod rollout;
 mod routing;
 mod runs;
+mod runtime;
 mod service;
 mod settings;
 mod store;

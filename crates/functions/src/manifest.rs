@@ -5,6 +5,7 @@
 //! It comes from the field `manifest` of a deployment, else from the module's own `export const config`.
 
 mod check;
+mod lane;
 mod read;
 mod trigger;
 
@@ -13,7 +14,9 @@ pub(crate) use trigger::{
     Retries, Trigger,
 };
 
+use crate::runtime::Runtime;
 use crate::settings::Overrides;
+use quickjs_lane::{Capabilities, CapabilitiesPatch};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -37,7 +40,7 @@ pub struct ManifestError {
 }
 
 impl ManifestError {
-    fn new(place: impl Into<String>, problem: impl Into<String>) -> Self {
+    pub(crate) fn new(place: impl Into<String>, problem: impl Into<String>) -> Self {
         Self { place: place.into(), problem: problem.into() }
     }
 }
@@ -48,6 +51,13 @@ impl ManifestError {
 pub(crate) struct Manifest {
     /// 1.
     version: u32,
+    /// `bun` where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) runtime: Option<Runtime>,
+    /// What code may do in the runtime quickjs: a `profile`, and what differs from it. Strict where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub(crate) capabilities: Option<CapabilitiesPatch>,
     /// What can be started.
     pub(crate) handlers: Vec<Handler>,
     /// Settings of the workers of this version, where the function has none of its own.
@@ -127,7 +137,32 @@ impl Manifest {
             output: None,
             limits: HandlerLimits::default(),
         };
-        Self { version: FORMAT, handlers: vec![handler], settings: Overrides::default(), allowed_hosts: None }
+        Self {
+            version: FORMAT,
+            runtime: None,
+            capabilities: None,
+            handlers: vec![handler],
+            settings: Overrides::default(),
+            allowed_hosts: None,
+        }
+    }
+
+    /// The same for a runtime; that of Bun goes without saying.
+    pub(crate) fn in_runtime(self, runtime: Runtime) -> Self {
+        let runtime = if runtime == Runtime::Bun { self.runtime } else { Some(runtime) };
+        Self { runtime, ..self }
+    }
+
+    /// What runs it.
+    pub(crate) fn runtime(&self) -> Runtime {
+        self.runtime.unwrap_or_default()
+    }
+
+    /// What its code may do in the lane, where that runs it.
+    pub(crate) fn capabilities_in_lane(&self) -> Option<Capabilities> {
+        let declared = self.capabilities.clone().unwrap_or_default();
+        // They were checked; what is stored and does not hold any more allows nothing.
+        (self.runtime() == Runtime::QuickJs).then(|| Capabilities::try_from(declared).unwrap_or_default())
     }
 
     /// The handler that calls over HTTP go to: the first that has such a trigger, else the first.

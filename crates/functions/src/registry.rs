@@ -6,13 +6,14 @@ mod live;
 pub(crate) use live::Live;
 
 use crate::error::FunctionsError;
+use crate::runtime::Pool;
 use crate::settings::{AccessSetting, FunctionSettings};
+use quickjs_lane::Capabilities;
 use service_kit::ids::{FunctionId, ProjectId};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
-use worker_pool::VersionPool;
 
 /// The alias that means what the function serves.
 pub(crate) const LIVE: &str = "live";
@@ -26,28 +27,30 @@ pub(crate) struct Owner {
     pub(crate) version: Arc<str>,
 }
 
-/// Under which terms the workers of a version were started; under other terms they are others.
+/// Under which terms the workers or instances of a version were started; under other terms they are others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Terms {
     pub(crate) settings: FunctionSettings,
     /// Hosts that the version may connect to; all where there is no list.
     pub(crate) allowed_hosts: Option<Arc<[String]>>,
+    /// What it may do in the runtime quickjs; `None` in the runtime bun.
+    pub(crate) capabilities: Option<Capabilities>,
     /// Stands for the variables.
     pub(crate) environment: Arc<str>,
 }
 
-/// A version with its workers.
+/// A version with its workers or instances.
 #[derive(Debug)]
 pub(crate) struct Deployment {
     pub(crate) owner: Arc<Owner>,
-    /// Names this load of the version towards the pool.
+    /// Names this load of the version towards what runs it.
     pub(crate) key: Arc<str>,
     pub(crate) version_id: Box<str>,
     pub(crate) terms: Terms,
     /// Whether calls over HTTP may start it.
     pub(crate) takes_http: bool,
     /// `None` while the variables cannot be opened.
-    pub(crate) pool: Option<Arc<VersionPool>>,
+    pub(crate) pool: Option<Pool>,
     /// Calls that found this deployment and have no answer yet.
     pub(crate) calls: TaskTracker,
 }
@@ -57,7 +60,7 @@ pub(crate) struct Deployment {
 pub(crate) struct Entered {
     pub(crate) access: AccessSetting,
     pub(crate) owner: Arc<Owner>,
-    pub(crate) pool: Arc<VersionPool>,
+    pub(crate) pool: Pool,
     /// While this lives, the deployment is not retired.
     pub(crate) call: TaskTrackerToken,
 }

@@ -5,11 +5,13 @@ use crate::environment::Environment;
 use crate::error::FunctionsError;
 use crate::manifest::Manifest;
 use crate::registry::{Deployment, Entry, Live, Owner, Terms};
+use crate::runtime::Pool;
 use crate::service::FunctionsService;
 use crate::settings::FunctionSettings;
 use crate::store::aliases;
 use crate::store::functions::{self, FunctionRow};
 use crate::store::versions::{self, VersionRow};
+use quickjs_lane::LaneSpec;
 use service_kit::ids::FunctionId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -144,18 +146,28 @@ impl FunctionsService {
         Ok(())
     }
 
-    /// Makes a version callable without a worker; without variables, where they cannot be opened, it is not.
+    /// Makes a version callable without a worker or an instance; without variables, where they cannot be opened, it is not.
     fn register_version(&self, order: &Order<'_>) -> Deployment {
-        let pool = order.environment.map(|environment| self.pool.register(self.spec(order, environment)));
+        let pool = order.environment.map(|environment| {
+            let version = self.spec(order, environment);
+            match order.terms.capabilities.clone() {
+                None => Pool::Bun(self.pool.register(version)),
+                Some(capabilities) => Pool::QuickJs(self.lane.register(LaneSpec { version, capabilities })),
+            }
+        });
         order.deployment(pool)
     }
 
-    /// Imports a version in a worker, which is ready for calls then.
+    /// Imports a version in a worker or an instance, which is ready for calls then.
     pub(crate) async fn load(&self, order: &Order<'_>) -> Result<Deployment, FunctionsError> {
         let Some(environment) = order.environment else { return Err(FunctionsError::EnvironmentClosed) };
-        let spec = self.spec(order, environment);
-        let key = spec.key.clone();
-        match self.pool.load(spec).await {
+        let version = self.spec(order, environment);
+        let key = version.key.clone();
+        let loaded = match order.terms.capabilities.clone() {
+            None => self.pool.load(version).await.map(Pool::Bun),
+            Some(capabilities) => self.lane.load(LaneSpec { version, capabilities }).await.map(Pool::QuickJs),
+        };
+        match loaded {
             Ok(pool) => Ok(order.deployment(Some(pool))),
             Err(error) => {
                 self.executor.registry.disown(&key);
@@ -182,15 +194,22 @@ impl FunctionsService {
         }
     }
 
-    /// The settings that hold for a version that takes the function's own calls.
-    pub(crate) fn settings_of(&self, row: &FunctionRow, version: &VersionRow) -> FunctionSettings {
-        row.settings.effective(&version.manifest.version_settings(), &self.config)
+    /// The settings that hold for a version that takes the function's own calls, where its runtime can do with
+    /// those of the function.
+    pub(crate) fn settings_of(
+        &self,
+        row: &FunctionRow,
+        version: &VersionRow,
+    ) -> Result<FunctionSettings, FunctionsError> {
+        row.settings.check_for(version.manifest.runtime())?;
+        Ok(row.settings.effective(&version.manifest.version_settings(), &self.config))
     }
 
     /// Where the bytecode of a version is, if there is any; `None` where there will never be.
     fn bytecode_path(&self, function: &FunctionId, version: &VersionRow) -> Option<std::path::PathBuf> {
         let bun = self.builder.bun_version();
-        crate::bytecode::is_large(version).then(|| self.bundles.bytecode_path(function, &version.id, bun))
+        crate::bytecode::takes_bytecode(version)
+            .then(|| self.bundles.bytecode_path(function, &version.id, bun))
     }
 }
 
@@ -203,6 +222,7 @@ pub(crate) fn terms(
     Terms {
         settings: if is_live { settings } else { settings.beside() },
         allowed_hosts: manifest.allowed_hosts.clone(),
+        capabilities: manifest.capabilities_in_lane(),
         environment: environment.map_or_else(|| "".into(), |known| known.revision.clone()),
     }
 }
@@ -225,10 +245,10 @@ impl Order<'_> {
         }
     }
 
-    fn deployment(&self, pool: Option<Arc<worker_pool::VersionPool>>) -> Deployment {
+    fn deployment(&self, pool: Option<Pool>) -> Deployment {
         Deployment {
             owner: Arc::new(self.owner()),
-            key: pool.as_ref().map_or_else(|| "".into(), |pool| pool.spec().key.clone()),
+            key: pool.as_ref().map_or_else(|| "".into(), |pool| pool.key().clone()),
             version_id: self.version.id.as_str().into(),
             terms: self.terms.clone(),
             takes_http: self.version.manifest.takes_http(),
@@ -269,7 +289,7 @@ impl Deck<'_> {
             return Ok(chosen.clone());
         }
         let terms =
-            terms(self.service.settings_of(self.row, version), &version.manifest, is_live, self.environment);
+            terms(self.service.settings_of(self.row, version)?, &version.manifest, is_live, self.environment);
         let same = |deployment: &&Arc<Deployment>| {
             of_version(deployment) && deployment.pool.is_some() && deployment.terms == terms
         };
@@ -286,8 +306,7 @@ impl Deck<'_> {
 
     async fn start(&mut self, order: &Order<'_>, is_live: bool) -> Result<Arc<Deployment>, FunctionsError> {
         let had_workers = self.known.iter().any(|known| {
-            let workers = known.pool.as_ref().map_or(0, |pool| pool.stats().workers);
-            *known.version_id == *order.version.id && workers > 0
+            *known.version_id == *order.version.id && known.pool.as_ref().is_some_and(Pool::is_warm)
         });
         let is_warm = match self.warmth {
             Warmth::Live => is_live || had_workers,

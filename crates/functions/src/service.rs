@@ -16,6 +16,7 @@ use ports::access::Access;
 use ports::events::EventBus;
 use ports::project_api::ProjectApi;
 use ports::secrets::Secrets;
+use quickjs_lane::Lane;
 use routes::ServiceRoutes;
 use run_log::RunLog;
 use service_kit::drain::Drain;
@@ -51,6 +52,7 @@ pub struct FunctionsService {
     pub(crate) database: Database,
     pub(crate) logs: Arc<RunLog>,
     pub(crate) pool: Arc<WorkerPool>,
+    pub(crate) lane: Arc<Lane>,
     pub(crate) executor: Arc<Executor>,
     pub(crate) bundles: BundleFiles,
     pub(crate) builder: Builder,
@@ -95,11 +97,13 @@ impl FunctionsService {
         let mut pool_config = PoolConfig::new(bun, work_dir);
         config.apply_to(&mut pool_config);
         let pool = WorkerPool::start(pool_config, host.clone()).await?;
+        let lane = Lane::start(config.for_lane(), host.clone(), config.outbound_client())?;
         let service = Arc::new(Self {
             config,
             database,
             logs,
             pool,
+            lane,
             executor,
             bundles,
             builder,
@@ -180,7 +184,7 @@ impl FunctionsService {
         if tokio::time::timeout(patience, self.background.wait()).await.is_err() {
             tracing::warn!(tasks = self.background.len(), "changes of functions did not end in time");
         }
-        self.pool.stop().await;
+        tokio::join!(self.pool.stop(), self.lane.stop());
         self.executor.registry.clear();
         self.database.close().await;
     }

@@ -3,6 +3,7 @@
 
 use crate::config::FunctionsConfig;
 use crate::error::FunctionsError;
+use crate::runtime::Runtime;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -140,17 +141,20 @@ macro_rules! settings {
 const RECYCLE_AFTER_MS: u64 = 86_400_000;
 const RECYCLE_AFTER_CALLS: u64 = 1_000_000_000;
 
-// Up to 15 minutes for a call. Bun itself needs about 30 MB.
+/// Bun itself needs about 30 MB.
+const BUN_MEMORY_MB: RangeInclusive<u64> = 64..=16_384;
+
+// Up to 15 minutes for a call.
 settings! {
     /// Time from the start of a call to the head of its answer: 10 to 900,000.
     execution_timeout_ms: 10..=900_000, |config| config.execution_timeout_ms;
-    /// Memory of one worker: 64 to 16,384.
-    memory_limit_mb: 64..=16_384, |config| config.memory_limit_mb;
+    /// Memory of one worker: 64 to 16,384. Of one instance in the runtime quickjs: from 16.
+    memory_limit_mb: 16..=16_384, |config| config.memory_limit_mb;
     /// Worker processes that stay when idle: 0 to 16.
     min_warm: 0..=16, |config| config.min_warm;
     /// Worker processes: 1 to 64.
     max_workers: 1..=64, FunctionsConfig::default_workers;
-    /// Calls in flight in one worker: 1 to 1,000.
+    /// Calls in flight in one worker: 1 to 1,000. Instances in the runtime quickjs.
     max_concurrency: 1..=1_000, |config| config.max_concurrency;
     /// A worker without a call for so long is ended: 1,000 to 86,400,000.
     idle_timeout_ms: 1_000..=86_400_000, |config| config.idle_timeout_ms;
@@ -193,6 +197,14 @@ impl Overrides {
     /// Whether nothing was given.
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Checks what not every runtime can do with.
+    pub(crate) fn check_for(&self, runtime: Runtime) -> Result<(), FunctionsError> {
+        match runtime {
+            Runtime::Bun => check("memory_limit_mb", self.memory_limit_mb, BUN_MEMORY_MB),
+            Runtime::QuickJs => Ok(()),
+        }
     }
 
     /// The same, with this deadline of calls where there is one.

@@ -22,22 +22,31 @@ pub struct CapabilitiesPatch {
     /// What to start from.
     pub profile: Profile,
     /// `fetch` to other hosts.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_network: Option<bool>,
     /// Hosts that `fetch` may reach, such as `api.example.com` or `*.example.com`; all public ones where it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed_domains: Option<Vec<String>>,
     /// Files. This runtime has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_filesystem: Option<bool>,
     /// The only files. This runtime has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed_paths: Option<Vec<String>>,
     /// Processes. This runtime has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_child_process: Option<bool>,
     /// `eval` and `new Function`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_eval: Option<bool>,
     /// Memory of one instance, in MiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_memory_mb: Option<u64>,
     /// Processor time of one call.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_cpu_ms: Option<u64>,
     /// Connections to other hosts that a call has at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_file_descriptors: Option<usize>,
 }
 

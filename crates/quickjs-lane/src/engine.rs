@@ -1,8 +1,9 @@
 //! How an engine comes to be: runtime, context, the Web classes, and the import of the function's module.
 
 use std::cell::RefCell;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use rquickjs::context::intrinsic;
 use rquickjs::runtime::UserDataGuard;
 use rquickjs::{Context, Ctx, Error, Function, Object, Runtime, Value};
@@ -44,6 +45,8 @@ pub(crate) struct Parts {
     pub(crate) env: Vec<(String, String)>,
     pub(crate) capabilities: Arc<Capabilities>,
     pub(crate) allowed_hosts: Vec<Arc<outbound::HostSet>>,
+    /// What the module says about itself, once it was imported.
+    pub(crate) report: OnceLock<Bytes>,
 }
 
 /// A runtime within the limits of `meter`, with a context in which the Web classes are.

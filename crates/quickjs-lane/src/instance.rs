@@ -63,11 +63,15 @@ pub(crate) struct Instance {
     handler: String,
     call: Option<Call>,
     is_loaded: bool,
+    began: Instant,
+    /// From then until the module was imported; told once.
+    start_took: Option<Duration>,
 }
 
 impl Instance {
     /// An engine with its globals; no code of the function has run.
     pub(crate) fn start(parts: &Parts, meter: Arc<Meter>) -> Result<Self, Failure> {
+        let began = Instant::now();
         let bridge = Arc::new(Bridge::new(Arc::clone(&parts.owner)));
         let built = engine::build(parts, &meter, &bridge);
         let (runtime, context) = built.map_err(|error| match meter.stopped() {
@@ -75,7 +79,17 @@ impl Instance {
             None => Failure::Crashed { message: format!("no instance could be made: {error}") },
         })?;
         let handler = parts.handler.clone();
-        Ok(Self { context, runtime, bridge, meter, handler, call: None, is_loaded: false })
+        Ok(Self {
+            context,
+            runtime,
+            bridge,
+            meter,
+            handler,
+            call: None,
+            is_loaded: false,
+            began,
+            start_took: None,
+        })
     }
 
     /// Runs until there is an answer, or the code has to wait.
@@ -130,7 +144,7 @@ impl Instance {
             Input::Events(events) => self.deliver(ctx, events)?,
         }
         self.run_jobs(ctx);
-        if !self.is_loaded && !self.imported(ctx)? {
+        if !self.is_loaded && !self.imported(ctx, parts)? {
             return Ok(());
         }
         if let Some(call) = self.call.take() {
@@ -177,7 +191,7 @@ impl Instance {
     }
 
     /// Whether the import is over, and then finds the handler.
-    fn imported(&mut self, ctx: &Ctx<'_>) -> Result<bool, StepError> {
+    fn imported(&mut self, ctx: &Ctx<'_>, parts: &Parts) -> Result<bool, StepError> {
         let entry = entry(ctx)?;
         let loading = entry.loading.borrow_mut().take();
         let Some((exports, promise)) = loading else { return Ok(false) };
@@ -197,14 +211,24 @@ impl Instance {
             }
             PromiseState::Resolved => {}
         }
-        let refusal: Option<String> = entry.bind.call((exports, self.handler.as_str()))?;
-        match refusal {
-            Some(message) => Err(StepError::Failure(Failure::MissingHandler { message })),
-            None => {
-                self.is_loaded = true;
-                Ok(true)
-            }
+        let wants_report = parts.report.get().is_none();
+        let texts: Vec<String> = entry.bind.call((exports, self.handler.as_str(), wants_report))?;
+        let [refusal, report]: [String; 2] =
+            texts.try_into().map_err(|_| StepError::Engine(Error::Unknown))?;
+        if !refusal.is_empty() {
+            return Err(StepError::Failure(Failure::MissingHandler { message: refusal }));
         }
+        if wants_report {
+            parts.report.get_or_init(|| report.into());
+        }
+        self.is_loaded = true;
+        self.start_took = Some(self.began.elapsed());
+        Ok(true)
+    }
+
+    /// How long it took to come to be, for the first who asks.
+    pub(crate) fn take_start(&mut self) -> Option<Duration> {
+        self.start_took.take()
     }
 
     fn failure_of(&self, ctx: &Ctx<'_>, error: StepError) -> Failure {

@@ -1,6 +1,6 @@
 //! One function version in the lane: takes calls, gives each an instance, and says how it ended.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use worker_pool::{
     InvokeError, InvokeRequest, InvokeResponse, LoadError, LogLevel, LogSource, RequestBody, VersionSpec,
+    Waited,
 };
 
 use crate::bridge::{Answer, LogEntry, Owner};
@@ -19,6 +20,7 @@ use crate::config::LaneSpec;
 use crate::driver::{Drive, Finished};
 use crate::engine::Parts;
 use crate::failure::Failure;
+use crate::instance::Instance;
 use crate::lane::Shared;
 use crate::message::{Call, CallBody, call_block, response};
 use crate::metrics::Metrics;
@@ -53,14 +55,31 @@ impl LaneVersion {
         &self.version.spec.version
     }
 
+    /// What the bundle says about itself, as JSON `{config, exports}`; `None` until it was imported once.
+    pub fn report(&self) -> Option<&Bytes> {
+        self.version.parts.get()?.report.get()
+    }
+
     /// Calls the function. Dropping the future ends the call.
     ///
     /// # Errors
     /// The same as those of a pool of workers, with the same codes.
     pub async fn invoke(&self, call: InvokeRequest) -> Result<InvokeResponse, InvokeError> {
+        self.invoke_measured(call, &mut Waited::default()).await
+    }
+
+    /// The same; what the call waited for is in `waited` when it ends.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn invoke_measured(
+        &self,
+        call: InvokeRequest,
+        waited: &mut Waited,
+    ) -> Result<InvokeResponse, InvokeError> {
         let _call = self.version.calls.token();
         let ended = &self.version.ended;
-        let answer = match ended.run_until_cancelled(self.version.invoke(call)).await {
+        let answer = match ended.run_until_cancelled(self.version.invoke(call, waited)).await {
             Some(answer) => answer,
             None => Err(InvokeError::Retired),
         };
@@ -148,12 +167,14 @@ impl Version {
             .make_room()
             .map_err(|error| LoadError::Start(worker_pool::StartError::Ended(error.to_string())))?;
         let drive = self.drive(parts, timeout, None);
-        let finished = drive.run(seat, None).await.map_err(Failure::into_load)?;
+        let mut finished = drive.run(seat, None).await.map_err(Failure::into_load)?;
+        // No call waits for it.
+        finished.seat.instance.as_mut().and_then(Instance::take_start);
         self.seats.keep(finished.seat);
         Ok(())
     }
 
-    async fn invoke(&self, call: InvokeRequest) -> Result<InvokeResponse, InvokeError> {
+    async fn invoke(&self, call: InvokeRequest, waited: &mut Waited) -> Result<InvokeResponse, InvokeError> {
         self.shared.metrics.calls.increment(1);
         let head_bytes = call.url.len()
             + call.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>();
@@ -162,8 +183,10 @@ impl Version {
         }
         let since = Instant::now();
         let place = self.seats.take().await?;
-        self.shared.metrics.queue_seconds.record(since.elapsed().as_secs_f64());
+        waited.queue = since.elapsed();
+        self.shared.metrics.queue_seconds.record(waited.queue.as_secs_f64());
         let invocation_id = Arc::clone(&call.invocation_id);
+        let since = Instant::now();
         let parts = self.parts().await.map_err(|failure| self.refuse(failure, &invocation_id))?;
         let drive = self.drive(parts, self.spec.version.settings.execution_timeout, call.deadline);
         let seat = self.seats.furnish(place, &self.shared, self.spec.memory_limit_bytes());
@@ -171,12 +194,18 @@ impl Version {
         if seat.instance.is_none() {
             room?;
             self.shared.metrics.cold_starts.increment(1);
+            waited.cold_start = Some(since.elapsed());
         }
-        let ended = self.run(drive, seat, call).await;
+        let ended = self.run(drive, seat, (call, waited)).await;
         ended.map_err(|failure| self.refuse(failure, &invocation_id))
     }
 
-    async fn run(&self, drive: Drive, seat: Seat, call: InvokeRequest) -> Result<InvokeResponse, Failure> {
+    async fn run(
+        &self,
+        drive: Drive,
+        seat: Seat,
+        (call, waited): (InvokeRequest, &mut Waited),
+    ) -> Result<InvokeResponse, Failure> {
         let due = drive.due;
         let timeout = drive.timeout;
         let taken = take_body(call.body, self.shared.config.request_bytes_max);
@@ -189,7 +218,10 @@ impl Version {
             url: call.url,
             body,
         };
-        let Finished { seat, answer, is_clean } = Box::pin(drive.run(seat, Some(call))).await?;
+        let Finished { mut seat, answer, is_clean } = Box::pin(drive.run(seat, Some(call))).await?;
+        if let Some(took) = seat.instance.as_mut().and_then(Instance::take_start) {
+            waited.cold_start = Some(waited.cold_start.unwrap_or_default() + took);
+        }
         let reusable = is_clean && seat.instance.as_ref().is_some_and(|instance| instance.is_reusable());
         if reusable {
             self.seats.keep(seat);
@@ -252,6 +284,7 @@ impl Version {
             env: version.env.clone(),
             capabilities: Arc::new(capabilities.clone()),
             allowed_hosts,
+            report: OnceLock::new(),
         }))
     }
 

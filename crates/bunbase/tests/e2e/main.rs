@@ -18,6 +18,7 @@ mod isolation;
 mod live;
 mod platform;
 mod process;
+mod quickjs;
 mod revocation;
 mod server;
 mod triggers;

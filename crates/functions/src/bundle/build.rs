@@ -4,6 +4,7 @@
 use super::archive::ArchiveLimits;
 use super::stage::{Staged, What};
 use crate::error::FunctionsError;
+use crate::runtime::Runtime;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::io;
@@ -23,6 +24,9 @@ const SCRIPT: &str = include_str!("build.js");
 const ANSWER_BYTES_MAX: u64 = 256 << 10;
 /// How long a deployment waits until a bundler may run.
 const TURN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The bundles of an upload, in the order in which they are tried, each with the runtime that it is for.
+pub(crate) type Bundles = Vec<(Runtime, Result<Vec<u8>, FunctionsError>)>;
 
 /// What the script answers.
 #[derive(Debug, Default, Deserialize)]
@@ -54,34 +58,56 @@ impl Builder {
         Ok(Self { bun, directory, limits, turns, builds: AtomicU64::new(0) })
     }
 
-    /// The bundle of an upload.
-    pub(crate) async fn bundle(&self, staged: &Staged<'_>) -> Result<Vec<u8>, FunctionsError> {
+    /// The bundle of an upload for its runtime, or where that is not known one for each that it may be for.
+    pub(crate) async fn bundle(&self, staged: &Staged<'_>, runtime: Option<Runtime>) -> Bundles {
+        if let Some(runtime) = runtime {
+            return vec![(runtime, self.bundle_for(staged, runtime).await)];
+        }
+        let bundle = self.bundle_for(staged, Runtime::Bun).await;
+        if !bundle.as_ref().is_ok_and(|code| names_quickjs(code)) {
+            return vec![(Runtime::Bun, bundle)];
+        }
+        vec![(Runtime::QuickJs, self.bundle_for(staged, Runtime::QuickJs).await), (Runtime::Bun, bundle)]
+    }
+
+    async fn bundle_for(&self, staged: &Staged<'_>, runtime: Runtime) -> Result<Vec<u8>, FunctionsError> {
         match &staged.what {
-            What::Bundle(code) => Ok(code.clone()),
-            What::Source(source) => {
-                let place = self.place().await?;
-                let built = self.build_source(&place.path, source.clone()).await;
-                place.remove().await;
-                built
+            What::Bundle(code) if runtime == Runtime::Bun => Ok(code.clone()),
+            // Only looked at: a bundle is stored as it is.
+            What::Bundle(code) => {
+                self.build_file(("function.js", code), ("bundle", runtime)).await.map(|_| code.clone())
             }
+            What::Source(source) => self.build_file(("function.ts", source), ("source", runtime)).await,
             What::Archive { place, root, entry } => {
                 self.prepare(&place.path, None).await?;
                 self.install(place, root).await?;
-                self.build_in(&place.path, entry, "archive").await
+                self.build_in(&place.path, entry, ("archive", runtime)).await
             }
         }
     }
 
-    async fn build_source(&self, place: &Path, source: Vec<u8>) -> Result<Vec<u8>, FunctionsError> {
-        self.prepare(place, Some(source)).await?;
-        self.build_in(place, Path::new("./function.ts"), "source").await
+    async fn build_file(
+        &self,
+        (name, code): (&'static str, &[u8]),
+        what: (&str, Runtime),
+    ) -> Result<Vec<u8>, FunctionsError> {
+        let place = self.place().await?;
+        let prepared = self.prepare(&place.path, Some((name, code.to_vec()))).await;
+        let built = match prepared {
+            Ok(()) => self.build_in(&place.path, &Path::new(".").join(name), what).await,
+            Err(error) => Err(error),
+        };
+        place.remove().await;
+        built
     }
 
-    async fn prepare(&self, place: &Path, source: Option<Vec<u8>>) -> Result<(), FunctionsError> {
+    async fn prepare(
+        &self,
+        place: &Path,
+        code: Option<(&'static str, Vec<u8>)>,
+    ) -> Result<(), FunctionsError> {
         let place = place.to_owned();
-        tokio::task::spawn_blocking(move || prepare(&place, source.as_deref()))
-            .await?
-            .map_err(FunctionsError::Builder)
+        tokio::task::spawn_blocking(move || prepare(&place, code)).await?.map_err(FunctionsError::Builder)
     }
 
     pub(super) fn archive_limits(&self) -> ArchiveLimits {
@@ -117,9 +143,14 @@ impl Builder {
         command
     }
 
-    async fn build_in(&self, place: &Path, entry: &Path, form: &str) -> Result<Vec<u8>, FunctionsError> {
+    async fn build_in(
+        &self,
+        place: &Path,
+        entry: &Path,
+        (form, runtime): (&str, Runtime),
+    ) -> Result<Vec<u8>, FunctionsError> {
         let timeout = self.limits.timeout;
-        let answer = match tokio::time::timeout(timeout, self.run(place, entry, form)).await {
+        let answer = match tokio::time::timeout(timeout, self.run(place, entry, (form, runtime))).await {
             Ok(answer) => answer.map_err(FunctionsError::Builder)?,
             Err(_) => {
                 let message = format!("the {form} was not bundled within {timeout:?}");
@@ -136,12 +167,12 @@ impl Builder {
         tokio::fs::read(place.join("bundle.js")).await.map_err(FunctionsError::Builder)
     }
 
-    async fn run(&self, place: &Path, entry: &Path, form: &str) -> io::Result<Answer> {
+    async fn run(&self, place: &Path, entry: &Path, (form, runtime): (&str, Runtime)) -> io::Result<Answer> {
         let mut child = self
             .bun(place)
             .arg("build.js")
             .arg(entry)
-            .args(["./bundle.js", form])
+            .args(["./bundle.js", form, runtime.as_str()])
             // A little less than it has itself, so that the one it starts does not outlive it.
             .arg((self.limits.timeout * 9 / 10).as_millis().to_string())
             .stdout(Stdio::piped())
@@ -186,7 +217,17 @@ pub(crate) struct BuildLimits {
     pub(crate) archive: ArchiveLimits,
 }
 
-fn prepare(place: &Path, source: Option<&[u8]>) -> io::Result<()> {
+/// Whether the text has `runtime: "quickjs"`, as object or JSON, in any quotes.
+fn names_quickjs(code: &[u8]) -> bool {
+    let code = String::from_utf8_lossy(code);
+    let quotes = ['"', '\'', '`'];
+    code.match_indices("quickjs").any(|(at, _)| {
+        let before = code[..at].strip_suffix(quotes).and_then(|before| before.trim_end().strip_suffix(':'));
+        before.is_some_and(|name| name.trim_end().trim_end_matches(quotes).ends_with("runtime"))
+    })
+}
+
+fn prepare(place: &Path, code: Option<(&str, Vec<u8>)>) -> io::Result<()> {
     let sdk = place.join("node_modules/bunbase-js");
     std::fs::create_dir_all(sdk.join("dist"))?;
     for (name, content) in FILES {
@@ -194,5 +235,27 @@ fn prepare(place: &Path, source: Option<&[u8]>) -> io::Result<()> {
     }
     std::fs::write(place.join("package.json"), r#"{"type":"module"}"#)?;
     std::fs::write(place.join("build.js"), SCRIPT)?;
-    source.map_or(Ok(()), |source| std::fs::write(place.join("function.ts"), source))
+    code.map_or(Ok(()), |(name, code)| std::fs::write(place.join(name), code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_the_lane_is_found_where_it_is_a_runtime() {
+        for text in [
+            r#"{runtime:"quickjs"}"#,
+            "{ runtime : 'quickjs-ng' }",
+            r#"{"a":1,"runtime": "quickjs"}"#,
+            "runtime:`quickjs`",
+        ] {
+            assert!(names_quickjs(text.as_bytes()), "{text}");
+        }
+        for text in
+            ["runtime:'bun'", "'quickjs'", "kind: 'quickjs'", "runtime: quickjs", "'runtime', 'quickjs'"]
+        {
+            assert!(!names_quickjs(text.as_bytes()), "{text}");
+        }
+    }
 }

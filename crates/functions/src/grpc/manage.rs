@@ -83,7 +83,7 @@ impl From<FunctionView> for wire::Function {
         Self {
             id: view.id,
             name: view.name,
-            runtime: view.runtime,
+            runtime: view.runtime.to_string(),
             handler: view.handler,
             version: view.version,
             checksum: view.checksum,

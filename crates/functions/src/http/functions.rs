@@ -5,7 +5,7 @@ use super::types::{
     AliasView, ChangeView, CreateFunction, FunctionDetail, FunctionList, FunctionView, ShareView,
 };
 use super::upload::{Sent, read};
-use crate::deploy::{Deploy, Deployed, RUNTIME};
+use crate::deploy::{Deploy, Deployed};
 use crate::error::FunctionsError;
 use crate::service::FunctionsService;
 use crate::settings::{Overrides, SettingsPatch};
@@ -42,17 +42,14 @@ pub(crate) async fn deploy(
 
 /// The registration or deployment that was sent.
 pub(crate) fn wanted(Sent { body, code }: Sent<CreateFunction>) -> Result<Deploy, FunctionsError> {
-    if body.runtime.as_ref().is_some_and(|runtime| runtime != RUNTIME) {
-        return Err(FunctionsError::Invalid("`runtime` has to be \"bun\""));
-    }
     let has_code = code.is_some() || body.bundle.is_some();
     if !has_code && (body.version.is_some() || body.manifest.is_some()) {
         return Err(FunctionsError::Invalid("a version has code: send `bundle` or an archive"));
     }
-    let CreateFunction { name, handler, settings, .. } = &body;
-    let (name, handler, settings) = (name.clone(), handler.clone(), settings.clone());
+    let CreateFunction { name, handler, runtime, settings, .. } = &body;
+    let (name, handler, runtime, settings) = (name.clone(), handler.clone(), *runtime, settings.clone());
     let build = if has_code { Some(body.into_upload().build(code)?) } else { None };
-    Ok(Deploy { name, settings, handler, build })
+    Ok(Deploy { name, settings, handler, runtime, build })
 }
 
 pub(crate) async fn list(

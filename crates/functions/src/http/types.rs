@@ -16,6 +16,7 @@ pub(super) use variables::{PutVariable, VariableChange, VariableList, VariableVi
 
 use crate::config::FunctionsConfig;
 use crate::manifest::Manifest;
+use crate::runtime::Runtime;
 use crate::settings::{AccessSetting, FunctionSettings, Overrides, SettingsPatch, SettingsView};
 use crate::store::functions::FunctionRow;
 use serde::{Deserialize, Serialize};
@@ -29,8 +30,8 @@ use utoipa::ToSchema;
 pub(crate) struct CreateFunction {
     /// 1 to 63 letters, digits, `_` and `-`.
     pub(crate) name: String,
-    /// `bun`.
-    pub(crate) runtime: Option<String>,
+    /// The runtime of the function's versions; where absent, what the manifest or the module's `config` says.
+    pub(crate) runtime: Option<Runtime>,
     /// The export to call; `default` where absent.
     pub(crate) handler: Option<String>,
     /// Names the version; a part of the checksum where absent.
@@ -56,6 +57,8 @@ pub(crate) struct CreateFunction {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CreateVersion {
+    /// Its runtime; where absent, what the manifest or the module's `config` says.
+    pub(crate) runtime: Option<Runtime>,
     /// The export to call; the function's where absent.
     pub(crate) handler: Option<String>,
     /// Names the version; a part of the checksum where absent.
@@ -79,7 +82,8 @@ pub(crate) struct CreateVersion {
 pub(crate) struct FunctionView {
     pub(crate) id: String,
     pub(crate) name: String,
-    pub(crate) runtime: String,
+    /// Of the active version.
+    pub(crate) runtime: Runtime,
     /// The export that is called.
     pub(crate) handler: String,
     /// The active version; null where none is.
@@ -116,7 +120,7 @@ impl FunctionView {
         Self {
             id: row.id.to_string(),
             name: row.name,
-            runtime: row.runtime,
+            runtime: version.as_ref().map_or(row.runtime, |version| version.manifest.runtime()),
             handler: version.as_ref().map_or(row.handler, |version| version.handler.clone()),
             version: version.as_ref().map(|version| version.version.to_string()),
             checksum: version.as_ref().map(|version| version.checksum.clone()),

@@ -4,6 +4,7 @@ use super::types::{CreateFunction, CreateVersion};
 use crate::build::Build;
 use crate::bundle::Upload;
 use crate::error::FunctionsError;
+use crate::runtime::Runtime;
 use axum::extract::{FromRequest, Request};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -40,6 +41,7 @@ pub(crate) enum Code {
 /// The parts of an upload that make a version.
 pub(super) struct UploadFields {
     pub(super) handler: Option<String>,
+    pub(super) runtime: Option<Runtime>,
     pub(super) version: Option<String>,
     pub(super) bundle: Option<String>,
     pub(super) bundled: bool,
@@ -50,14 +52,14 @@ pub(super) struct UploadFields {
 
 impl UploadFields {
     pub(super) fn build(self, code: Option<Code>) -> Result<Build, FunctionsError> {
-        let Self { handler, version, bundle, bundled, entry, manifest, checksum } = self;
+        let Self { handler, runtime, version, bundle, bundled, entry, manifest, checksum } = self;
         let file = match (code, bundle) {
             (Some(_), Some(_)) => {
                 return Err(FunctionsError::Invalid("send `bundle` or an archive, not both"));
             }
             (Some(Code::Archive(bytes)), None) => {
                 let upload = Upload::Archive { bytes, entry };
-                return Ok(Build { upload, handler, version, manifest, checksum });
+                return Ok(Build { upload, handler, runtime, version, manifest, checksum });
             }
             (Some(Code::File(bytes)), None) => bytes,
             (None, bundle) => STANDARD
@@ -68,21 +70,21 @@ impl UploadFields {
             return Err(FunctionsError::Invalid("`entry` names a file of an archive"));
         }
         let upload = if bundled { Upload::Bundle(file) } else { Upload::Source(file) };
-        Ok(Build { upload, handler, version, manifest, checksum })
+        Ok(Build { upload, handler, runtime, version, manifest, checksum })
     }
 }
 
 impl CreateFunction {
     pub(super) fn into_upload(self) -> UploadFields {
-        let Self { handler, version, bundle, bundled, entry, manifest, checksum, .. } = self;
-        UploadFields { handler, version, bundle, bundled, entry, manifest, checksum }
+        let Self { handler, runtime, version, bundle, bundled, entry, manifest, checksum, .. } = self;
+        UploadFields { handler, runtime, version, bundle, bundled, entry, manifest, checksum }
     }
 }
 
 impl CreateVersion {
     pub(super) fn into_upload(self) -> UploadFields {
-        let Self { handler, version, bundle, bundled, entry, manifest, checksum } = self;
-        UploadFields { handler, version, bundle, bundled, entry, manifest, checksum }
+        let Self { handler, runtime, version, bundle, bundled, entry, manifest, checksum } = self;
+        UploadFields { handler, runtime, version, bundle, bundled, entry, manifest, checksum }
     }
 }
 

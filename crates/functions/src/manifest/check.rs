@@ -35,7 +35,16 @@ const HOSTS_MAX: usize = 64;
 /// RFC 1035 §2.3.4, with `*.` and a port.
 const HOST_BYTES_MAX: usize = 253 + 2 + 6;
 
-type Checked = Result<(), ManifestError>;
+pub(super) type Checked = Result<(), ManifestError>;
+
+pub(super) fn check_hosts(place: &str, hosts: Option<&[String]>) -> Checked {
+    let hosts = hosts.unwrap_or_default();
+    bound(place, hosts.len(), 0, HOSTS_MAX)?;
+    for (index, host) in hosts.iter().enumerate() {
+        check_host(&format!("{place}[{index}]"), host)?;
+    }
+    Ok(())
+}
 
 /// `name`, `*.name`, each also with `:port`; an address is a name, too.
 fn check_host(place: &str, host: &str) -> Checked {
@@ -61,11 +70,8 @@ impl Manifest {
         }
         bound("handlers", self.handlers.len(), 1, HANDLERS_MAX)?;
         self.settings.check().map_err(|error| ManifestError::new("settings", error.to_string()))?;
-        let hosts = self.allowed_hosts.as_deref().unwrap_or_default();
-        bound("allowed_hosts", hosts.len(), 0, HOSTS_MAX)?;
-        for (index, host) in hosts.iter().enumerate() {
-            check_host(&format!("allowed_hosts[{index}]"), host)?;
-        }
+        self.check_runtime()?;
+        check_hosts("allowed_hosts", self.allowed_hosts.as_deref())?;
         let (mut names, mut tools) = (HashSet::new(), HashSet::new());
         for (index, handler) in self.handlers.iter().enumerate() {
             let place = format!("handlers[{index}]");
@@ -306,6 +312,6 @@ fn depth(value: &Value) -> usize {
     }
 }
 
-fn wrong<T>(place: impl Into<String>, problem: impl Into<String>) -> Result<T, ManifestError> {
+pub(super) fn wrong<T>(place: impl Into<String>, problem: impl Into<String>) -> Result<T, ManifestError> {
     Err(ManifestError::new(place, problem))
 }

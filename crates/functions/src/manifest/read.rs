@@ -3,7 +3,9 @@
 use super::{
     BYTES_MAX, FORMAT, Guard, Handler, HandlerLimits, HttpTrigger, Manifest, ManifestError, Trigger,
 };
+use crate::runtime::Runtime;
 use crate::settings::Overrides;
+use quickjs_lane::CapabilitiesPatch;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -14,6 +16,8 @@ use std::sync::Arc;
 #[serde(deny_unknown_fields, default)]
 struct ModuleConfig {
     name: Option<String>,
+    runtime: Option<Runtime>,
+    capabilities: Option<CapabilitiesPatch>,
     triggers: Vec<Trigger>,
     guards: Vec<Guard>,
     input: Option<Map<String, Value>>,
@@ -27,6 +31,8 @@ impl Default for ModuleConfig {
     fn default() -> Self {
         Self {
             name: None,
+            runtime: None,
+            capabilities: None,
             triggers: vec![Trigger::Http(HttpTrigger::any())],
             guards: Vec::new(),
             input: None,
@@ -39,9 +45,12 @@ impl Default for ModuleConfig {
 }
 
 impl Manifest {
-    /// Reads and checks the field of a deployment.
-    pub(crate) fn of_field(value: Value) -> Result<Self, ManifestError> {
+    /// Reads and checks the field of a deployment, for `runtime` where it names none.
+    pub(crate) fn of_field(value: Value, runtime: Runtime) -> Result<Self, ManifestError> {
         let mut manifest: Self = read(value)?;
+        if manifest.runtime.is_none() {
+            manifest = manifest.in_runtime(runtime);
+        }
         for handler in &mut manifest.handlers {
             if handler.export.is_empty() {
                 handler.export.clone_from(&handler.name);
@@ -51,10 +60,19 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Reads and checks what a module declares about its `export`.
-    pub(crate) fn of_module(config: Value, export: &str) -> Result<Self, ManifestError> {
+    /// The runtime that a module's `config` names, where it is one.
+    pub(crate) fn named_runtime(config: &Value) -> Option<Runtime> {
+        Runtime::deserialize(config.get("runtime")?).ok()
+    }
+
+    /// Reads and checks what a module that was imported by `runtime` declares about its `export`.
+    pub(crate) fn of_module(config: Value, export: &str, runtime: Runtime) -> Result<Self, ManifestError> {
         let config: ModuleConfig = read(config)
             .map_err(|error| ManifestError { place: format!("config.{}", error.place), ..error })?;
+        if config.runtime.is_some_and(|named| named != runtime) {
+            let problem = format!("the deployment, or the function as it was registered, is for {runtime}");
+            return Err(ManifestError::new("config.runtime", problem));
+        }
         let handler = Handler {
             name: config.name.unwrap_or_else(|| export.to_owned()),
             export: export.to_owned(),
@@ -66,10 +84,13 @@ impl Manifest {
         };
         let manifest = Self {
             version: FORMAT,
+            runtime: config.runtime,
+            capabilities: config.capabilities,
             handlers: vec![handler],
             settings: config.settings,
             allowed_hosts: config.allowed_hosts,
         };
+        let manifest = manifest.in_runtime(runtime);
         manifest.check()?;
         Ok(manifest)
     }

@@ -9,7 +9,7 @@ fn blocks(language: &str) -> Vec<String> {
 
 fn with_trigger(trigger: &Value) -> Result<Manifest, ManifestError> {
     let handler = json!({ "name": "f", "triggers": [{ "kind": "http" }, trigger] });
-    Manifest::of_field(json!({ "version": 1, "handlers": [handler] }))
+    Manifest::of_field(json!({ "version": 1, "handlers": [handler] }), Runtime::Bun)
 }
 
 #[test]
@@ -19,7 +19,7 @@ fn every_example_of_the_documentation_is_a_manifest_and_comes_back_from_the_stor
         let value: Value = serde_json::from_str(&block).unwrap_or_else(|error| panic!("{block}: {error}"));
         let read = if value.get("handlers").is_some() {
             whole += 1;
-            Manifest::of_field(value)
+            Manifest::of_field(value, Runtime::Bun)
         } else {
             kinds.insert(value["kind"].as_str().unwrap().to_owned());
             with_trigger(&value)
@@ -59,7 +59,7 @@ fn errors_name_the_place() {
         ),
     ];
     for (value, place) in cases {
-        let error = Manifest::of_field(value.clone()).unwrap_err();
+        let error = Manifest::of_field(value.clone(), Runtime::Bun).unwrap_err();
         assert_eq!(error.place, place, "{value}: {error}");
     }
 }
@@ -109,19 +109,57 @@ fn what_a_trigger_cannot_mean_is_refused() {
 fn a_module_declares_its_one_handler() {
     let config =
         json!({ "triggers": [{ "kind": "cron", "schedule": "@daily" }], "settings": { "max_workers": 1 } });
-    let manifest = Manifest::of_module(config, "default").unwrap();
+    let manifest = Manifest::of_module(config, "default", Runtime::Bun).unwrap();
     assert!(!manifest.takes_http() && manifest.called().unwrap().export == "default");
-    assert!(Manifest::of_module(json!({}), "default").unwrap().takes_http());
-    let error = Manifest::of_module(json!({ "runtime": "edge" }), "default").unwrap_err();
+    assert!(Manifest::of_module(json!({}), "default", Runtime::Bun).unwrap().takes_http());
+    let error = Manifest::of_module(json!({ "runtime": "edge" }), "default", Runtime::Bun).unwrap_err();
     assert_eq!(error.place, "config.runtime");
     assert_eq!(Manifest::stored("", "run").unwrap(), Manifest::plain("run"));
+}
+
+#[test]
+fn capabilities_are_of_quickjs_and_only_what_it_has() {
+    let with = |fields: Value| {
+        let mut manifest =
+            json!({ "version": 1, "handlers": [{ "name": "f", "triggers": [{ "kind": "http" }] }] });
+        manifest.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        Manifest::of_field(manifest, Runtime::Bun)
+    };
+    let network = json!({ "profile": "strict", "allow_network": true, "allowed_domains": ["*.example.org"] });
+    let manifest = with(json!({ "runtime": "quickjs", "capabilities": network })).unwrap();
+    assert!(manifest.capabilities_in_lane().unwrap().allow_network);
+    assert_eq!(Manifest::stored(&manifest.to_text(), "f").unwrap(), manifest);
+    let named = with(json!({ "runtime": "quickjs-ng" })).unwrap();
+    assert_eq!(
+        (named.runtime(), named.capabilities_in_lane()),
+        (Runtime::QuickJs, Some(Capabilities::strict()))
+    );
+    assert_eq!(with(json!({})).unwrap().capabilities_in_lane(), None);
+    let quickjs = |capabilities: Value| json!({ "runtime": "quickjs", "capabilities": capabilities });
+    for (fields, place) in [
+        (json!({ "runtime": "deno" }), "runtime"),
+        (json!({ "capabilities": {} }), "capabilities"),
+        (quickjs(json!({ "surprise": true })), "capabilities.surprise"),
+        (quickjs(json!({ "profile": "custom" })), "capabilities.profile"),
+        (quickjs(json!({ "allow_filesystem": true })), "capabilities.allow_filesystem"),
+        (quickjs(json!({ "allowed_paths": ["/tmp"] })), "capabilities.allowed_paths"),
+        (quickjs(json!({ "allowed_domains": ["https://a"] })), "capabilities.allowed_domains[0]"),
+        (quickjs(json!({ "max_memory_mb": 8 })), "capabilities.max_memory_mb"),
+        (quickjs(json!({ "max_cpu_ms": 0 })), "capabilities.max_cpu_ms"),
+        (quickjs(json!({ "max_file_descriptors": 0 })), "capabilities.max_file_descriptors"),
+        (json!({ "settings": { "memory_limit_mb": 16 } }), "settings"),
+    ] {
+        let error = with(fields.clone()).unwrap_err();
+        assert_eq!(error.place, place, "{fields}: {error}");
+    }
+    assert!(with(json!({ "runtime": "quickjs", "settings": { "memory_limit_mb": 16 } })).is_ok());
 }
 
 #[test]
 fn exports_have_to_be_there() {
     let manifest = Manifest::of_field(json!({ "version": 1, "handlers": [
         { "name": "a", "triggers": [{ "kind": "http" }] }, { "name": "b", "export": "c", "triggers": [{ "kind": "queue", "queue": "q" }] },
-    ] }))
+    ] }), Runtime::Bun)
     .unwrap();
     assert!(manifest.check_exports(&["a".to_owned(), "c".to_owned()]).is_ok());
     assert_eq!(manifest.check_exports(&["a".to_owned()]).unwrap_err().place, "handlers[1].export");

@@ -1,6 +1,7 @@
 //! Rows of functions, each with its active version where it has one.
 
 use crate::error::FunctionsError;
+use crate::runtime::Runtime;
 use crate::settings::{AccessSetting, Overrides};
 use crate::store::changes::{self, Change};
 use crate::store::versions::{self, VersionRow};
@@ -45,7 +46,8 @@ pub(crate) struct FunctionRow {
     pub(crate) id: FunctionId,
     pub(crate) project: ProjectId,
     pub(crate) name: String,
-    pub(crate) runtime: String,
+    /// The runtime of versions that name none.
+    pub(crate) runtime: Runtime,
     /// The export that versions call where they name none.
     pub(crate) handler: String,
     pub(crate) access: AccessSetting,
@@ -69,7 +71,7 @@ impl FromRow<'_, SqliteRow> for FunctionRow {
             id: FunctionId::parse(&id).map_err(|error| decoded(error.into()))?,
             project: ProjectId::parse(&project).map_err(|error| decoded(error.into()))?,
             name: row.try_get("name")?,
-            runtime: row.try_get("runtime")?,
+            runtime: Runtime::of(&row.try_get::<String, _>("runtime")?),
             handler: row.try_get("function_handler")?,
             access: AccessSetting::of(&access),
             settings: serde_json::from_str(&settings).map_err(|error| decoded(error.into()))?,
@@ -160,13 +162,13 @@ async fn upsert(write: &mut Write, row: &FunctionRow) -> Result<(), FunctionsErr
         "INSERT INTO functions (id, project, name, runtime, handler, access, settings, status, active_version,
                                 created_at, updated_at, deployed_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-         ON CONFLICT (id) DO UPDATE SET access = $6, settings = $7, status = $8, active_version = $9,
+         ON CONFLICT (id) DO UPDATE SET runtime = $4, access = $6, settings = $7, status = $8, active_version = $9,
                                         updated_at = $11, deployed_at = $12",
     )
     .bind(row.id.as_str())
     .bind(row.project.as_str())
     .bind(&row.name)
-    .bind(&row.runtime)
+    .bind(row.runtime.as_str())
     .bind(&row.handler)
     .bind(row.access.as_str())
     .bind(settings)

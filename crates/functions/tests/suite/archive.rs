@@ -12,7 +12,7 @@ use std::process::Command;
 const BOUNDARY: &str = "a-boundary-of-parts";
 
 /// A tar.gz of files.
-fn archive(files: &[(&str, &str)]) -> Vec<u8> {
+pub(crate) fn archive(files: &[(&str, &str)]) -> Vec<u8> {
     let mut builder = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
     for (path, content) in files {
         let mut header = tar::Header::new_gnu();
@@ -41,7 +41,7 @@ fn form(fields: &[(&str, &str)], archive: Option<&[u8]>) -> (String, Vec<u8>) {
     (format!("multipart/form-data; boundary={BOUNDARY}"), body)
 }
 
-async fn deploy(server: &Server, fields: &[(&str, &str)], archive: &[u8]) -> Answer {
+pub(crate) async fn deploy(server: &Server, fields: &[(&str, &str)], archive: &[u8]) -> Answer {
     let (kind, body) = form(fields, Some(archive));
     let path = format!("/v1/projects/{}/functions", server.a);
     server.send("sk_a", (Method::POST, &path), Some((&kind, body))).await

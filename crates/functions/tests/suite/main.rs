@@ -9,6 +9,7 @@ mod deploy;
 mod environment;
 mod hosts;
 mod manage;
+mod quickjs;
 mod rollout;
 mod runs;
 mod support;

@@ -57,22 +57,55 @@ export function open(offered, environment) {
   return { bind, dispatch, deliver, explain };
 }
 
-/** Finds the handler among the exports of the function's module; an error text where there is none. */
-function bind(exports, name) {
+/**
+ * Finds the handler among the exports of the function's module. Two texts: why there is none, and what the module
+ * says about itself, where that is wanted; each empty otherwise.
+ */
+function bind(exports, name, wantsReport) {
   handler = findHandler(exports, name);
-  if (handler !== undefined) return undefined;
+  if (handler !== undefined) return ["", wantsReport ? reportOf(exports) : ""];
   const names = Object.keys(exports).join(", ") || "none";
-  return name === "default"
-    ? `the bundle has no handler: export a default function, a default object with fetch, or a function named handler (exports: ${names})`
-    : `the bundle has no function or object with fetch exported as "${name}" (exports: ${names})`;
+  const refusal =
+    name === "default"
+      ? `the bundle has no handler: export a default function, a default object with fetch, or a function named handler (exports: ${names})`
+      : `the bundle has no function or object with fetch exported as "${name}" (exports: ${names})`;
+  return [refusal, ""];
+}
+
+const REPORT_CHARACTERS_MAX = 256 * 1024;
+
+/** JSON `{config, exports}`: what the module declares, and the exports that can be called. */
+function reportOf(exports) {
+  // Not of a default object: applications of some frameworks have a `config` of their own.
+  const config = typeof exports.config === "object" ? exports.config : null;
+  const names = scopesOf(exports).flatMap((scope) => Object.keys(scope).filter((name) => canBeCalled(scope, name)));
+  let report;
+  try {
+    report = JSON.stringify({ config, exports: names });
+  } catch (error) {
+    throw new TypeError(`the export "config" cannot be written as JSON: ${explain(error)[0]}`);
+  }
+  if (report.length > REPORT_CHARACTERS_MAX) throw new RangeError('the export "config" is too large');
+  return usv(report);
 }
 
 /** Bundles that were CommonJS before have their exports one `default` deeper. */
-function findHandler(exports, name) {
+function scopesOf(exports) {
   const inner = exports.default;
-  const scopes = typeof inner === "object" && inner !== null ? [exports, inner] : [exports];
+  return typeof inner === "object" && inner !== null ? [exports, inner] : [exports];
+}
+
+function canBeCalled(scope, name) {
+  try {
+    return callable(scope[name]) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+function findHandler(exports, name) {
   for (const candidate of name === "default" ? ["default", "handler"] : [name]) {
-    for (const scope of scopes) {
+    for (const scope of scopesOf(exports)) {
       const found = callable(scope[candidate]);
       if (found !== undefined) return found;
     }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures_util::stream;
 use http::HeaderValue;
-use worker_pool::{BoxError, InvokeError, LoadError, LogLevel, LogSource, RequestBody};
+use worker_pool::{BoxError, InvokeError, LoadError, LogLevel, LogSource, RequestBody, Waited};
 
 use crate::support::{Bench, call, code, get, get_text, post, text};
 
@@ -40,6 +40,50 @@ async fn every_form_of_handler_is_found() {
     let other = "export const other = () => new Response('other')";
     let chosen = bench.load_with("chosen", other, |spec| spec.version.handler = "other".to_owned()).await;
     assert_eq!(get_text(&chosen, "/").await, "other");
+}
+
+#[tokio::test]
+async fn a_version_that_was_imported_says_what_it_declares_and_exports() {
+    let bench = Bench::start();
+    let source = "export const config = { a: [1], b: undefined }; export const other = () => 1; export const word = 'x';
+        export default { fetch: () => new Response('ok'), config: { not: 'this' }, inner: () => 1 }";
+    let version = bench.load("told", source).await;
+    let report: &[u8] = version.report().unwrap();
+    assert_eq!(
+        std::str::from_utf8(report).unwrap(),
+        r#"{"config":{"a":[1]},"exports":["default","other","fetch","inner"]}"#
+    );
+    let lazy = bench.lane.register(bench.spec("lazy", "export default () => new Response('ok')"));
+    assert!(lazy.report().is_none());
+    get_text(&lazy, "/").await;
+    let report: &[u8] = lazy.report().unwrap();
+    assert_eq!(std::str::from_utf8(report).unwrap(), r#"{"config":null,"exports":["default"]}"#);
+    for (name, config, said) in [
+        ("ring", "const config = {}; config.self = config; export { config };", "cannot be written as JSON"),
+        ("large", "export const config = { text: 'x'.repeat(1 << 20) };", "too large"),
+    ] {
+        let refused = bench.load_error(name, &format!("{config} export default () => 1")).await;
+        assert!(
+            matches!(&refused, LoadError::Import { message, .. } if message.contains(said)),
+            "{refused:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_had_to_start_an_instance_knows_how_long_that_took() {
+    let bench = Bench::start();
+    let version = bench.lane.register(bench.spec("f", "export default () => new Response('ok')"));
+    let mut waited = [Waited::default(); 2];
+    for waited in &mut waited {
+        version.invoke_measured(get("/"), waited).await.unwrap();
+    }
+    assert!(waited[0].cold_start.is_some_and(|took| !took.is_zero()), "{waited:?}");
+    assert_eq!(waited[1].cold_start, None);
+    let loaded = bench.load("loaded", "export default () => new Response('ok')").await;
+    let mut first = Waited::default();
+    loaded.invoke_measured(get("/"), &mut first).await.unwrap();
+    assert_eq!(first.cold_start, None);
 }
 
 #[tokio::test]

@@ -44,6 +44,9 @@ pub(crate) struct DeployArgs {
     /// Who may call it [default: what it was, at first `key`]
     #[arg(long)]
     access: Option<FunctionAccess>,
+    /// What runs it [default: what the manifest or the module's `config` says, else bun]
+    #[arg(long)]
+    runtime: Option<Runtime>,
     /// Build the version only: the one before goes on taking the calls
     #[arg(long)]
     no_promote: bool,
@@ -68,6 +71,17 @@ pub(crate) enum FunctionAccess {
     Key,
     /// Everybody
     Public,
+}
+
+/// What runs a function.
+#[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Runtime {
+    /// Worker processes of Bun
+    Bun,
+    /// Small instances inside the server
+    #[value(alias = "quickjs-ng")]
+    Quickjs,
 }
 
 /// What is sent.
@@ -190,6 +204,9 @@ impl Deploying<'_> {
         let mut fields = Map::new();
         if let Some(version) = &self.args.version {
             fields.insert("version".to_owned(), version.as_str().into());
+        }
+        if let Some(runtime) = self.args.runtime {
+            fields.insert("runtime".to_owned(), json!(runtime));
         }
         if let Some(manifest) = &self.manifest {
             fields.insert("manifest".to_owned(), manifest.clone());

@@ -21,6 +21,7 @@ fn text(output: Output, function: &Value) -> String {
         "id",
         "status",
         "version",
+        "runtime",
         "handler",
         "access",
         "url",
@@ -76,13 +77,20 @@ mod tests {
     #[test]
     fn people_see_states_settings_and_where_they_come_from() {
         let function = json!({
-            "name": "f", "status": "deployed", "version": "v2", "deployed_at": "today", "aliases": [],
+            "name": "f", "status": "deployed", "version": "v2", "runtime": "quickjs", "deployed_at": "today", "aliases": [],
             "traffic": [{ "version": "v2", "weight": 1 }],
             "settings_from": { "max_workers": { "value": 3, "from": "manifest" } },
             "changes": [{ "state": "deployed", "version": "v2", "at": "today" }],
         });
         let shown = text(Output::new(false, true), &function);
-        for part in ["deployed at    today", "max_workers", "manifest", "CALLS GO TO", "CHANGES"] {
+        for part in [
+            "deployed at    today",
+            "runtime        quickjs",
+            "max_workers",
+            "manifest",
+            "CALLS GO TO",
+            "CHANGES",
+        ] {
             assert!(shown.contains(part), "{part} in {shown}");
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::manifest::Manifest;
 use crate::routing::Routing;
+use crate::runtime::Runtime;
 use crate::store::aliases::AliasRow;
 use crate::store::changes::Change;
 use crate::store::domains::DomainRow;
@@ -16,6 +17,7 @@ pub(crate) struct VersionView {
     version: String,
     /// `built`, or `deployed` where it takes the function's own calls.
     status: String,
+    runtime: Runtime,
     /// The export that is called.
     handler: String,
     /// SHA-256 of what was uploaded, in hex.
@@ -45,6 +47,7 @@ impl VersionView {
         Self {
             version: row.version.to_string(),
             status: if share.is_some() { "deployed" } else { "built" }.to_owned(),
+            runtime: row.manifest.runtime(),
             handler: row.handler,
             checksum: row.checksum,
             form: row.form,
