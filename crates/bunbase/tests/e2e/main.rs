@@ -8,6 +8,7 @@ mod authorisation;
 mod bad_input;
 mod client;
 mod commands;
+mod conformance;
 mod crash;
 mod demo;
 mod deployments;
