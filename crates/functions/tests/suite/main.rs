@@ -5,6 +5,7 @@
 mod archive;
 mod bytecode;
 mod calls;
+mod concurrency;
 mod deploy;
 mod environment;
 mod hosts;
