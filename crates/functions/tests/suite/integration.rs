@@ -1,0 +1,12 @@
+//! The integration suite: each surface of the service, one file for each.
+
+mod archive;
+mod bytecode;
+mod calls;
+mod deploy;
+mod environment;
+mod hosts;
+mod manage;
+mod rollout;
+mod runs;
+mod tail;
