@@ -6,7 +6,7 @@ use std::path::Path;
 use tokio::process::Command;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn conformance_of_a_function_to_bun_serve() {
+async fn a_function_answers_as_bun_serve_does() {
     let data = Data::new();
     let server = Server::start(&data).await;
     let project = server.client().set_up().await.project("conformance").await;

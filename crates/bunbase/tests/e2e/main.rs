@@ -13,6 +13,7 @@ mod crash;
 mod demo;
 mod deployments;
 mod documents;
+mod failure;
 mod functions;
 mod grpc;
 mod isolation;
