@@ -50,6 +50,7 @@ const MADE: Record<string, () => unknown> = {
   "typed blob": () => new Response(new Blob(["a"], { type: "image/png" })),
   file: () => new Response(new File(["a"], "a.txt", { type: "text/css" })),
   "search parameters": () => new Response(new URLSearchParams({ a: "1", b: "ä c" })),
+  "no search parameters": () => new Response(new URLSearchParams()),
   "search parameters with a type": () =>
     new Response(new URLSearchParams("a=1"), { headers: { "content-type": "x/y" } }),
   json: () => Response.json({ a: [1, "ä", null], b: undefined }),

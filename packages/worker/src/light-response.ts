@@ -33,6 +33,7 @@ interface LightInit {
 const DEFAULT_INIT: LightInit = { status: 200, statusText: "", entries: undefined };
 const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+\-.^_`|~]+$/;
 const HEADER_VALUE = /^[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?$/;
+
 /** The responses whose bodies were asked for as streams: frameworks wrap these in another response. */
 const wrapped = new WeakMap<ReadableStream, LightResponse>();
 
@@ -95,13 +96,10 @@ export class LightResponse {
     const body = light.#body ?? "";
     const headers = light.#headers();
     const status = light.#native?.status ?? light.#init.status;
-    if (headers.typed || body.length === 0) return { status, ...headers, body };
-    return {
-      status,
-      count: headers.count + 1,
-      block: headers.block + light.#typeNow().block,
-      body,
-    };
+    const type = light.#typeNow();
+    // Nothing has no type, unless one was shown.
+    if (headers.typed || (body.length === 0 && !type.shown)) return { status, ...headers, body };
+    return { status, count: headers.count + 1, block: headers.block + type.block, body };
   }
 
   /** Marks it as sent; throws where it was before, as its body is used then. */
