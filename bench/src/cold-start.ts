@@ -67,7 +67,8 @@ export async function coldStart(bench: Bench): Promise<Report> {
   };
 }
 
-async function firstCalls(
+/** How long the first call of each function takes, in milliseconds. */
+export async function firstCalls(
   bench: Bench,
   server: BunbaseServer,
   key: string,

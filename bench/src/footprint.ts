@@ -7,11 +7,10 @@ import { readState } from "../../tools/up/state.ts";
 import { type Bench, ROUNDS } from "./bench.ts";
 import { Installation, keyHeader } from "./bunbase.ts";
 import { median } from "./numbers.ts";
-import { processTree, proportionalBytes, residentBytes } from "./proc.ts";
+import { MEBIBYTE, memoryOf } from "./proc.ts";
 import { freePort, type Started, start, untilReady } from "./process.ts";
 import type { Report, Row } from "./report.ts";
 
-const MEBIBYTE = 2 ** 20;
 /** After a start and after a call, until spare workers stand ready and nothing is left to do. */
 const SETTLE_MS = { full: 2_000, short: 1_000 };
 const DEMO_MS_MAX = 300_000;
@@ -105,13 +104,13 @@ async function once(
 ): Promise<Omit<Run, "upReadyMs">> {
   const server = await installation.start();
   await Bun.sleep(SETTLE_MS[bench.length]);
-  const idle = memory(server.process.pid);
+  const idle = memoryOf(server.process.pid);
   const headers = keyHeader(key);
   const answer = await fetch(`${server.url}/v1/functions/stats`, { headers });
   if (!answer.ok) throw new Error(`stats answered ${answer.status}: ${await answer.text()}`);
   await answer.text();
   await Bun.sleep(SETTLE_MS[bench.length]);
-  const warm = memory(server.process.pid);
+  const warm = memoryOf(server.process.pid);
   await server.process.stop();
   return {
     binaryReadyMs: server.readyMs,
@@ -121,15 +120,5 @@ async function once(
     warmServerMiB: warm.serverMiB,
     warmWorkersMiB: warm.workersMiB,
     warmWorkers: warm.workers,
-  };
-}
-
-function memory(pid: number): { serverMiB: number; workersMiB: number; workers: number } {
-  const [server = pid, ...workers] = processTree(pid);
-  const bytes = workers.reduce((sum, worker) => sum + proportionalBytes(worker), 0);
-  return {
-    serverMiB: residentBytes(server) / MEBIBYTE,
-    workersMiB: bytes / MEBIBYTE,
-    workers: workers.length,
   };
 }

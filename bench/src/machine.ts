@@ -20,6 +20,8 @@ export async function machine(bench: Bench): Promise<Record<string, unknown>> {
     versions: {
       bunbase: await first([bench.binary, "--version"]),
       bun: Bun.version,
+      node: await first(["node", "--version"]),
+      nginx: await first(["dpkg-query", "-W", "nginx"]),
       wrk: await first(["dpkg-query", "-W", "wrk"]),
       postgresql: await first(["dpkg-query", "-W", "postgresql-15"]),
     },

@@ -5,6 +5,7 @@ import { coldStart } from "./cold-start.ts";
 import { documents } from "./documents.ts";
 import { events } from "./events.ts";
 import { footprint } from "./footprint.ts";
+import { functionPeers } from "./function-peers.ts";
 import { functions } from "./functions.ts";
 import { identity } from "./identity.ts";
 import { machine } from "./machine.ts";
@@ -20,6 +21,7 @@ const PARTS: Record<string, (bench: Bench) => Promise<Report>> = {
   e: events,
   f: identity,
   g: stores,
+  h: functionPeers,
 };
 
 const [asked = "all", length = "full"] = process.argv.slice(2);

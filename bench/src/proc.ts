@@ -40,6 +40,26 @@ export function proportionalBytes(pid: number): number {
   return kilobytes(`/proc/${pid}/smaps_rollup`, "Pss") * 1024;
 }
 
+export const MEBIBYTE = 2 ** 20;
+
+/** Memory of a server and of its workers, which share the pages of one Bun. */
+export interface Memory {
+  /** Resident. */
+  serverMiB: number;
+  /** Proportional. */
+  workersMiB: number;
+  workers: number;
+}
+
+export function memoryOf(root: number): Memory {
+  const [server = root, ...workers] = processTree(root);
+  return {
+    serverMiB: residentBytes(server) / MEBIBYTE,
+    workersMiB: sum(workers.map(proportionalBytes)) / MEBIBYTE,
+    workers: workers.length,
+  };
+}
+
 /** CPU time by role between two readings. */
 export interface CpuUse {
   /** The process itself. */

@@ -18,16 +18,19 @@ export interface WrkOptions {
   seconds: number;
   /** Put before the command, as `taskset -c 0`. */
   prefix?: string[];
+  /** A Lua file that says what to send. */
+  script?: string;
 }
 
 const UNIT_US: Record<string, number> = { us: 1, ms: 1_000, s: 1_000_000, m: 60_000_000 };
 
 export async function wrk(options: WrkOptions): Promise<WrkRun> {
-  const { url, headers, connections, seconds, prefix = [] } = options;
+  const { url, headers, connections, seconds, prefix = [], script } = options;
   const threads = Math.min(connections, 2);
   const lines = Object.entries(headers).flatMap(([name, value]) => ["-H", `${name}: ${value}`]);
   const command = ["wrk", `-t${threads}`, `-c${connections}`, `-d${seconds}s`, "--latency"];
-  return parse(await run([...prefix, ...command, ...lines, url]));
+  const scripted = script === undefined ? [] : ["-s", script];
+  return parse(await run([...prefix, ...command, ...scripted, ...lines, url]));
 }
 
 export function parse(output: string): WrkRun {

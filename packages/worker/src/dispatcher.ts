@@ -4,9 +4,9 @@ import { Download } from "./body-streams.ts";
 import { Call } from "./call.ts";
 import { HandlerContext } from "./context.ts";
 import type { FrameWriter } from "./frame-writer.ts";
-import { headerBlock, RequestHead, responseHead } from "./head.ts";
+import { type HeaderBlock, headerBlock, RequestHead, readHeaders, responseHead } from "./head.ts";
 import { LazyRequest } from "./lazy-request.ts";
-import { LightResponse, NativeResponse } from "./light-response.ts";
+import { type LightParts, LightResponse, NativeResponse } from "./light-response.ts";
 import { scopes } from "./log.ts";
 import {
   CANCEL_DEADLINE,
@@ -18,10 +18,11 @@ import {
   RESPONSE_ERROR,
   RESPONSE_HEAD,
 } from "./protocol.ts";
+import { defaultType, isInMemory } from "./response-body.ts";
 
 export type Handler = (request: Request, context: HandlerContext) => unknown;
 
-const { status } = Bun.peek;
+const { status: peeked } = Bun.peek;
 const ERROR_TEXT_MAX = 8 * 1024;
 const NULL_BODY_STATUS = new Set([101, 204, 205, 304]);
 
@@ -51,7 +52,7 @@ export class Dispatcher {
       const result = scopes.run(call, this.#handler, request, new HandlerContext(call));
       if (!(result instanceof Promise)) {
         this.#settle(call, result);
-      } else if (status(result) === "fulfilled") {
+      } else if (peeked(result) === "fulfilled") {
         // An async handler that awaited nothing: its answer need not take a turn of the queue.
         this.#answer(call, Bun.peek(result));
       } else {
@@ -117,34 +118,58 @@ export class Dispatcher {
   }
 
   #answerLight(call: Call, response: LightResponse): void {
+    LightResponse.send(response);
     const parts = LightResponse.parts(response);
-    if (parts === undefined) {
-      this.#answerNative(call, LightResponse.native(response, "body"));
-      return;
-    }
-    const body = NULL_BODY_STATUS.has(parts.status) ? "" : parts.body;
-    if (this.#writer.response(call.id, parts.status, parts.count, parts.block, body)) {
-      this.#over(call);
-      return;
-    }
-    const head = responseHead(parts.status, parts);
-    this.#stream(
-      call,
-      head,
-      new NativeResponse(body as BodyInit).body as ReadableStream<Uint8Array>,
-    );
+    if (parts === undefined) this.#answerNative(call, LightResponse.native(response));
+    else if (NULL_BODY_STATUS.has(parts.status)) this.#whole(call, { ...parts, body: "" });
+    else this.#whole(call, parts);
   }
 
   #answerNative(call: Call, response: Response): void {
     if (response.bodyUsed) throw new TypeError("the body of the response was already used");
+    const { status } = response;
     const headers = headerBlock(response.headers);
-    const body = NULL_BODY_STATUS.has(response.status) ? null : response.body;
-    if (body === null) {
-      this.#writer.response(call.id, response.status, headers.count, headers.block, "");
+    if (!NULL_BODY_STATUS.has(status)) {
+      if (isInMemory(response)) {
+        this.#answerMemory(call, response, headers);
+        return;
+      }
+      const { body } = response;
+      if (body !== null) {
+        this.#stream(call, responseHead(status, streamHeaders(response)), body);
+        return;
+      }
+    }
+    this.#whole(call, { status, ...headers, body: "" });
+  }
+
+  /** A native response that is in memory: its length is known, and it can be sent in one piece. */
+  #answerMemory(call: Call, response: Response, headers: HeaderBlock): void {
+    const { status } = response;
+    const typed = response.headers.has("content-type");
+    const send = (body: Uint8Array): void => {
+      if (call.over) return;
+      const type = typed || body.length === 0 ? "" : defaultType(response, body).block;
+      const count = headers.count + (type === "" ? 0 : 1);
+      this.#whole(call, { status, count, block: headers.block + type, body });
+    };
+    const bytes = response.bytes();
+    if (peeked(bytes) === "fulfilled") send(Bun.peek(bytes) as Uint8Array);
+    else bytes.then(send, (error: unknown) => this.#fail(call, ERROR_BODY_BROKEN, error));
+  }
+
+  /** An answer that lies here whole: in one frame, or as a stream of a known length. */
+  #whole(call: Call, parts: LightParts): void {
+    const { status, count, block, body } = parts;
+    if (this.#writer.response(call.id, status, count, block, body)) {
       this.#over(call);
       return;
     }
-    this.#stream(call, responseHead(response.status, headers), body);
+    const bytes = typeof body === "string" ? Buffer.from(body) : body;
+    const headers = readHeaders(Buffer.from(block, "latin1"), 0, block.length);
+    headers.set("content-length", String(bytes.length));
+    const stream = new NativeResponse(bytes as BodyInit).body as ReadableStream<Uint8Array>;
+    this.#stream(call, responseHead(status, headerBlock(headers)), stream);
   }
 
   #stream(call: Call, head: Buffer, body: ReadableStream<Uint8Array>): void {
@@ -171,6 +196,15 @@ export class Dispatcher {
     call.finish(() => this.#waiting.delete(call.id));
     if (call.isWorking) this.#waiting.set(call.id, call);
   }
+}
+
+/** What `fetch` gave may have been decompressed: then its body is not as long as its headers say. */
+function streamHeaders({ headers }: Response): HeaderBlock {
+  if (!headers.has("content-encoding") || !headers.has("content-length"))
+    return headerBlock(headers);
+  const sent = new Headers(headers);
+  sent.delete("content-length");
+  return headerBlock(sent);
 }
 
 export interface ErrorText {

@@ -4,11 +4,11 @@
 export function forwardMembers(
   light: object,
   native: object,
-  nativeOf: (self: object, member: string) => object,
+  nativeOf: (self: object) => object,
 ): void {
   for (const [name, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(native))) {
     if (name === "constructor" || Object.hasOwn(light, name)) continue;
-    Object.defineProperty(light, name, forwarded(name, descriptor, nativeOf));
+    Object.defineProperty(light, name, forwarded(descriptor, nativeOf));
   }
   // So that it is the constructor that everybody knows.
   Reflect.deleteProperty(light, "constructor");
@@ -16,9 +16,8 @@ export function forwardMembers(
 }
 
 function forwarded(
-  name: string,
   descriptor: PropertyDescriptor,
-  nativeOf: (self: object, member: string) => object,
+  nativeOf: (self: object) => object,
 ): PropertyDescriptor {
   const { get, value } = descriptor;
   if (get !== undefined) {
@@ -26,14 +25,14 @@ function forwarded(
       configurable: true,
       enumerable: descriptor.enumerable ?? false,
       get(this: object) {
-        return Reflect.apply(get, nativeOf(this, name), []);
+        return Reflect.apply(get, nativeOf(this), []);
       },
     };
   }
   return {
     ...descriptor,
     value(this: object, ...parameters: unknown[]) {
-      return Reflect.apply(value, nativeOf(this, name), parameters);
+      return Reflect.apply(value, nativeOf(this), parameters);
     },
   };
 }

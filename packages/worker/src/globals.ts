@@ -3,6 +3,7 @@
 
 import { LazyRequest, NativeRequest } from "./lazy-request.ts";
 import { LightResponse, NativeResponse } from "./light-response.ts";
+import { remember } from "./response-body.ts";
 
 export const nativeFetch = globalThis.fetch;
 
@@ -22,7 +23,13 @@ export function installGlobals(): void {
       const light = LightResponse.from(parameters[0], parameters[1]);
       if (light !== undefined) return light;
     }
-    return Reflect.construct(NativeResponse, parameters.map(unwrap), target as typeof Response);
+    const made: Response = Reflect.construct(
+      NativeResponse,
+      parameters.map(unwrap),
+      target as typeof Response,
+    );
+    remember(made, parameters[0]);
+    return made;
   });
   define(response, "json", (data: unknown, init?: unknown) => {
     return (

@@ -67,7 +67,7 @@ export function readResponse(bytes: Buffer, start: number, end: number): Respons
   };
 }
 
-function readHeaders(bytes: Buffer, start: number, end: number): Headers {
+export function readHeaders(bytes: Buffer, start: number, end: number): Headers {
   const headers = new Headers();
   let at = start;
   while (at < end) {

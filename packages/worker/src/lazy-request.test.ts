@@ -131,6 +131,13 @@ test("the body is a stream, and form data is parsed", async () => {
   expect((await form.formData()).get("b")).toBe("2");
 });
 
+test("a blob has the type of the request", async () => {
+  const blob = await requestOf(JSON_CALL).blob();
+  expect(blob.type).toStartWith("application/json");
+  expect(await blob.text()).toBe('{"a":[1,"ä"]}');
+  expect((await requestOf({}).blob()).size).toBe(0);
+});
+
 test("the signal aborts with the reason, before and after it was asked for", () => {
   const early = callOf({});
   early.cancel(CANCEL_DEADLINE);

@@ -79,6 +79,12 @@ export class LazyRequest {
     return Promise.resolve(new Uint8Array(bytes));
   }
 
+  /** With the type of the request, as the Fetch standard has it: `Bun.serve` forgets it. */
+  async blob(): Promise<Blob> {
+    const type = this.headers.get("content-type") ?? "";
+    return new Blob([await this.arrayBuffer()], { type });
+  }
+
   /** The real request, with headers as they are now. */
   static unwrap(value: unknown): unknown {
     if (!(typeof value === "object" && value !== null && #native in value)) return value;

@@ -30,6 +30,15 @@ const SAME: Record<string, Make> = {
   "bad header name": (R) => new R("a", { headers: { "a b": "1" } }),
   "bad header value": (R) => new R("a", { headers: { a: "1\n2" } }),
   "unserialisable json": (R) => R.json(undefined),
+  "json of a bigint": (R) => R.json(1n),
+  number: (R) => new R(5 as unknown as string),
+  "array buffer": (R) => new R(Uint8Array.of(1, 2).buffer),
+  "part of a buffer": (R) => new R(new DataView(Uint8Array.of(1, 2, 3).buffer, 1, 1)),
+  "search parameters": (R) => new R(new URLSearchParams({ a: "ä b" })),
+  "search parameters with a type": (R) =>
+    new R(new URLSearchParams("a=1"), { headers: { "content-type": "x/y" } }),
+  "init of a response": (R) => new R("b", new R("a", { status: 202, headers: { "x-a": "1" } })),
+  "header of no text": (R) => new R("a", { headers: { a: 5 as unknown as string, b: "" } }),
   "without new": (R) => (R as unknown as (body: string) => Response)("a"),
 };
 
@@ -76,7 +85,8 @@ test("light responses are Responses", () => {
 test("what is sent has the type that Bun.serve would give", () => {
   expect(parts(new Response("a"))?.block).toContain("text/plain;charset=utf-8");
   expect(parts(Response.json(1))?.block).toContain("application/json;charset=utf-8");
-  expect(parts(new Response(new Uint8Array(1)))).toMatchObject({ count: 0, block: "" });
+  expect(parts(new Response(new Uint8Array(1)))?.block).toContain("application/octet-stream");
+  expect(parts(new Response(""))).toMatchObject({ count: 0, block: "" });
   expect(parts(new Response("a", { headers: { "Content-Type": "a/b" } }))?.count).toBe(1);
 });
 
@@ -89,14 +99,34 @@ test("headers that are set later are sent, the body stays light", () => {
   expect(sent?.block).toContain("b=2");
 });
 
-test("a body that was touched is not sent from memory", async () => {
+test("a body that was read is not sent from memory", async () => {
   const read = new Response("a");
   await read.text();
   expect(read.bodyUsed).toBe(true);
   expect(parts(read)).toBeUndefined();
-  const cloned = new Response("a");
-  expect(await cloned.clone().text()).toBe("a");
-  expect(parts(cloned)).toBeUndefined();
+  const locked = new Response("a");
+  locked.body?.getReader();
+  expect(parts(locked)).toBeUndefined();
+});
+
+test("a body that was only looked at, cloned or wrapped is sent from memory", async () => {
+  const response = new Response("body", { headers: { "x-a": "1" } });
+  expect(response.body).toBeInstanceOf(ReadableStream);
+  response.headers.set("x-a", "2");
+  expect(await response.clone().text()).toBe("body");
+  expect(response.clone().headers.get("x-a")).toBe("2");
+  expect(parts(response)).toMatchObject({ count: 2, body: "body" });
+  const outer = new Response(response.body, response);
+  expect(outer.headers.get("x-a")).toBe("2");
+  expect(parts(outer)).toMatchObject({ count: 2, body: "body" });
+  expect(parts(outer)?.block).toContain("application/octet-stream");
+});
+
+test("headers of every kind leave a response light", () => {
+  for (const headers of [new Headers({ "x-a": "1" }), [["x-a", "1"]], new Map([["x-a", "1"]])]) {
+    const sent = parts(new Response("a", { headers: headers as HeadersInit }));
+    expect(sent).toMatchObject({ count: 2, body: "a" });
+  }
 });
 
 test("what is given is taken at once", async () => {

@@ -1,12 +1,19 @@
-// The handler's `Response`: a string or small bytes with a status and plain headers is kept as it was given and
-// goes to the channel without a native object. Whatever looks at it more closely gets the real one.
+// The handler's `Response`: a string or small bytes with a status and headers is kept as it was given and goes to the
+// channel without a native object. Whatever looks at it more closely gets the real one.
 
 import { forwardMembers } from "./forward.ts";
 import { type HeaderBlock, headerBlock, headerEntry } from "./head.ts";
+import {
+  type BodyType,
+  BYTES,
+  JSON_TEXT,
+  type LightBody,
+  lightBody,
+  TEXT,
+} from "./response-body.ts";
 
 export const NativeResponse = globalThis.Response;
 
-type LightBody = string | Uint8Array | null;
 type Entry = readonly [name: string, value: string];
 
 /** What is sent, where it is known without asking a stream. */
@@ -17,122 +24,145 @@ export interface LightParts {
   readonly body: string | Uint8Array;
 }
 
-const TEXT_TYPE = "text/plain;charset=utf-8";
-const JSON_TYPE = "application/json;charset=utf-8";
-const TEXT_BLOCK = headerEntry("content-type", TEXT_TYPE);
-const JSON_BLOCK = headerEntry("content-type", JSON_TYPE);
+interface LightInit {
+  readonly status: number;
+  readonly statusText: string;
+  readonly entries: readonly Entry[] | undefined;
+}
+
+const DEFAULT_INIT: LightInit = { status: 200, statusText: "", entries: undefined };
 const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+\-.^_`|~]+$/;
 const HEADER_VALUE = /^[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?$/;
-const COPIED_BYTES_MAX = 64 * 1024;
-// Members that do not read or hand out the body.
-const BODY_UNTOUCHED = new Set([
-  "headers",
-  "status",
-  "statusText",
-  "ok",
-  "type",
-  "url",
-  "redirected",
-  "bodyUsed",
-]);
+
+/** The responses whose bodies were asked for as streams: frameworks wrap these in another response. */
+const wrapped = new WeakMap<ReadableStream, LightResponse>();
 
 export class LightResponse {
   readonly #body: LightBody;
-  readonly #status: number;
-  readonly #entries: readonly Entry[] | undefined;
-  readonly #json: boolean;
+  readonly #init: LightInit;
+  readonly #type: BodyType;
   #native: Response | undefined;
-  #bodyTouched = false;
+  /** The body, where somebody has asked for it. */
+  #stream: ReadableStream | null = null;
+  #sent = false;
 
-  private constructor(body: LightBody, init: LightInit, json: "json" | "text") {
+  private constructor(body: LightBody, init: LightInit, type: BodyType) {
     this.#body = body;
-    this.#status = init.status;
-    this.#entries = init.entries;
-    this.#json = json === "json";
+    this.#init = init;
+    this.#type = type;
   }
 
   /** `undefined` where only the native class does it right. */
   static from(body: unknown, init: unknown): LightResponse | undefined {
+    const light = body instanceof ReadableStream ? unread(body) : lightBody(body);
+    if (light === undefined) return undefined;
     const parsed = init === undefined ? DEFAULT_INIT : lightInit(init);
-    if (parsed === undefined) return undefined;
-    if (typeof body === "string") return new LightResponse(body, parsed, "text");
-    if (body === undefined || body === null) return new LightResponse(null, parsed, "text");
-    if (body instanceof Uint8Array && body.length <= COPIED_BYTES_MAX) {
-      return new LightResponse(new Uint8Array(body), parsed, "text");
-    }
-    return undefined;
+    return parsed && new LightResponse(light[0], parsed, light[1]);
   }
 
   static json(data: unknown, init: unknown): LightResponse | undefined {
     const parsed = init === undefined ? DEFAULT_INIT : lightInit(init);
     if (parsed === undefined) return undefined;
-    const body: string | undefined = JSON.stringify(data);
-    return body === undefined ? undefined : new LightResponse(body, parsed, "json");
+    try {
+      const body: string | undefined = JSON.stringify(data);
+      return body === undefined ? undefined : new LightResponse(body, parsed, JSON_TEXT);
+    } catch {
+      return undefined;
+    }
   }
 
   static is(value: unknown): value is LightResponse {
-    return typeof value === "object" && value !== null && #status in value;
+    return typeof value === "object" && value !== null && #type in value;
   }
 
   static unwrap(value: unknown): unknown {
-    return LightResponse.is(value) ? LightResponse.native(value, "body") : value;
+    return LightResponse.is(value) ? LightResponse.native(value) : value;
   }
 
-  static native(self: object, member: string): Response {
+  static native(self: object): Response {
     const light = self as LightResponse;
-    if (!BODY_UNTOUCHED.has(member)) light.#bodyTouched = true;
     light.#native ??= light.#make();
     return light.#native;
   }
 
-  /** What to send, or `undefined` where the body has to be read from the native object. */
-  static parts(light: LightResponse): LightParts | undefined {
-    const native = light.#native;
-    if (native === undefined) return light.#plainParts();
-    if (light.#bodyTouched) return undefined;
-    const headers = headerBlock(native.headers);
-    if (typeof light.#body === "string" && !native.headers.has("content-type")) {
-      return {
-        status: native.status,
-        count: headers.count + 1,
-        block: headers.block + TEXT_BLOCK,
-        body: light.#body,
-      };
-    }
-    return { status: native.status, ...headers, body: light.#body ?? "" };
+  /** What its stream would give, as long as nobody reads from that. */
+  static unread(light: LightResponse): LightBody | undefined {
+    return light.#isUntouched() ? light.#body : undefined;
   }
 
-  #plainParts(): LightParts {
-    const headers = this.#entries === undefined ? NO_HEADERS : entryBlock(this.#entries);
-    const body = this.#body ?? "";
-    if (headers.typed || typeof this.#body !== "string") {
-      return { status: this.#status, count: headers.count, block: headers.block, body };
-    }
-    const type = this.#json ? JSON_BLOCK : TEXT_BLOCK;
-    return { status: this.#status, count: headers.count + 1, block: headers.block + type, body };
+  /** What to send, or `undefined` where somebody else has read from the body, or may. */
+  static parts(light: LightResponse): LightParts | undefined {
+    if (!light.#isUntouched()) return undefined;
+    const body = light.#body ?? "";
+    const headers = light.#headers();
+    const status = light.#native?.status ?? light.#init.status;
+    const type = light.#typeNow();
+    // Nothing has no type, unless one was shown.
+    if (headers.typed || (body.length === 0 && !type.shown)) return { status, ...headers, body };
+    return { status, count: headers.count + 1, block: headers.block + type.block, body };
+  }
+
+  /** Marks it as sent; throws where it was before, as its body is used then. */
+  static send(light: LightResponse): void {
+    if (light.#sent && light.#body !== null && light.#body.length > 0)
+      throw new TypeError("the body of the response was already used");
+    light.#sent = true;
+  }
+
+  get body(): ReadableStream | null {
+    this.#stream = LightResponse.native(this).body;
+    if (this.#stream !== null) wrapped.set(this.#stream, this);
+    return this.#stream;
+  }
+
+  clone(): Response {
+    if (!this.#isUntouched()) return LightResponse.native(this).clone();
+    const init =
+      this.#native === undefined
+        ? this.#init
+        : { ...this.#init, entries: [...this.#native.headers] };
+    return new LightResponse(this.#body, init, this.#typeNow()) as unknown as Response;
+  }
+
+  /** A type that was shown among the headers and is gone was removed. */
+  #typeNow(): BodyType {
+    const isGone = this.#type.shown && this.#native?.headers.has("content-type") === false;
+    return isGone ? TEXT : this.#type;
+  }
+
+  #isUntouched(): boolean {
+    return this.#native?.bodyUsed !== true && this.#stream?.locked !== true;
+  }
+
+  #headers(): TypedBlock {
+    if (this.#native !== undefined) return nativeHeaders(this.#native);
+    const { entries } = this.#init;
+    return entries === undefined ? NO_HEADERS : entryBlock(entries);
   }
 
   #make(): Response {
+    const { status, statusText, entries } = this.#init;
     const headers = new Headers();
-    for (const [name, value] of this.#entries ?? []) headers.append(name, value);
-    if (this.#json && !headers.has("content-type")) headers.set("content-type", JSON_TYPE);
-    return new NativeResponse(this.#body as BodyInit | null, { status: this.#status, headers });
+    for (const [name, value] of entries ?? []) headers.append(name, value);
+    if (this.#type.shown && !headers.has("content-type"))
+      headers.set("content-type", this.#type.name);
+    return new NativeResponse(this.#body as BodyInit | null, { status, statusText, headers });
   }
 }
 
 forwardMembers(LightResponse.prototype, NativeResponse.prototype, LightResponse.native);
 Object.defineProperty(LightResponse.prototype, Symbol.for("nodejs.util.inspect.custom"), {
   value(this: LightResponse) {
-    return LightResponse.native(this, "body");
+    return LightResponse.native(this);
   },
 });
 
-interface LightInit {
-  readonly status: number;
-  readonly entries: readonly Entry[] | undefined;
+/** As bytes of no known type: a stream says no more. */
+function unread(stream: ReadableStream): [LightBody, BodyType] | undefined {
+  const light = wrapped.get(stream);
+  const body = light && LightResponse.unread(light);
+  return body === undefined ? undefined : [body, BYTES];
 }
-
-const DEFAULT_INIT: LightInit = { status: 200, entries: undefined };
 
 interface TypedBlock extends HeaderBlock {
   readonly typed: boolean;
@@ -141,17 +171,18 @@ interface TypedBlock extends HeaderBlock {
 const NO_HEADERS: TypedBlock = { count: 0, block: "", typed: false };
 
 function lightInit(init: unknown): LightInit | undefined {
-  if (typeof init !== "object" || init === null || Object.getPrototypeOf(init) !== Object.prototype)
+  if (typeof init !== "object" || init === null) return undefined;
+  const { status = 200, statusText = "", headers } = init as ResponseInit;
+  if (!Number.isInteger(status) || status < 200 || status > 599) return undefined;
+  if (typeof statusText !== "string" || (statusText !== "" && !HEADER_VALUE.test(statusText)))
     return undefined;
-  const { status = 200, statusText, headers } = init as ResponseInit;
-  if (!Number.isInteger(status) || status < 200 || status > 599 || statusText !== undefined)
-    return undefined;
-  if (headers === undefined) return { status, entries: undefined };
-  const entries = lightHeaders(headers);
-  return entries === undefined ? undefined : { status, entries };
+  if (headers === undefined) return { status, statusText, entries: undefined };
+  const entries = plainEntries(headers) ?? entriesOf(headers);
+  return entries && { status, statusText, entries };
 }
 
-function lightHeaders(headers: object): Entry[] | undefined {
+/** Those of an object with ordinary values, without native headers. */
+function plainEntries(headers: object): Entry[] | undefined {
   if (headers === null || Object.getPrototypeOf(headers) !== Object.prototype) return undefined;
   const entries: Entry[] = [];
   for (const name of Object.keys(headers)) {
@@ -163,6 +194,14 @@ function lightHeaders(headers: object): Entry[] | undefined {
   return entries;
 }
 
+function entriesOf(headers: unknown): Entry[] | undefined {
+  try {
+    return [...(headers instanceof Headers ? headers : new Headers(headers as HeadersInit))];
+  } catch {
+    return undefined;
+  }
+}
+
 function entryBlock(entries: readonly Entry[]): TypedBlock {
   let block = "";
   let typed = false;
@@ -171,4 +210,8 @@ function entryBlock(entries: readonly Entry[]): TypedBlock {
     if (name.length === 12 && name.toLowerCase() === "content-type") typed = true;
   }
   return { count: entries.length, block, typed };
+}
+
+function nativeHeaders({ headers }: Response): TypedBlock {
+  return { ...headerBlock(headers), typed: headers.has("content-type") };
 }

@@ -10,6 +10,7 @@ use crate::hosts::Hosts;
 use crate::metrics::{CallMetrics, Outcome};
 use crate::registry::{Closed, Entered, Registry};
 use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
 use http::request::Parts;
 use http::{Method, Request, Response};
 use http_body::Body;
@@ -177,9 +178,14 @@ fn note(
 fn respond(answered: InvokeResponse, is_head: bool) -> Response<CallBody> {
     let InvokeResponse { status, headers, body } = answered;
     let is_stream = matches!(body, ResponseBody::Stream(_));
+    let whole_bytes = body.size_hint().exact();
     let mut response = Response::new(CallBody::Function(body));
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     headers::for_caller(response.headers_mut(), is_head || is_stream);
+    // The listener counts what it sends, and here it sends nothing.
+    if let (true, Some(bytes @ 1..)) = (is_head, whole_bytes) {
+        response.headers_mut().insert(CONTENT_LENGTH, bytes.into());
+    }
     response
 }

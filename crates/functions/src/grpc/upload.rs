@@ -3,7 +3,10 @@
 use super::wire;
 use crate::http::{Code, CreateFunction, Sent};
 use bytes::Bytes;
+use crate::runtime::Runtime;
+use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
+use serde::de::value::StringDeserializer;
 use service_kit::error::{ApiError, ErrorCode};
 use service_kit::json::{self, too_large};
 use std::time::Duration;
@@ -16,7 +19,7 @@ const IDLE_MAX: Duration = Duration::from_secs(30);
 
 pub(super) fn registration(message: wire::RegisterRequest) -> Result<CreateFunction, ApiError> {
     let wire::RegisterRequest { function, runtime, handler, settings } = message;
-    let settings = parsed(&settings)?.unwrap_or_default();
+    let (runtime, settings) = (runtime_of(runtime)?, parsed(&settings)?.unwrap_or_default());
     Ok(CreateFunction { name: function, runtime, handler, settings, ..CreateFunction::default() })
 }
 
@@ -57,7 +60,7 @@ fn sent(deployment: wire::Deployment, bytes: Vec<u8>) -> Result<Sent<CreateFunct
         deployment;
     let body = CreateFunction {
         name: function,
-        runtime,
+        runtime: runtime_of(runtime)?,
         handler,
         version,
         bundle: None,
@@ -72,6 +75,16 @@ fn sent(deployment: wire::Deployment, bytes: Vec<u8>) -> Result<Sent<CreateFunct
         Form::Source | Form::Bundle => Code::File(bytes),
     };
     Ok(Sent { body, code: Some(code) })
+}
+
+/// The runtime that a message names, with the words of the routes.
+fn runtime_of(name: Option<String>) -> Result<Option<Runtime>, ApiError> {
+    let read = |name: String| {
+        let deserializer = StringDeserializer::<serde::de::value::Error>::new(name);
+        let invalid = |error| ApiError::new(ErrorCode::InvalidRequest, format!("`runtime`: {error}"));
+        Runtime::deserialize(deserializer).map_err(invalid)
+    };
+    name.map(read).transpose()
 }
 
 fn parsed<T: DeserializeOwned>(text: &Bytes) -> Result<Option<T>, ApiError> {

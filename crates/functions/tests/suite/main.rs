@@ -1,16 +1,8 @@
-//! The service as its callers see it, with real workers.
+//! The service as its callers see it, with real workers. The failure suite stands where the whole is: in `worker-pool`,
+//! and in the tests of the binary.
 
 #![allow(clippy::unwrap_used)]
 
-mod archive;
-mod bytecode;
-mod calls;
-mod deploy;
-mod environment;
-mod hosts;
-mod manage;
-mod quickjs;
-mod rollout;
-mod runs;
+mod concurrency;
+mod integration;
 mod support;
-mod tail;

@@ -73,12 +73,16 @@ pub(crate) fn slug_of(project: &ProjectId) -> String {
     format!("shop-{}", &project.as_str()[24..])
 }
 
+/// Paths that functions have asked for, in order.
+pub(crate) type Asked = Mutex<Vec<String>>;
+
 /// Answers with what it was asked.
-struct EchoApi;
+struct EchoApi(Arc<Asked>);
 
 #[async_trait]
 impl ProjectApi for EchoApi {
     async fn call(&self, grant: Grant, request: Request<Bytes>) -> Response<Bytes> {
+        self.0.lock().unwrap().push(request.uri().path().to_owned());
         if request.uri().path() == "/v1/project" {
             let slug = slug_of(grant.project.as_ref().unwrap());
             return Response::new(json!({ "project": { "slug": slug } }).to_string().into());
@@ -185,6 +189,7 @@ pub(crate) struct Server {
     pub(crate) a: ProjectId,
     pub(crate) b: ProjectId,
     pub(crate) keeper: Arc<Keeper>,
+    pub(crate) asked: Arc<Asked>,
     router: axum::Router,
     directory: Arc<tempfile::TempDir>,
     config: FunctionsConfig,
@@ -228,10 +233,11 @@ impl Server {
             public_url: "https://api.example".to_owned(),
         };
         let service = FunctionsService::start(config.clone(), deps).await.unwrap();
-        service.bind_project_api(Arc::new(EchoApi));
+        let asked = Arc::<Asked>::default();
+        service.bind_project_api(Arc::new(EchoApi(asked.clone())));
         let access: Arc<dyn Access> = Arc::new(Keys { a: a.clone(), b: b.clone() });
         let (front, router) = (service.front(access.clone()), service.routes(access).router);
-        Self { service, logs, front, a, b, keeper, router, directory, config }
+        Self { service, logs, front, a, b, keeper, asked, router, directory, config }
     }
 
     /// Ends it and starts it again over the same data.

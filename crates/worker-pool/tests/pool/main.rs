@@ -2,8 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are not tests to clippy")]
 
-mod containment;
-mod failures;
+mod failure;
 mod forms;
 mod lifecycle;
 mod limits;

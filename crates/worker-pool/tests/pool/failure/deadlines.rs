@@ -1,4 +1,4 @@
-//! Deadlines of calls, and workers that end in the middle of many. What functions do wrong is in `containment`.
+//! Deadlines of calls, and workers that end in the middle of many.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -306,7 +306,7 @@ async fn manifests_come_from_the_deployment_or_from_the_module_and_stay_with_the
 #[tokio::test(flavor = "multi_thread")]
 async fn every_module_of_the_documentation_of_manifests_deploys() {
     let server = Server::start().await;
-    let page = include_str!("../../../../docs/functions/manifest.md");
+    let page = include_str!("../../../../../docs/functions/manifest.md");
     let modules: Vec<_> =
         page.split("```ts\n").skip(1).map(|part| part.split("```").next().unwrap()).collect();
     assert!(!modules.is_empty());

@@ -3,6 +3,7 @@
 
 mod computing;
 mod crashes;
+mod deadlines;
 mod floods;
 mod memory;
 mod processes;

@@ -1,0 +1,13 @@
+//! The integration suite: each surface of the service, one file for each.
+
+mod archive;
+mod bytecode;
+mod calls;
+mod deploy;
+mod environment;
+mod hosts;
+mod manage;
+mod quickjs;
+mod rollout;
+mod runs;
+mod tail;
