@@ -1,6 +1,6 @@
 //! A version from an upload: staged, named, bundled, stored, imported in a real worker. What fails leaves nothing.
 
-use crate::bundle::{Staged, Upload};
+use crate::bundle::{Bundled, Staged, Upload};
 use crate::error::FunctionsError;
 use crate::manifest::{DEFAULT_EXPORT, Manifest};
 use crate::names;
@@ -87,7 +87,7 @@ impl FunctionsService {
         let known = versions::find(&self.database, &row.id, &version.version).await;
         let code = match &known {
             Ok(None) => self.builder.bundle(&staged).await,
-            Ok(Some(_)) | Err(_) => Ok(Vec::new()),
+            Ok(Some(_)) | Err(_) => Ok(Bundled::default()),
         };
         // It holds the turn of a bundler, and others wait for theirs.
         staged.remove().await;
@@ -104,9 +104,9 @@ impl FunctionsService {
         &self,
         row: &FunctionRow,
         (declared, version): (&Declared, VersionRow),
-        code: Vec<u8>,
+        bundled: Bundled,
     ) -> Result<Built, FunctionsError> {
-        let built = self.build_new(row, (declared, version.clone()), code).await;
+        let built = self.build_new(row, (declared, version.clone()), bundled).await;
         if built.is_err() {
             self.forget_version(row, &version).await;
         }
@@ -117,14 +117,14 @@ impl FunctionsService {
         &self,
         row: &FunctionRow,
         (declared, mut version): (&Declared, VersionRow),
-        code: Vec<u8>,
+        bundled: Bundled,
     ) -> Result<Built, FunctionsError> {
         let limit_bytes = self.config.bundle_bytes_max;
-        if code.len() > limit_bytes {
+        if bundled.code.len() > limit_bytes {
             return Err(FunctionsError::TooLarge { what: "bundle", limit_bytes });
         }
-        version.size_bytes = i64::try_from(code.len()).unwrap_or(i64::MAX);
-        self.bundles.write(&row.id, &version.id, code).await?;
+        version.size_bytes = i64::try_from(bundled.code.len()).unwrap_or(i64::MAX);
+        self.bundles.write(&row.id, &version.id, bundled).await?;
         self.compile_if_large(row, &version).await;
         let environment = self.environment(&row.project, &row.id).await?;
         let order = Order {

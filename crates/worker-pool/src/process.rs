@@ -50,6 +50,8 @@ pub(crate) struct Launched {
 #[derive(Debug)]
 pub(crate) struct Place {
     pub(crate) directory: PathBuf,
+    /// The path of `code/` in it, as it stands in stacks.
+    code_prefix: String,
     pub(crate) cgroup: Option<Cgroup>,
     pub(crate) isolation: Isolation,
 }
@@ -88,7 +90,8 @@ impl Launcher {
         if cgroup.is_some() {
             isolation.memory = MemoryGuard::Cgroup;
         }
-        let place = Place { directory: directory.to_owned(), cgroup, isolation };
+        let code_prefix = format!("{}/", directory.join(CODE_NAME).display());
+        let place = Place { directory: directory.to_owned(), code_prefix, cgroup, isolation };
         Ok(Launched { child, pid, socket, place })
     }
 
@@ -160,6 +163,15 @@ impl Place {
         // Across file systems only a copy works.
         std::fs::hard_link(file, &target).or_else(|_| std::fs::copy(file, &target).map(drop))?;
         Ok(target)
+    }
+
+    /// Text without the private directory in front of the names of code: a stack then has the paths that the source
+    /// map gives, and of a bundle without one just its name.
+    pub(crate) fn without_directory(&self, text: String) -> String {
+        if !text.contains(&self.code_prefix) {
+            return text;
+        }
+        text.replace(&self.code_prefix, "")
     }
 
     /// The number of the newest call that a handler was entered for. Exact once the process has ended.

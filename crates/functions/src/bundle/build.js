@@ -39,7 +39,7 @@ function strangers({ inputs }) {
 
 async function build() {
   // Names stay, for stacks that people can read.
-  const flags = ["--no-macros", "--target=bun", "--format=esm", "--minify-whitespace", "--minify-syntax"];
+  const flags = ["--no-macros", "--target=bun", "--format=esm", "--minify-whitespace", "--minify-syntax", "--sourcemap=inline"];
   const { exitCode, stderr } = Bun.spawnSync({
     cmd: [process.execPath, "build", ...flags, "--metafile=meta.json", `--outfile=${outfile}`, entry],
     stdout: "ignore",

@@ -2,6 +2,7 @@
 //! the SDK in its `node_modules`, without the server's environment, within a time, and only so many at once.
 
 use super::archive::ArchiveLimits;
+use super::source_map::Bundled;
 use super::stage::{Staged, What};
 use crate::error::FunctionsError;
 use serde::Deserialize;
@@ -55,7 +56,11 @@ impl Builder {
     }
 
     /// The bundle of an upload.
-    pub(crate) async fn bundle(&self, staged: &Staged<'_>) -> Result<Vec<u8>, FunctionsError> {
+    pub(crate) async fn bundle(&self, staged: &Staged<'_>) -> Result<Bundled, FunctionsError> {
+        Ok(Bundled::split(self.code(staged).await?, staged.root()))
+    }
+
+    async fn code(&self, staged: &Staged<'_>) -> Result<Vec<u8>, FunctionsError> {
         match &staged.what {
             What::Bundle(code) => Ok(code.clone()),
             What::Source(source) => {
@@ -187,12 +192,17 @@ pub(crate) struct BuildLimits {
 }
 
 fn prepare(place: &Path, source: Option<&[u8]>) -> io::Result<()> {
-    let sdk = place.join("node_modules/bunbase-js");
-    std::fs::create_dir_all(sdk.join("dist"))?;
-    for (name, content) in FILES {
-        std::fs::write(sdk.join(name), content)?;
-    }
+    write_sdk(&place.join("node_modules/bunbase-js"))?;
     std::fs::write(place.join("package.json"), r#"{"type":"module"}"#)?;
     std::fs::write(place.join("build.js"), SCRIPT)?;
     source.map_or(Ok(()), |source| std::fs::write(place.join("function.ts"), source))
+}
+
+/// Writes the package `bunbase-js`, as this program has it, into a directory that it makes.
+///
+/// # Errors
+/// The directory cannot be written.
+pub fn write_sdk(directory: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(directory.join("dist"))?;
+    FILES.iter().try_for_each(|(name, content)| std::fs::write(directory.join(name), content))
 }
