@@ -96,7 +96,7 @@ struct LoadReport {
 
 impl LoadReport {
     fn parse(report: &[u8], worker: &Worker) -> LoadError {
-        let shown = |text: String| worker.place.without_directory(text);
+        let shown = |text: String| worker.place.shown(text);
         match serde_json::from_slice(report) {
             Ok(Self { kind, message, .. }) if kind == "handler" => LoadError::MissingHandler { message },
             Ok(Self { message, stack, .. }) => {

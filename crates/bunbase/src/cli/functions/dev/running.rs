@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Files that decide about every function: a change of what is imported shows in none of the others.
 const SHARED: [&str; 7] = [
@@ -26,6 +26,9 @@ const SHARED: [&str; 7] = [
     "bunfig.toml",
     "node_modules",
 ];
+
+/// A file that is not there for so long is gone.
+const GONE_AFTER: Duration = Duration::from_millis(150);
 
 /// A function that takes calls.
 #[derive(Debug, Clone, Deserialize)]
@@ -122,7 +125,13 @@ impl<'a> Functions<'a> {
         since: Instant,
         console: &Console,
     ) -> anyhow::Result<()> {
-        let Some(sources) = self.discover(console)? else { return Ok(()) };
+        let Some(mut sources) = self.discover(console)? else { return Ok(()) };
+        if self.gone(&sources).next().is_some() {
+            // Some editors put a new file in the place of the old one: between the two there is none.
+            tokio::time::sleep(GONE_AFTER).await;
+            let Some(again) = self.discover(console)? else { return Ok(()) };
+            sources = again;
+        }
         self.remove_others(&sources, console).await?;
         for source in sources {
             let before = self.by_name.get(&source.name);
@@ -152,16 +161,20 @@ impl<'a> Functions<'a> {
         Ok(advice.map(|_| Vec::new()))
     }
 
+    /// Functions of the server that have no source.
+    fn gone(&self, sources: &[Source]) -> impl Iterator<Item = &String> {
+        self.known.iter().filter(|name| !sources.iter().any(|source| source.name == **name))
+    }
+
     async fn remove_others(&mut self, sources: &[Source], console: &Console) -> anyhow::Result<()> {
-        let is_there = |name: &String| sources.iter().any(|source| source.name == *name);
-        let gone: Vec<_> = self.known.iter().filter(|name| !is_there(name)).cloned().collect();
+        let gone: Vec<_> = self.gone(sources).cloned().collect();
         for name in gone {
             let path = format!("{}/{}", self.project.functions_path()?, segment(&name)?);
             self.project.api.delete(&path).await?;
             self.known.remove(&name);
             console.removed(&name)?;
         }
-        self.by_name.retain(|name, _| is_there(name));
+        self.by_name.retain(|name, _| sources.iter().any(|source| source.name == *name));
         Ok(())
     }
 
