@@ -30,11 +30,13 @@ mod users;
 use crate::serve::ServeArgs;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use context::Context;
+use functions::FunctionsCommand;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 const EXAMPLES: &str = "\
 Examples:
+  bunbase dev                                     run the functions of this directory, and follow each save
   bunbase serve                                   start the server on http://127.0.0.1:3001
   bunbase setup --email me@example.com            create the first account, once per installation
   bunbase login --email me@example.com            sign in; the password is asked for
@@ -99,9 +101,11 @@ enum Command {
     Client(ClientCommand),
 }
 
-/// The commands that talk to a server.
+/// The commands that talk to a server, one of their own in the case of `dev`.
 #[derive(Debug, Subcommand)]
 enum ClientCommand {
+    /// Run a directory of functions here: each save takes the next call
+    Dev(functions::DevArgs),
     /// Create the first account of an installation
     Setup(account::SetupArgs),
     /// Sign in
@@ -115,7 +119,7 @@ enum ClientCommand {
     Projects(projects::ProjectsCommand),
     /// Write, deploy, call and watch functions
     #[command(subcommand, alias = "fn")]
-    Functions(functions::FunctionsCommand),
+    Functions(FunctionsCommand),
     /// Load and query documents
     #[command(subcommand)]
     Db(db::DbCommand),
@@ -175,12 +179,20 @@ pub(crate) fn run() -> ExitCode {
 
 fn run_client(global: &GlobalArgs, output: output::Output, command: ClientCommand) -> anyhow::Result<()> {
     let context = Context::new(global, output)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut runtime = match &command {
+        // A server runs in it.
+        ClientCommand::Dev(_) | ClientCommand::Functions(FunctionsCommand::Dev(_)) => {
+            tokio::runtime::Builder::new_multi_thread()
+        }
+        _ => tokio::runtime::Builder::new_current_thread(),
+    };
+    let runtime = runtime.enable_all().build()?;
     runtime.block_on(Box::pin(dispatch(context, command)))
 }
 
 async fn dispatch(context: Context, command: ClientCommand) -> anyhow::Result<()> {
     match command {
+        ClientCommand::Dev(args) => functions::run(&context, FunctionsCommand::Dev(args)).await,
         ClientCommand::Setup(args) => account::setup(context, args).await,
         ClientCommand::Login(args) => account::login(context, args).await,
         ClientCommand::Logout => account::logout(context).await,

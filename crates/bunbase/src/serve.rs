@@ -1,6 +1,6 @@
 //! `bunbase serve`: settings, composition, ready, drain. Exit code 0 after a drain.
 
-use crate::compose::{self, Composed, Surroundings};
+use crate::compose::{self, Composed, Services, Surroundings};
 use crate::data_dir::DataDir;
 use crate::settings::Settings;
 use anyhow::Context as _;
@@ -13,9 +13,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 /// Flags of `bunbase serve`; each also by environment and, with all other settings, in the file.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct ServeArgs {
     /// Where everything is kept [default: .bunbase/data]
     #[arg(long, env = "BUNBASE_DATA_DIR", value_name = "DIRECTORY")]
@@ -74,47 +76,78 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
     runtime.block_on(serve(settings, started))
 }
 
-async fn serve(mut settings: Settings, started: Instant) -> anyhow::Result<()> {
-    let metrics = install_metrics()?;
-    let data = DataDir::open(&settings.data_dir)?;
+async fn serve(settings: Settings, started: Instant) -> anyhow::Result<()> {
     let listener = Listener::bind(settings.gateway.listen).await?;
-    let address = listener.address()?;
-    let socket = settings.gateway.socket.clone();
-    let unix = socket.as_deref().map(UnixListener::bind).transpose()?;
-    let beside = socket.map(|path| format!(" and unix:{}", path.display())).unwrap_or_default();
-    let drain = Drain::new();
-    settings.gateway.listen = address;
-    let around = Surroundings { data: &data, drain: drain.clone(), metrics };
-    let Composed { gateway, services } = compose::compose(settings, around).await?;
-    let mut ends = signals()?;
+    let beside = settings.gateway.socket.as_deref().map(|path| format!(" and unix:{}", path.display()));
+    let mut server = Server::start(settings, listener).await?;
     println!(
-        "BunBase {} is ready on http://{address}{beside} ({} ms)",
+        "BunBase {} is ready on http://{}{} ({} ms)",
         env!("CARGO_PKG_VERSION"),
+        server.address,
+        beside.unwrap_or_default(),
         started.elapsed().as_millis()
     );
-    let serving = tokio::spawn(async move {
-        match unix {
-            Some(unix) => {
-                tokio::join!(listener.serve(gateway.clone()), unix.serve(gateway));
+    server.told_to_end().await;
+    server.drain().await
+}
+
+/// A server that takes requests.
+pub(crate) struct Server {
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// What runs in it.
+    pub(crate) services: Services,
+    data: DataDir,
+    drain: Drain,
+    serving: JoinHandle<()>,
+    ends: mpsc::Receiver<()>,
+}
+
+impl Server {
+    /// Starts everything and answers on `listener`, and on the Unix socket that the settings name.
+    pub(crate) async fn start(mut settings: Settings, listener: Listener) -> anyhow::Result<Self> {
+        let metrics = install_metrics()?;
+        let data = DataDir::open(&settings.data_dir)?;
+        let address = listener.address()?;
+        let unix = settings.gateway.socket.as_deref().map(UnixListener::bind).transpose()?;
+        let drain = Drain::new();
+        settings.gateway.listen = address;
+        let around = Surroundings { data: &data, drain: drain.clone(), metrics };
+        let Composed { gateway, services } = compose::compose(settings, around).await?;
+        let ends = signals()?;
+        let serving = tokio::spawn(async move {
+            match unix {
+                Some(unix) => {
+                    tokio::join!(listener.serve(gateway.clone()), unix.serve(gateway));
+                }
+                None => listener.serve(gateway).await,
             }
-            None => listener.serve(gateway).await,
-        }
-    });
-    ends.recv().await;
-    tracing::info!(in_flight = drain.in_flight(), "draining; press Ctrl-C again to end at once");
-    drain.start();
-    tokio::select! {
-        () = async {
-            if let Err(error) = serving.await {
-                tracing::error!(%error, "the listener failed");
-            }
-            services.shutdown().await;
-        } => {}
-        _ = ends.recv() => anyhow::bail!("ended at once; calls in flight were cut"),
+        });
+        Ok(Self { address, services, data, drain, serving, ends })
     }
-    drop(data);
-    tracing::info!("stopped");
-    Ok(())
+
+    /// Waits for SIGINT or SIGTERM.
+    pub(crate) async fn told_to_end(&mut self) {
+        self.ends.recv().await;
+    }
+
+    /// Lets calls in flight end, then ends; at once where it is told so again.
+    pub(crate) async fn drain(mut self) -> anyhow::Result<()> {
+        tracing::info!(in_flight = self.drain.in_flight(), "draining; press Ctrl-C again to end at once");
+        self.drain.start();
+        tokio::select! {
+            () = async {
+                if let Err(error) = self.serving.await {
+                    tracing::error!(%error, "the listener failed");
+                }
+                self.services.shutdown().await;
+            } => {}
+            _ = self.ends.recv() => anyhow::bail!("ended at once; calls in flight were cut"),
+        }
+        drop(self.data);
+        tracing::info!("stopped");
+        Ok(())
+    }
 }
 
 fn install_metrics() -> anyhow::Result<PrometheusHandle> {
@@ -134,8 +167,8 @@ fn install_metrics() -> anyhow::Result<PrometheusHandle> {
 }
 
 /// One message for each SIGINT or SIGTERM, echoes left out.
-fn signals() -> anyhow::Result<tokio::sync::mpsc::Receiver<()>> {
-    let (send, receive) = tokio::sync::mpsc::channel(2);
+fn signals() -> anyhow::Result<mpsc::Receiver<()>> {
+    let (send, receive) = mpsc::channel(2);
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let mut last: Option<Instant> = None;
     tokio::spawn(async move {

@@ -13,6 +13,7 @@ use tar::{Builder, Header};
 pub const IGNORE_FILE: &str = ".bunbaseignore";
 const LOCK: &str = "bun.lock";
 const PACKAGES: &str = "node_modules";
+const NO_SOURCES: [&str; 3] = [".git", ".bunbase", ".DS_Store"];
 const MODE: u32 = 0o644;
 
 /// Why there is no archive.
@@ -67,8 +68,7 @@ pub fn pack(directory: &Path, bytes_max: u64) -> Result<Vec<u8>, PackError> {
 fn files(directory: &Path) -> Result<Vec<PathBuf>, PackError> {
     // The server installs what a lock file names; without one it needs the packages.
     let leaves_packages = directory.join(LOCK).is_file();
-    let mut walk = WalkBuilder::new(directory);
-    walk.standard_filters(false).follow_links(false).add_custom_ignore_filename(IGNORE_FILE);
+    let mut walk = walk(directory);
     walk.filter_entry(move |entry| is_meant(entry, leaves_packages));
     let mut files = Vec::new();
     for entry in walk.build() {
@@ -81,11 +81,23 @@ fn files(directory: &Path) -> Result<Vec<PathBuf>, PackError> {
     Ok(files)
 }
 
+/// What is in a directory and not named in `.bunbaseignore`.
+pub(super) fn walk(directory: &Path) -> WalkBuilder {
+    let mut walk = WalkBuilder::new(directory);
+    walk.standard_filters(false).follow_links(false).add_custom_ignore_filename(IGNORE_FILE);
+    walk
+}
+
+/// Whether somebody wrote it here: neither versions of the source, nor data of a server, nor packages.
+pub(super) fn is_source(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    !NO_SOURCES.iter().chain([&PACKAGES]).any(|other| name == *other)
+}
+
 /// Never versions of the source, data of a server, or secrets that lie around.
 fn is_meant(entry: &DirEntry, leaves_packages: bool) -> bool {
     let name = entry.file_name().to_string_lossy();
-    let never =
-        matches!(&*name, ".git" | ".bunbase" | ".DS_Store") || name == ".env" || name.starts_with(".env.");
+    let never = NO_SOURCES.contains(&&*name) || name == ".env" || name.starts_with(".env.");
     entry.depth() == 0 || !(never || (leaves_packages && name == PACKAGES))
 }
 

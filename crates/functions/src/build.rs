@@ -3,7 +3,7 @@
 //! Only the module can say which runtime it is for, where the deployment does not. One that has `runtime: "quickjs"` in its
 //! text is asked in the lane, where nothing is allowed; it is run by Bun only after it has said that it is for that.
 
-use crate::bundle::{Bundles, Staged, Upload};
+use crate::bundle::{Bundled, Bundles, Staged, Upload};
 use crate::error::FunctionsError;
 use crate::manifest::{DEFAULT_EXPORT, Manifest, ManifestError};
 use crate::names;
@@ -138,15 +138,15 @@ impl FunctionsService {
         runtime: Runtime,
         row: &FunctionRow,
         (declared, mut version): (&Declared, VersionRow),
-        code: Vec<u8>,
+        bundled: Bundled,
     ) -> Result<Option<Built>, FunctionsError> {
         let limit_bytes = self.config.bundle_bytes_max;
-        if code.len() > limit_bytes {
+        if bundled.code.len() > limit_bytes {
             return Err(FunctionsError::TooLarge { what: "bundle", limit_bytes });
         }
         version.manifest = Arc::new((*version.manifest).clone().in_runtime(runtime));
-        version.size_bytes = i64::try_from(code.len()).unwrap_or(i64::MAX);
-        self.bundles.write(&row.id, &version.id, code).await?;
+        version.size_bytes = i64::try_from(bundled.code.len()).unwrap_or(i64::MAX);
+        self.bundles.write(&row.id, &version.id, bundled).await?;
         self.compile_if_large(row, &version).await;
         let environment = self.environment(&row.project, &row.id).await?;
         let order = Order {

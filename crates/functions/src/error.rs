@@ -241,8 +241,9 @@ impl FunctionsError {
             LoadError::Start(source) => Self::Worker(source),
             LoadError::Import { message, stack } => {
                 let lines: Vec<&str> = stack.lines().take(STACK_LINES_MAX).collect();
+                let place = first_place(&stack).map(|place| format!(" at {place}")).unwrap_or_default();
                 Self::Bundle {
-                    message: format!("the bundle could not be imported: {}", cut(&message)),
+                    message: format!("the bundle could not be imported: {}{place}", cut(&message)),
                     details: json!({ "reason": reason, "stack": cut(&lines.join("\n")) }),
                 }
             }
@@ -264,6 +265,12 @@ impl FunctionsError {
             _ => error,
         }
     }
+}
+
+/// `file:line:column` of the innermost call of a stack: `at name (place)` or `at place`.
+fn first_place(stack: &str) -> Option<&str> {
+    let call = stack.lines().find_map(|line| line.trim_start().strip_prefix("at "))?;
+    Some(call.rsplit_once('(').map_or(call, |(_, place)| place.trim_end_matches(')')))
 }
 
 fn cut(text: &str) -> String {

@@ -37,7 +37,7 @@ mod store;
 mod tail;
 mod triggers;
 
-pub use bundle::ENTRY_FILES;
+pub use bundle::{ENTRY_FILES, write_sdk};
 pub use config::FunctionsConfig;
 pub use error::{FunctionsError, StartError};
 pub use front::{CallBody, InvocationFront};

@@ -10,6 +10,8 @@ use crate::worker::{Loaded, Worker};
 
 /// Bun looks for bytecode under the name of the code and this.
 const BYTECODE_SUFFIX: &str = ".jsc";
+/// It looks for the source map of code under the name of the code and this, when it writes a stack.
+const MAP_SUFFIX: &str = ".map";
 
 impl Version {
     /// A function without any host needs no socket.
@@ -29,7 +31,7 @@ impl Version {
                 self.report.get_or_init(|| report);
                 Ok(())
             }
-            Ok(Ok(Loaded::Failed(report))) => Err(LoadReport::parse(&report)),
+            Ok(Ok(Loaded::Failed(report))) => Err(LoadReport::parse(&report, worker)),
             Ok(Err(_)) => Err(LoadError::Crashed { message: format!("process {}", worker.pid) }),
             Err(_) => Err(LoadError::Timeout(timeout)),
         }
@@ -50,6 +52,7 @@ impl Version {
         let (from, to) = (self.spec.clone(), Arc::clone(worker));
         let brought = tokio::task::spawn_blocking(move || {
             let bundle = to.place.bring(&from.bundle_path)?;
+            bring_beside(&to, &from.bundle_path, MAP_SUFFIX);
             Ok((bundle, from.bytecode_path.and_then(|path| bring_bytecode(&to, &path))))
         });
         let brought: std::io::Result<(PathBuf, Option<PathBuf>)> =
@@ -71,11 +74,17 @@ impl Version {
 
 /// The code and its bytecode. Either may be missing, then the plain bundle has to do.
 fn bring_bytecode(worker: &Worker, code: &Path) -> Option<PathBuf> {
-    let mut bytecode = code.as_os_str().to_owned();
-    bytecode.push(BYTECODE_SUFFIX);
     let brought = worker.place.bring(code).ok()?;
-    let _ = worker.place.bring(Path::new(&bytecode));
+    bring_beside(worker, code, BYTECODE_SUFFIX);
+    bring_beside(worker, code, MAP_SUFFIX);
     Some(brought)
+}
+
+/// What belongs to the code where it is there.
+fn bring_beside(worker: &Worker, code: &Path, suffix: &str) {
+    let mut path = code.as_os_str().to_owned();
+    path.push(suffix);
+    let _ = worker.place.bring(Path::new(&path));
 }
 
 #[derive(serde::Deserialize)]
@@ -86,10 +95,13 @@ struct LoadReport {
 }
 
 impl LoadReport {
-    fn parse(report: &[u8]) -> LoadError {
+    fn parse(report: &[u8], worker: &Worker) -> LoadError {
+        let shown = |text: String| worker.place.shown(text);
         match serde_json::from_slice(report) {
             Ok(Self { kind, message, .. }) if kind == "handler" => LoadError::MissingHandler { message },
-            Ok(Self { message, stack, .. }) => LoadError::Import { message, stack },
+            Ok(Self { message, stack, .. }) => {
+                LoadError::Import { message: shown(message), stack: shown(stack) }
+            }
             Err(error) => LoadError::Crashed { message: error.to_string() },
         }
     }

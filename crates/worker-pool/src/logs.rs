@@ -55,7 +55,7 @@ impl Shared {
             invocation_id: line.invocation_id,
             level: line.level,
             source: line.source,
-            message: line.message,
+            message: worker.place.shown(line.message),
             fields: line.fields,
             dropped: line.dropped,
             at: SystemTime::now(),

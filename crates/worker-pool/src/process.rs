@@ -16,6 +16,8 @@ use crate::isolation::{Isolation, MemoryGuard};
 use crate::launch::{self, LaunchOrder, LaunchProgram, Network};
 
 const SOCKET_NAME: &str = "channel.sock";
+/// What stands in frames between those of the worker's program.
+const BETWEEN: [&str; 3] = ["(node:async_hooks:", "file:///:1:", "runInThisContext (unknown)"];
 const BEGUN_NAME: &str = "begun";
 const BEGUN_BYTES: usize = 4096;
 const REPORT_NAME: &str = "isolation.json";
@@ -50,6 +52,10 @@ pub(crate) struct Launched {
 #[derive(Debug)]
 pub(crate) struct Place {
     pub(crate) directory: PathBuf,
+    /// The path of `code/` in it, as it stands in stacks.
+    code_prefix: String,
+    /// The path of the worker's program, as it stands in stacks.
+    script: String,
     pub(crate) cgroup: Option<Cgroup>,
     pub(crate) isolation: Isolation,
 }
@@ -88,7 +94,9 @@ impl Launcher {
         if cgroup.is_some() {
             isolation.memory = MemoryGuard::Cgroup;
         }
-        let place = Place { directory: directory.to_owned(), cgroup, isolation };
+        let script = self.script.display().to_string();
+        let code_prefix = format!("{}/", directory.join(CODE_NAME).display());
+        let place = Place { directory: directory.to_owned(), code_prefix, script, cgroup, isolation };
         Ok(Launched { child, pid, socket, place })
     }
 
@@ -162,12 +170,28 @@ impl Place {
         Ok(target)
     }
 
+    /// Text with stacks as the author of the code knows them: paths as the source map gives them, of a bundle without
+    /// one just its name, and no frames of the worker's own program.
+    pub(crate) fn shown(&self, text: String) -> String {
+        let text = if text.contains(&self.script) { without_frames(&text, &self.script) } else { text };
+        if text.contains(&self.code_prefix) { text.replace(&self.code_prefix, "") } else { text }
+    }
+
     /// The number of the newest call that a handler was entered for. Exact once the process has ended.
     pub(crate) fn begun(&self) -> u32 {
         let bytes = std::fs::read(self.directory.join(BEGUN_NAME)).unwrap_or_default();
         // Without the file nothing is known: then every call counts as begun, and none is run twice.
         bytes.first_chunk::<4>().map_or(u32::MAX, |bytes| u32::from_le_bytes(*bytes))
     }
+}
+
+/// Stacks without the frames of `script`, and those of the runtime that stand between them.
+fn without_frames(text: &str, script: &str) -> String {
+    let is_own = |line: &&str| {
+        let frame = line.trim_start().strip_prefix("at ");
+        frame.is_some_and(|frame| frame.contains(script) || BETWEEN.iter().any(|part| frame.contains(part)))
+    };
+    text.lines().filter(|line| !is_own(line)).collect::<Vec<_>>().join("\n")
 }
 
 fn prepare(directory: &Path) -> std::io::Result<()> {
@@ -238,5 +262,18 @@ impl Spawner {
         let _ = self.orders.send(SpawnOrder { command, reply });
         let child = spawned.await.map_err(|_| StartError::Stopping)?;
         child.map_err(|source| StartError::Spawn { program, source })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_frames_of_the_worker_are_left_out_of_a_stack() {
+        let stack = "Error: no\n    at f (/w/code/a.ts:1:2)\n    at run (node:async_hooks:1:2)\n    at b (/p/worker.js:3:4)";
+        let why = "\ncaused by Error: at /p/worker.js";
+        let shown = without_frames(&format!("{stack}{why}"), "/p/worker.js");
+        assert_eq!(shown, format!("Error: no\n    at f (/w/code/a.ts:1:2){why}"));
     }
 }

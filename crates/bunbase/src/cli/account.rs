@@ -5,7 +5,7 @@ use super::context::Context;
 use super::failure::Advised;
 use super::output::{Colour, printable};
 use super::password::{PasswordArgs, Purpose, or_ask};
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use http::header;
 use ports::access::SESSION_COOKIE;
 use reqwest::{Method, Response};
@@ -115,6 +115,12 @@ pub(crate) async fn whoami(context: &Context) -> anyhow::Result<()> {
 struct Opening<'a> {
     path: &'a str,
     body: &'a Value,
+}
+
+/// Makes the first account of an installation, and gives its session.
+pub(crate) async fn set_up(api: &Api, person: &Value) -> anyhow::Result<SecretString> {
+    let response = api.send(api.request(Method::POST, "/v1/setup").json(person)).await?;
+    session_of(&response).context("the server opened no session")
 }
 
 /// Opens a session and remembers it.

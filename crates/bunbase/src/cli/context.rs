@@ -138,6 +138,11 @@ impl Context {
 }
 
 impl Project {
+    /// The project of a secret key.
+    pub(crate) fn of_key(url: &str, key: SecretString, id: String) -> anyhow::Result<Self> {
+        Ok(Self { api: Api::new(url, Credential::Key(key))?, reach: Reach::Key(Some(id)) })
+    }
+
     /// Path of the project's functions.
     pub(crate) fn functions_path(&self) -> anyhow::Result<String> {
         self.named_path("functions")

@@ -3,6 +3,7 @@
 mod bundle;
 mod deploy;
 mod describe;
+mod dev;
 mod domains;
 mod entry;
 mod env;
@@ -11,6 +12,8 @@ mod invoke;
 mod logs;
 mod runs;
 mod versions;
+
+pub(crate) use dev::DevArgs;
 
 use super::api::segment;
 use super::context::Context;
@@ -23,6 +26,8 @@ use serde_json::{Map, Value, json};
 pub(crate) enum FunctionsCommand {
     /// Write a function to start from
     Init(init::InitArgs),
+    /// Run a directory here: each save takes the next call
+    Dev(dev::DevArgs),
     /// Bundle a file, a directory, or all of a directory's functions/, and put it on the server
     Deploy(deploy::DeployArgs),
     /// List the project's functions
@@ -98,6 +103,7 @@ struct FunctionInfo {
 pub(crate) async fn run(context: &Context, command: FunctionsCommand) -> anyhow::Result<()> {
     match command {
         FunctionsCommand::Init(args) => init::run(context, &args),
+        FunctionsCommand::Dev(args) => Box::pin(dev::run(context, args)).await,
         FunctionsCommand::Deploy(args) => deploy::run(context, args).await,
         FunctionsCommand::List => list(context).await,
         FunctionsCommand::Describe { name } => describe::run(context, &name).await,

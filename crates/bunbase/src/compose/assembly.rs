@@ -64,7 +64,7 @@ pub(crate) struct Services {
     kms: Option<Arc<KmsService>>,
     events: Option<Arc<BuncastService>>,
     mailer: Option<Arc<Mailer>>,
-    logs: Option<Arc<RunLog>>,
+    pub(crate) logs: Option<Arc<RunLog>>,
     queue: Option<Arc<dyn JobQueue>>,
     databases: Vec<Database>,
     sockets: Option<tempfile::TempDir>,

@@ -9,9 +9,9 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 /// Somebody's shell: a home of their own, one server.
-struct Shell<'a> {
-    home: &'a Path,
-    url: &'a str,
+pub(crate) struct Shell<'a> {
+    pub(crate) home: &'a Path,
+    pub(crate) url: &'a str,
 }
 
 impl Shell<'_> {
@@ -32,7 +32,7 @@ impl Shell<'_> {
     }
 
     /// Runs a command with something on standard input.
-    fn fed(&self, arguments: &[&str], input: &str) -> Output {
+    pub(crate) fn fed(&self, arguments: &[&str], input: &str) -> Output {
         let mut child = self.command(arguments).spawn().unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         child.wait_with_output().unwrap()
@@ -40,7 +40,7 @@ impl Shell<'_> {
 
     /// What the command printed; it has to succeed.
     #[track_caller]
-    fn says(&self, arguments: &[&str]) -> String {
+    pub(crate) fn says(&self, arguments: &[&str]) -> String {
         let done = self.fed(arguments, "");
         let (out, err) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
         assert!(done.status.success(), "{arguments:?}: {out}{err}");
@@ -49,7 +49,7 @@ impl Shell<'_> {
 
     /// The command's answer for scripts.
     #[track_caller]
-    fn json(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         let mut with_json = arguments.to_vec();
         with_json.push("--json");
         serde_json::from_str(&self.says(&with_json)).unwrap()
@@ -57,7 +57,7 @@ impl Shell<'_> {
 }
 
 /// The Bun of this repository: the shell stands elsewhere.
-fn bun() -> std::path::PathBuf {
+pub(crate) fn bun() -> std::path::PathBuf {
     let named = std::env::var_os("BUNBASE_BUN_PATH").map(std::path::PathBuf::from);
     worker_pool::BunBinary::find(named.as_deref(), &[]).unwrap().path().to_owned()
 }

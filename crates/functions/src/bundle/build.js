@@ -55,7 +55,14 @@ function builtins({ inputs }) {
 
 async function build() {
   // Names stay, for stacks that people can read.
-  const flags = ["--no-macros", ...TARGETS[runtime], "--format=esm", "--minify-whitespace", "--minify-syntax"];
+  const flags = [
+    "--no-macros",
+    ...TARGETS[runtime],
+    "--format=esm",
+    "--minify-whitespace",
+    "--minify-syntax",
+    "--sourcemap=inline",
+  ];
   const { exitCode, stderr } = Bun.spawnSync({
     cmd: [process.execPath, "build", ...flags, "--metafile=meta.json", `--outfile=${outfile}`, entry],
     stdout: "ignore",

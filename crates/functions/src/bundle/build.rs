@@ -2,6 +2,7 @@
 //! the SDK in its `node_modules`, without the server's environment, within a time, and only so many at once.
 
 use super::archive::ArchiveLimits;
+use super::source_map::Bundled;
 use super::stage::{Staged, What};
 use crate::error::FunctionsError;
 use crate::runtime::Runtime;
@@ -26,7 +27,7 @@ const ANSWER_BYTES_MAX: u64 = 256 << 10;
 const TURN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The bundles of an upload, in the order in which they are tried, each with the runtime that it is for.
-pub(crate) type Bundles = Vec<(Runtime, Result<Vec<u8>, FunctionsError>)>;
+pub(crate) type Bundles = Vec<(Runtime, Result<Bundled, FunctionsError>)>;
 
 /// What the script answers.
 #[derive(Debug, Default, Deserialize)]
@@ -64,13 +65,17 @@ impl Builder {
             return vec![(runtime, self.bundle_for(staged, runtime).await)];
         }
         let bundle = self.bundle_for(staged, Runtime::Bun).await;
-        if !bundle.as_ref().is_ok_and(|code| names_quickjs(code)) {
+        if !bundle.as_ref().is_ok_and(|bundled| names_quickjs(&bundled.code)) {
             return vec![(Runtime::Bun, bundle)];
         }
         vec![(Runtime::QuickJs, self.bundle_for(staged, Runtime::QuickJs).await), (Runtime::Bun, bundle)]
     }
 
-    async fn bundle_for(&self, staged: &Staged<'_>, runtime: Runtime) -> Result<Vec<u8>, FunctionsError> {
+    async fn bundle_for(&self, staged: &Staged<'_>, runtime: Runtime) -> Result<Bundled, FunctionsError> {
+        Ok(Bundled::split(self.code_for(staged, runtime).await?, staged.root()))
+    }
+
+    async fn code_for(&self, staged: &Staged<'_>, runtime: Runtime) -> Result<Vec<u8>, FunctionsError> {
         match &staged.what {
             What::Bundle(code) if runtime == Runtime::Bun => Ok(code.clone()),
             // Only looked at: a bundle is stored as it is.
@@ -228,14 +233,19 @@ fn names_quickjs(code: &[u8]) -> bool {
 }
 
 fn prepare(place: &Path, code: Option<(&str, Vec<u8>)>) -> io::Result<()> {
-    let sdk = place.join("node_modules/bunbase-js");
-    std::fs::create_dir_all(sdk.join("dist"))?;
-    for (name, content) in FILES {
-        std::fs::write(sdk.join(name), content)?;
-    }
+    write_sdk(&place.join("node_modules/bunbase-js"))?;
     std::fs::write(place.join("package.json"), r#"{"type":"module"}"#)?;
     std::fs::write(place.join("build.js"), SCRIPT)?;
     code.map_or(Ok(()), |(name, code)| std::fs::write(place.join(name), code))
+}
+
+/// Writes the package `bunbase-js`, as this program has it, into a directory that it makes.
+///
+/// # Errors
+/// The directory cannot be written.
+pub fn write_sdk(directory: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(directory.join("dist"))?;
+    FILES.iter().try_for_each(|(name, content)| std::fs::write(directory.join(name), content))
 }
 
 #[cfg(test)]

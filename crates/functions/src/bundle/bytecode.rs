@@ -1,5 +1,5 @@
 //! Bytecode beside large bundles: `bytecode-{version of Bun}/bundle.cjs` and `bundle.cjs.jsc` in the directory of
-//! the function version. Another Bun does not find it and takes `bundle.js`. An empty directory says that this
+//! the function version, with a map to the sources where the bundle has one. Another Bun does not find it and takes `bundle.js`. An empty directory says that this
 //! bundle cannot have any. A directory is complete under its name or not there at all.
 
 use super::files::{BundleFiles, absent, blocking, entries, name, sync_up, write_synced};
@@ -17,7 +17,7 @@ const PREFIX: &str = "bytecode-";
 #[derive(Debug)]
 pub(crate) enum Bytecode {
     /// A CommonJS bundle and the bytecode that belongs to it.
-    Made { code: Vec<u8>, bytecode: Vec<u8> },
+    Made { code: Vec<u8>, bytecode: Vec<u8>, map: Option<Vec<u8>> },
     /// The bundle can only be loaded as it is.
     Unsuitable { reason: String },
 }
@@ -34,6 +34,7 @@ impl std::fmt::Display for Bytecode {
 impl Bytecode {
     pub(super) const CODE: &str = "bundle.cjs";
     pub(super) const BYTECODE: &str = "bundle.cjs.jsc";
+    pub(super) const MAP: &str = "bundle.cjs.map";
 
     pub(super) fn unsuitable(reason: impl Into<String>) -> Self {
         Self::Unsuitable { reason: reason.into() }
@@ -78,9 +79,12 @@ impl BundleFiles {
         absent(std::fs::remove_dir_all(&unfinished))?;
         // Not with its parents: a version that was removed meanwhile does not come back.
         std::fs::create_dir(&unfinished)?;
-        if let Bytecode::Made { code, bytecode } = compiled {
+        if let Bytecode::Made { code, bytecode, map } = compiled {
             write_synced(&unfinished.join(Bytecode::CODE), code)?;
             write_synced(&unfinished.join(Bytecode::BYTECODE), bytecode)?;
+            if let Some(map) = map {
+                write_synced(&unfinished.join(Bytecode::MAP), map)?;
+            }
         }
         std::fs::File::open(&unfinished)?.sync_all()?;
         std::fs::rename(&unfinished, target)?;
@@ -93,7 +97,7 @@ mod tests {
     use super::*;
 
     fn made() -> Bytecode {
-        Bytecode::Made { code: b"code".to_vec(), bytecode: b"bytecode".to_vec() }
+        Bytecode::Made { code: b"code".to_vec(), bytecode: b"bytecode".to_vec(), map: None }
     }
 
     #[tokio::test]
@@ -101,7 +105,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let files = BundleFiles::open(directory.path()).unwrap();
         let function = FunctionId::generate();
-        files.write(&function, "ver_1", b"export {}".to_vec()).await.unwrap();
+        let bundled = crate::bundle::Bundled { code: b"export {}".to_vec(), map: None };
+        files.write(&function, "ver_1", bundled).await.unwrap();
         assert!(!files.was_compiled(&function, "ver_1", "1.4.5"));
         files.write_bytecode((&function, "ver_1"), "1.4.5", made()).await.unwrap();
         assert!(files.bytecode_path(&function, "ver_1", "1.4.5").is_file());

@@ -3,6 +3,8 @@
 
 use super::build::Builder;
 use super::bytecode::Bytecode;
+use super::files::BundleFiles;
+use super::source_map;
 use crate::error::FunctionsError;
 use std::io;
 use std::path::Path;
@@ -42,6 +44,7 @@ impl Builder {
             .args(["build", "--no-macros", "--external", "*"])
             .args(["--target=bun", "--format=cjs", "--bytecode"])
             .args(["--banner", STRICT, "--define", MODULE_REQUIRE])
+            .arg("--sourcemap=external")
             .args(["--outdir", ".", "--entry-naming", Bytecode::CODE])
             .arg(bundle)
             .stderr(Stdio::piped())
@@ -56,7 +59,11 @@ impl Builder {
             return Ok(Bytecode::unsuitable(String::from_utf8_lossy(&words).trim()));
         }
         let code = tokio::fs::read(place.join(Bytecode::CODE)).await?;
-        Ok(Bytecode::Made { code, bytecode: tokio::fs::read(bytecode).await? })
+        let map = match tokio::fs::read(BundleFiles::map_of(bundle)).await {
+            Ok(map) => source_map::composed(&tokio::fs::read(place.join(Bytecode::MAP)).await?, &map),
+            Err(_) => None,
+        };
+        Ok(Bytecode::Made { code, bytecode: tokio::fs::read(bytecode).await?, map })
     }
 }
 

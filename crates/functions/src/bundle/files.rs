@@ -1,6 +1,7 @@
-//! `bundles/{function}/{version}/bundle.js`. Both parts of the path are ids of ours, never a user's text. A
+//! `bundles/{function}/{version}/bundle.js`, and `bundle.js.map` where there is a map. Both parts of the path are ids of ours, never a user's text. A
 //! bundle is complete under its name or not there at all.
 
+use super::source_map::Bundled;
 use crate::error::FunctionsError;
 use service_kit::ids::FunctionId;
 use std::collections::HashSet;
@@ -9,6 +10,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 const FILE: &str = "bundle.js";
+const MAP: &str = "bundle.js.map";
 
 /// The directory of all bundles.
 #[derive(Debug, Clone)]
@@ -28,6 +30,11 @@ impl BundleFiles {
         self.version_directory(function, version_id).join(FILE)
     }
 
+    /// Where its source map is, if it has one.
+    pub(super) fn map_of(bundle: &Path) -> PathBuf {
+        bundle.with_file_name(MAP)
+    }
+
     pub(super) fn directory(&self) -> &Path {
         &self.directory
     }
@@ -41,19 +48,22 @@ impl BundleFiles {
         &self,
         function: &FunctionId,
         version_id: &str,
-        code: Vec<u8>,
+        bundled: Bundled,
     ) -> Result<PathBuf, FunctionsError> {
         let target = self.path(function, version_id);
         let (files, path) = (self.clone(), target.clone());
-        blocking(move || files.write_now(&path, &code)).await?;
+        blocking(move || files.write_now(&path, &bundled)).await?;
         Ok(target)
     }
 
-    fn write_now(&self, target: &Path, code: &[u8]) -> io::Result<()> {
+    fn write_now(&self, target: &Path, bundled: &Bundled) -> io::Result<()> {
         let version = target.parent().unwrap_or(&self.directory);
         std::fs::create_dir_all(version)?;
         let unfinished = version.join("bundle.js.unfinished");
-        write_synced(&unfinished, code)?;
+        write_synced(&unfinished, &bundled.code)?;
+        if let Some(map) = &bundled.map {
+            write_synced(&Self::map_of(target), map)?;
+        }
         std::fs::rename(&unfinished, target)?;
         sync_up(version, &self.directory)
     }
@@ -137,7 +147,7 @@ mod tests {
         let files = BundleFiles::open(&directory.path().join("bundles")).unwrap();
         let (kept, gone) = (FunctionId::generate(), FunctionId::generate());
         for (function, version) in [(&kept, "ver_1"), (&kept, "ver_2"), (&gone, "ver_3")] {
-            files.write(function, version, b"export {}".to_vec()).await.unwrap();
+            files.write(function, version, Bundled { code: b"export {}".to_vec(), map: None }).await.unwrap();
         }
         files.sweep(&[(kept.to_string(), "ver_1".to_owned())]).unwrap();
         assert!(files.path(&kept, "ver_1").exists());

@@ -5,7 +5,7 @@ use super::build::{Builder, Place};
 use super::entry;
 use crate::error::FunctionsError;
 use sha2::{Digest, Sha256};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What was sent.
 #[derive(Debug)]
@@ -68,6 +68,14 @@ impl Staged<'_> {
     /// SHA-256 in hex: of the bytes, or of an archive's files with their names.
     pub(crate) fn checksum(&self) -> &str {
         &self.checksum
+    }
+
+    /// The directory that paths of sources are told from, below the one of the bundler.
+    pub(super) fn root(&self) -> &Path {
+        match &self.what {
+            What::Archive { place, root, .. } => root.strip_prefix(&place.path).unwrap_or(root),
+            What::Source(_) | What::Bundle(_) => Path::new(""),
+        }
     }
 
     pub(crate) fn form(&self) -> &'static str {

@@ -1,6 +1,6 @@
 //! `functions deploy`: bundle, or pack for the server to bundle; check the size, send, say what is live.
 
-use super::bundle::{self, Bundle};
+use super::bundle::{self, Bundle, Bundler, Style, Unsound};
 use super::entry::{self, Source};
 use crate::cli::api::segment;
 use crate::cli::context::{Context, Project};
@@ -18,14 +18,13 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use worker_pool::BunBinary;
 
 /// Name, version, manifest and settings around the code.
 const ENVELOPE_BYTES: u64 = 512 * 1024;
 /// Code grows by a third in base64 (RFC 4648 §4).
-const CODE_BYTES_MAX: u64 = (DEPLOYMENT_BYTES_MAX - ENVELOPE_BYTES) / 4 * 3;
+pub(super) const CODE_BYTES_MAX: u64 = (DEPLOYMENT_BYTES_MAX - ENVELOPE_BYTES) / 4 * 3;
 /// Sending 64 MiB over a slow line, installing packages, and starting the first worker.
-const DEPLOY_TIMEOUT: Duration = Duration::from_secs(300);
+pub(super) const DEPLOY_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Arguments of `bunbase functions deploy`.
 #[derive(Debug, clap::Args)]
@@ -105,7 +104,7 @@ struct Deploying<'a> {
     project: Project,
     path: String,
     /// `None` where the server bundles.
-    bun: Option<BunBinary>,
+    bundler: Option<Bundler>,
     manifest: Option<Value>,
     args: &'a DeployArgs,
 }
@@ -116,11 +115,11 @@ pub(crate) async fn run(context: &Context, args: DeployArgs) -> anyhow::Result<(
     if one_only && args.path.join("functions").is_dir() {
         bail!(UsageError("--remote, --manifest and --alias go with one function: name its directory".into()));
     }
-    let bun = if args.remote { None } else { Some(bundle::find_bun()?) };
+    let bundler = if args.remote { None } else { Some(Bundler::new(bundle::find_bun()?)?) };
     let manifest = args.manifest.as_deref().map(read_manifest).transpose()?;
     let project = context.project().await?;
     let path = project.functions_path()?;
-    let deploying = Deploying { context, project, path, bun, manifest, args: &args };
+    let deploying = Deploying { context, project, path, bundler, manifest, args: &args };
     let mut deployed = Vec::with_capacity(sources.len());
     for (index, source) in sources.iter().enumerate() {
         let place = format!("[{}/{}]", index + 1, sources.len());
@@ -146,7 +145,7 @@ impl Deploying<'_> {
     async fn one(&self, source: &Source, place: &str) -> anyhow::Result<Value> {
         let output = self.context.output;
         let place = output.paint_err(Colour::Grey, place);
-        let what = if self.bun.is_some() { "bundling" } else { "packing" };
+        let what = if self.bundler.is_some() { "bundling" } else { "packing" };
         output.progress(format_args!("{place} {what} {}", source.name));
         let started = Instant::now();
         let upload = self.upload(source).await?;
@@ -163,11 +162,15 @@ impl Deploying<'_> {
     }
 
     async fn upload(&self, source: &Source) -> anyhow::Result<Upload> {
-        Ok(match &self.bun {
-            Some(bun) => Upload::Code(bundle::bundle(bun, &source.entry, CODE_BYTES_MAX).await?),
-            None => Upload::Archive(
-                pack(&self.args.path, DEPLOYMENT_BYTES_MAX - ENVELOPE_BYTES).map_err(advised)?,
-            ),
+        Ok(match &self.bundler {
+            Some(bundler) => {
+                let bundled = bundler.bundle(source, Style::Small, CODE_BYTES_MAX).await;
+                Upload::Code(bundled.map_err(|error| match error.downcast_ref::<Unsound>() {
+                    Some(unsound) => unsound.advised().into(),
+                    None => error,
+                })?)
+            }
+            None => Upload::Archive(pack(&self.args.path, DEPLOYMENT_BYTES_MAX - ENVELOPE_BYTES).map_err(advised)?),
         })
     }
 
@@ -229,13 +232,13 @@ impl Deploying<'_> {
     }
 }
 
-fn with_code(
+pub(super) fn with_code(
     request: RequestBuilder,
     mut fields: Map<String, Value>,
     bundle: &Bundle,
 ) -> anyhow::Result<RequestBuilder> {
     fields.insert("bundle".to_owned(), STANDARD.encode(&bundle.code).into());
-    fields.insert("bundled".to_owned(), bundle.is_complete.into());
+    fields.insert("bundled".to_owned(), true.into());
     let body = serde_json::to_vec(&fields)?;
     if body.len() as u64 > DEPLOYMENT_BYTES_MAX {
         bail!(

@@ -18,6 +18,8 @@ pub(crate) struct Source {
     pub(crate) name: String,
     /// The file that exports the handler.
     pub(crate) entry: PathBuf,
+    /// The directory that stacks and errors tell paths from.
+    pub(crate) root: PathBuf,
 }
 
 #[derive(Deserialize, Default)]
@@ -40,7 +42,7 @@ pub(crate) fn discover(path: &Path, name: Option<&str>) -> anyhow::Result<Vec<So
                 several.display()
             )));
         }
-        return each_in(&several);
+        return each_in(path, &several);
     }
     let mut source = if path.is_dir() { of_directory(path)? } else { of_file(path)? };
     if let Some(name) = name {
@@ -50,7 +52,8 @@ pub(crate) fn discover(path: &Path, name: Option<&str>) -> anyhow::Result<Vec<So
 }
 
 /// `functions/*.ts` and `functions/*/`, in the order of their names.
-fn each_in(directory: &Path) -> anyhow::Result<Vec<Source>> {
+fn each_in(root: &Path, directory: &Path) -> anyhow::Result<Vec<Source>> {
+    let root = root.canonicalize().with_context(|| format!("could not read {}", root.display()))?;
     let mut paths = Vec::new();
     for found in fs::read_dir(directory).with_context(|| format!("could not read {}", directory.display()))? {
         paths.push(found?.path());
@@ -63,10 +66,10 @@ fn each_in(directory: &Path) -> anyhow::Result<Vec<Source>> {
     for path in paths.into_iter().filter(|path| is_public(path)) {
         if path.is_dir() {
             if let Some(entry) = entry_of(&path, &package_json(&path)?) {
-                sources.push(Source { name: file_name(&path), entry });
+                sources.push(Source { name: file_name(&path), entry, root: root.clone() });
             }
         } else if is_code(&path) {
-            sources.push(of_file(&path)?);
+            sources.push(Source { root: root.clone(), ..of_file(&path)? });
         }
     }
     if sources.is_empty() {
@@ -88,7 +91,8 @@ fn of_file(path: &Path) -> anyhow::Result<Source> {
         "index" | "handler" => entry.parent().map(package_directory_name).unwrap_or(stem),
         _ => stem,
     };
-    Ok(Source { name, entry })
+    let root = entry.parent().unwrap_or(Path::new("/")).to_owned();
+    Ok(Source { name, entry, root })
 }
 
 fn of_directory(path: &Path) -> anyhow::Result<Source> {
@@ -103,7 +107,7 @@ fn of_directory(path: &Path) -> anyhow::Result<Source> {
     let named =
         package.name.as_deref().and_then(|name| name.rsplit('/').next()).filter(|name| !name.is_empty());
     let name = named.map_or_else(|| file_name(&directory), str::to_owned);
-    Ok(Source { name, entry })
+    Ok(Source { name, entry, root: directory })
 }
 
 fn package_json(directory: &Path) -> anyhow::Result<PackageJson> {

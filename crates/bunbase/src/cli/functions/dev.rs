@@ -1,0 +1,134 @@
+//! `functions dev`: a whole server on the data of one directory, whose functions follow each save. What is deployed,
+//! called, triggered and logged goes the ways of `bunbase serve` and `functions deploy`.
+
+mod account;
+mod console;
+mod follow;
+mod place;
+mod running;
+mod variables;
+mod watch;
+
+use super::bundle::{Bundler, find_bun};
+use crate::cli::context::{Context, Project};
+use crate::cli::failure::UsageError;
+use crate::serve::{ServeArgs, Server};
+use crate::settings::Settings;
+use anyhow::{Context as _, bail};
+use console::Console;
+use gateway::{BindError, Listener};
+use place::Place;
+use running::Functions;
+use service_kit::telemetry;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Instant;
+use variables::Variables;
+use watch::Watch;
+use worker_pool::BunBinary;
+
+/// Tried first.
+const PORT: u16 = 3000;
+/// Ports that are tried after it.
+const PORTS_MAX: u16 = 100;
+/// Versions of a function that are kept: each save makes one.
+const VERSIONS_MAX: usize = 3;
+/// What the server itself says; its functions have their own lines.
+const LOG_FILTER: &str = "warn";
+
+/// Arguments of `bunbase functions dev`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  bunbase dev\n  bunbase functions dev ./shop --listen 127.0.0.1:4000")]
+pub(crate) struct DevArgs {
+    /// A file, the directory of a function, or a directory that holds functions/
+    #[arg(default_value = ".")]
+    path: PathBuf,
+    /// Address and port of this machine [default: 127.0.0.1:3000, or the next port that is free]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+}
+
+/// Runs until Ctrl-C.
+pub(crate) async fn run(context: &Context, args: DevArgs) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let place = Place::open(&args.path)?;
+    let bun = find_bun()?;
+    let listener = listen(args.listen).await?;
+    let settings = settings(&place, &bun)?;
+    telemetry::init(&settings.log.filter, settings.log.format);
+    let mut server = Box::pin(Server::start(settings, listener)).await?;
+    let console = Console::new(context.output);
+    let logs = server.services.logs.clone().context("the log of functions was not started")?;
+    let url = format!("http://{}", server.address);
+    let work = Box::pin(async {
+        let account = account::open(&url, &place.data).await?;
+        let project = Project::of_key(&url, account.key, account.project_id.clone())?;
+        console.ready(&url, &account.project_id, started.elapsed())?;
+        // Before the first look at the files: what is saved meanwhile is seen.
+        let watch = Watch::start(&place.root)?;
+        let variables = Variables::new(&project, &place.root, bun.clone());
+        let functions = Functions::new(&project, place.path.clone(), Bundler::new(bun.clone())?);
+        let names = functions.names();
+        tokio::select! {
+            done = follow_files((functions, variables, watch), &console) => done,
+            done = follow::follow(&logs, (&account.project_id, names), &console) => done,
+        }
+    });
+    let done = tokio::select! {
+        () = server.told_to_end() => Ok(()),
+        done = work => done,
+    };
+    let drained = server.drain().await;
+    done.and(drained)?;
+    console.stopped()
+}
+
+/// Brings everything to the server once, and then what changes.
+async fn follow_files(
+    (mut functions, mut variables, mut watch): (Functions<'_>, Variables<'_>, Watch),
+    console: &Console,
+) -> anyhow::Result<()> {
+    variables.follow(console).await?;
+    functions.begin(console).await?;
+    console.table(functions.rows())?;
+    loop {
+        let changes = watch.next().await?;
+        if changes.paths.iter().any(|path| variables::is_file(path)) {
+            variables.follow(console).await?;
+        }
+        functions.follow(&changes, console).await?;
+    }
+}
+
+/// Functions are open to everybody here, so only this machine may reach them.
+async fn listen(wanted: Option<SocketAddr>) -> anyhow::Result<Listener> {
+    if let Some(address) = wanted {
+        if !address.ip().is_loopback() {
+            bail!(UsageError(format!(
+                "{address} can be reached from other machines, and functions are public here: use 127.0.0.1"
+            )));
+        }
+        return Ok(Listener::bind(address).await?);
+    }
+    for port in PORT..PORT + PORTS_MAX {
+        match Listener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await {
+            Err(BindError::InUse { .. }) => {}
+            bound => return Ok(bound?),
+        }
+    }
+    bail!("the ports {PORT} to {} are taken: name another with --listen", PORT + PORTS_MAX - 1)
+}
+
+/// The settings of every server, with the environment, and what differs here.
+fn settings(place: &Place, bun: &BunBinary) -> anyhow::Result<Settings> {
+    let args = ServeArgs {
+        data_dir: Some(place.data.clone()),
+        bun_path: Some(bun.path().to_owned()),
+        log: Some(std::env::var("BUNBASE_LOG").unwrap_or_else(|_| LOG_FILTER.to_owned())),
+        ..ServeArgs::default()
+    };
+    let mut settings = Settings::load(&args)?;
+    settings.services = None;
+    settings.functions.versions_max = VERSIONS_MAX;
+    Ok(settings)
+}
