@@ -9,7 +9,7 @@ use crate::error::FunctionsError;
 use crate::runtime::Pool;
 use crate::settings::{AccessSetting, FunctionSettings};
 use quickjs_lane::Capabilities;
-use service_kit::ids::{FunctionId, ProjectId};
+use service_kit::ids::{FunctionId, IdMap, ProjectId};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio_util::task::TaskTracker;
@@ -115,7 +115,7 @@ impl Entry {
     }
 }
 
-type Table = HashMap<ProjectId, HashMap<Box<str>, Entry>>;
+type Table = IdMap<ProjectId, IdMap<Box<str>, Entry>>;
 
 /// The table.
 #[derive(Debug, Default)]

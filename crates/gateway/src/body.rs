@@ -15,11 +15,22 @@ const LINGER_BYTES_MAX: usize = 64 << 20;
 const LINGER_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// The body of a request from the listener.
-pub struct RequestBody(Option<Incoming>);
+pub struct RequestBody(Source);
+
+enum Source {
+    /// From hyper.
+    Incoming(Incoming),
+    /// All of it is here, or nothing is left.
+    Whole(Bytes),
+}
 
 impl RequestBody {
     pub(crate) fn new(body: Incoming) -> Self {
-        Self(Some(body))
+        Self(Source::Incoming(body))
+    }
+
+    pub(crate) fn whole(bytes: Bytes) -> Self {
+        Self(Source::Whole(bytes))
     }
 }
 
@@ -32,24 +43,34 @@ impl Body for RequestBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match &mut self.0 {
-            Some(body) => Pin::new(body).poll_frame(context),
-            None => Poll::Ready(None),
+            Source::Incoming(body) => Pin::new(body).poll_frame(context),
+            Source::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Source::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(Body::is_end_stream)
+        match &self.0 {
+            Source::Incoming(body) => body.is_end_stream(),
+            Source::Whole(bytes) => bytes.is_empty(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+        match &self.0 {
+            Source::Incoming(body) => body.size_hint(),
+            Source::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+        }
     }
 }
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        let Some(body) = self.0.take().filter(|body| !body.is_end_stream()) else { return };
-        if body.size_hint().lower() <= LINGER_BYTES_MAX as u64
+        let Source::Incoming(body) = std::mem::replace(&mut self.0, Source::Whole(Bytes::new())) else {
+            return;
+        };
+        if !body.is_end_stream()
+            && body.size_hint().lower() <= LINGER_BYTES_MAX as u64
             && tokio::runtime::Handle::try_current().is_ok()
         {
             tokio::spawn(tokio::time::timeout(LINGER_TIME_MAX, throw_away(body)));

@@ -15,7 +15,6 @@ use crate::upstreams::{Upstreams, service_of};
 use axum::Router;
 use axum::body::Body;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
-use hyper::body::Incoming;
 use metrics::{Counter, counter};
 use ports::access::{Access, Peer};
 use routes::ServiceRoutes;
@@ -24,6 +23,7 @@ use service_kit::error::{ApiError, ErrorCode};
 use service_kit::health::Health;
 use service_kit::ids::RequestId;
 use service_kit::json::BodyLimit;
+use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -127,15 +127,24 @@ impl Gateway {
         self.router.clone()
     }
 
+    /// Whether this process runs functions.
+    pub(crate) fn has_front(&self) -> bool {
+        self.front.is_some()
+    }
+
+    /// Whether a request with this host and path is a call of a function.
+    pub(crate) fn is_call(&self, host: &str, path: &str) -> bool {
+        let path = || alias::canonical(path).map_or(Cow::Borrowed(path), Cow::Owned);
+        self.front.as_ref().is_some_and(|front| front.claims_host(host) || front.claims(&path()))
+    }
+
     /// Answers one request from `connection`.
-    pub(crate) async fn handle(&self, request: Request<Incoming>, connection: &Connection) -> Response<Body> {
+    pub(crate) async fn handle(&self, mut request: Request<RequestBody>, connection: &Connection) -> Response<Body> {
         let _work = self.drain.work();
         if grpc::is_call(&request) {
-            let mut request = request;
             request.extensions_mut().insert(Peer(connection.peer));
             return grpc::answer(self.rpc.as_ref(), request).await;
         }
-        let mut request = request.map(RequestBody::new);
         let request_id = request_id(request.headers());
         let allowed_origin = self.cors.answer(request.headers());
         let way = self.way_of(&request);

@@ -1,10 +1,10 @@
 //! gRPC calls on the same listener: told from HTTP by their content type, and passed on untouched, trailers
 //! included.
 
+use crate::body::RequestBody;
 use axum::Router;
 use axum::body::Body;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Version, header};
-use hyper::body::Incoming;
 use tower::ServiceExt as _;
 
 const CONTENT_TYPE: &str = "application/grpc";
@@ -22,7 +22,7 @@ pub(crate) fn is_call<B>(request: &Request<B>) -> bool {
 }
 
 /// Answers one call.
-pub(crate) async fn answer(router: Option<&Router>, request: Request<Incoming>) -> Response<Body> {
+pub(crate) async fn answer(router: Option<&Router>, request: Request<RequestBody>) -> Response<Body> {
     let Some(router) = router else { return unimplemented() };
     match router.clone().oneshot(request.map(Body::new)).await {
         // A service that is not offered here: gRPC itself answers with 200 and a status.

@@ -15,6 +15,7 @@ mod cors;
 mod dispatch;
 mod grpc;
 mod inside;
+mod lean;
 mod listener;
 mod pages;
 mod peer;

@@ -1,19 +1,23 @@
 //! The listener: connections in, bounded in number over all listeners; HTTP/1.1 and HTTP/2 on the same port; ends when the
 //! drain begins and the last answer is out.
 
+use crate::body::RequestBody;
 use crate::connection::Connection;
 use crate::dispatch::Gateway;
+use crate::lean::{self, Unread};
+use http::Request;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use service_kit::drain::DRAIN_TIMEOUT;
 use std::convert::Infallible;
-use std::io::ErrorKind;
+use std::io::{Cursor, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
 /// Streams of one HTTP/2 connection.
@@ -161,11 +165,14 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     (stream, connection): (S, Connection),
 ) {
     let connection = Arc::new(connection);
-    let service = service_fn(move |request| {
+    let Some(Unread { stream, bytes }) = lean::serve(&gateway, &connection, stream).await else { return };
+    let service = service_fn(move |request: Request<Incoming>| {
         let (gateway, connection) = (gateway.clone(), connection.clone());
-        async move { Ok::<_, Infallible>(gateway.handle(request, &connection).await) }
+        async move { Ok::<_, Infallible>(gateway.handle(request.map(RequestBody::new), &connection).await) }
     });
-    let served = server.serve_connection_with_upgrades(TokioIo::new(stream), service);
+    let (reader, writer) = tokio::io::split(stream);
+    let stream = TokioIo::new(tokio::io::join(Cursor::new(bytes).chain(reader), writer));
+    let served = server.serve_connection_with_upgrades(stream, service);
     if let Err(error) = watcher.watch(served.into_owned()).await {
         tracing::debug!(%error, "connection ended early");
     }

@@ -5,7 +5,7 @@ pub use crate::action::{Action, KeyKind, Role, Scope, ScopeSet};
 use crate::audit::AuditEntry;
 use crate::tenant::EndUser;
 use async_trait::async_trait;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, header};
 use secrecy::SecretString;
 use service_kit::error::{Classify, ErrorCode};
 use service_kit::ids::{KeyId, ProjectId, TokenId, UserId};
@@ -14,6 +14,8 @@ use std::sync::Arc;
 
 /// The header that carries a project's key.
 pub const KEY_HEADER: &str = "x-bunbase-client-key";
+/// What proxies say whom they speak for with.
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// The cookie of a developer's session.
 pub const SESSION_COOKIE: &str = "session_token";
 /// The cookie of an end user's session.
@@ -45,16 +47,16 @@ pub struct Peer(pub IpAddr);
 impl Credentials {
     /// Reads headers; `peer` is the address of the connection.
     pub fn from_headers(headers: &HeaderMap, peer: Option<IpAddr>) -> Self {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
         let mut credentials = Self {
             session: cookie(headers, SESSION_COOKIE),
-            key: text(KEY_HEADER).map(SecretString::from),
+            key: text(HeaderName::from_static(KEY_HEADER)).map(SecretString::from),
             bearer: None,
             end_user_session: cookie(headers, END_USER_COOKIE),
             peer: peer
-                .filter(|_| !headers.contains_key("x-forwarded-for") && !headers.contains_key("forwarded")),
+                .filter(|_| !headers.contains_key(FORWARDED_FOR) && !headers.contains_key(header::FORWARDED)),
         };
-        let bearer = text(header::AUTHORIZATION.as_str()).and_then(|value| value.split_once(' '));
+        let bearer = text(header::AUTHORIZATION).and_then(|value| value.split_once(' '));
         if let Some((_, token)) = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) {
             let token = token.trim();
             if token.starts_with("pk_") || token.starts_with("sk_") {

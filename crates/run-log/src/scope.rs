@@ -5,8 +5,7 @@ use crate::aggregate::Cells;
 use crate::redact::Redactor;
 use secrecy::SecretString;
 use service_kit::clock::now_ms;
-use service_kit::ids::{FunctionId, ProjectId};
-use std::collections::HashMap;
+use service_kit::ids::{FunctionId, IdMap, ProjectId};
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -130,18 +129,18 @@ impl Scope {
 #[derive(Default)]
 struct FunctionEntry {
     state: Arc<FunctionState>,
-    versions: HashMap<Arc<str>, Arc<Scope>>,
+    versions: IdMap<Arc<str>, Arc<Scope>>,
 }
 
 #[derive(Default)]
 struct ProjectEntry {
     state: Arc<ProjectState>,
-    functions: HashMap<FunctionId, FunctionEntry>,
+    functions: IdMap<FunctionId, FunctionEntry>,
 }
 
 /// Everybody who wrote lately.
 pub(crate) struct Scopes {
-    projects: RwLock<HashMap<ProjectId, ProjectEntry>>,
+    projects: RwLock<IdMap<ProjectId, ProjectEntry>>,
     next_part: AtomicI64,
 }
 
@@ -153,11 +152,11 @@ impl Default for Scopes {
 }
 
 impl Scopes {
-    fn read(&self) -> RwLockReadGuard<'_, HashMap<ProjectId, ProjectEntry>> {
+    fn read(&self) -> RwLockReadGuard<'_, IdMap<ProjectId, ProjectEntry>> {
         self.projects.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, HashMap<ProjectId, ProjectEntry>> {
+    fn write(&self) -> RwLockWriteGuard<'_, IdMap<ProjectId, ProjectEntry>> {
         self.projects.write().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -2,8 +2,16 @@
 //! sort later.
 
 use serde::{Deserialize, Deserializer, Serialize, de};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+
+/// A table whose keys are ids that the server made, or names within one project: nobody outside chooses keys that
+/// collide, so that it need not hash as `std` does. Every call looks into several of them.
+pub type IdMap<K, V> = HashMap<K, V, IdHasher>;
+
+/// Hashes the keys of an [`IdMap`].
+pub type IdHasher = foldhash::fast::RandomState;
 
 /// The text is not an id of the wanted kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +27,17 @@ fn valid(text: &str, prefix: &str) -> bool {
         .is_some_and(|hex| hex.len() == 32 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
 }
 
+/// `prefix` and `hex` in one piece. Each call makes ids, so this goes without the machinery of formatting.
+fn fixed(prefix: &str, hex: &str) -> Arc<str> {
+    const BYTES_MAX: usize = 4 + uuid::fmt::Simple::LENGTH;
+    let mut text = [0; BYTES_MAX];
+    let (start, rest) = text.split_at_mut(prefix.len());
+    start.copy_from_slice(prefix.as_bytes());
+    let (middle, _) = rest.split_at_mut(hex.len());
+    middle.copy_from_slice(hex.as_bytes());
+    std::str::from_utf8(&text[..prefix.len() + hex.len()]).unwrap_or_default().into()
+}
+
 macro_rules! id_type {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
         $(#[$doc])*
@@ -32,7 +51,9 @@ macro_rules! id_type {
 
             /// A new id, later in order than those made before.
             pub fn generate() -> Self {
-                Self(format!(concat!($prefix, "_{}"), uuid::Uuid::now_v7().simple()).into())
+                let mut hex = [0; uuid::fmt::Simple::LENGTH];
+                let hex = uuid::Uuid::now_v7().simple().encode_lower(&mut hex);
+                Self(fixed(concat!($prefix, "_"), hex))
             }
 
             /// Takes `text` if it has the form of this id.
@@ -46,6 +67,12 @@ macro_rules! id_type {
             /// The id as text.
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+        }
+
+        impl From<$name> for Arc<str> {
+            fn from(id: $name) -> Self {
+                id.0
             }
         }
 

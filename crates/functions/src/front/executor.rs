@@ -83,7 +83,7 @@ impl Executor {
         B::Error: Into<BoxError>,
     {
         let measured = self.metrics.start();
-        let invocation_id: Arc<str> = InvocationId::generate().as_str().into();
+        let invocation_id: Arc<str> = InvocationId::generate().into();
         let request_id = parts.extensions.get::<RequestId>().cloned();
         let (answered, outcome) = match self.invoke(&invocation_id, admission, parts, body).await {
             Ok(response) => (response, Outcome::Answered),

@@ -9,8 +9,8 @@ use run_log::{
     Trigger,
 };
 use service_kit::clock::now_ms;
-use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use service_kit::ids::{IdHasher, IdMap};
+use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use worker_pool::Waited;
@@ -57,18 +57,18 @@ struct LiveCall {
     handler: OpenSpan,
 }
 
-type Shard = HashMap<Arc<str>, LiveCall>;
+type Shard = IdMap<Arc<str>, LiveCall>;
 
 /// Records calls.
 pub(crate) struct Recorder {
     logs: Arc<RunLog>,
     live: [Mutex<Shard>; SHARDS],
-    hasher: RandomState,
+    hasher: IdHasher,
 }
 
 impl Recorder {
     pub(crate) fn new(logs: Arc<RunLog>) -> Self {
-        Self { logs, live: std::array::from_fn(|_| Mutex::default()), hasher: RandomState::new() }
+        Self { logs, live: std::array::from_fn(|_| Mutex::default()), hasher: IdHasher::default() }
     }
 
     fn shard(&self, id: &str) -> MutexGuard<'_, Shard> {

@@ -68,7 +68,7 @@ impl Runner {
     }
 
     async fn call(&self, job: &Job, target: &Target, entered: Entered) -> Outcome {
-        let invocation_id: Arc<str> = InvocationId::generate().as_str().into();
+        let invocation_id: Arc<str> = InvocationId::generate().into();
         let request = match request::build(job, target, invocation_id.clone()) {
             Ok(request) => request,
             Err(error) => return Outcome::Fail { error },
