@@ -12,7 +12,7 @@ use answer::Encoder;
 use axum::body::Body;
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::FutureExt as _;
-use head::{Head, Next, Plain};
+use head::{Head, Plain, Unfit};
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use std::io;
@@ -75,9 +75,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Lean<S> {
             patience.renew();
             let plain = loop {
                 match head::next(&self.unread, gateway) {
-                    Next::Plain(plain) => break plain,
-                    Next::Partial if self.unread.len() < AHEAD_BYTES_MAX => {}
-                    Next::Partial | Next::Other => return Ok(End::Hyper),
+                    Ok(plain) => break plain,
+                    Err(Unfit::Partial) if self.unread.len() < AHEAD_BYTES_MAX => {}
+                    Err(Unfit::Partial | Unfit::Other) => return Ok(End::Hyper),
                 }
                 self.unread.reserve(READ_BYTES_MIN);
                 tokio::select! {
@@ -133,7 +133,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Lean<S> {
     async fn write(&mut self, response: Response<Body>, stays_open: bool) -> io::Result<bool> {
         let (head, mut body) = response.into_parts();
         self.out.clear();
-        let mut encoder = Encoder::begin(&mut self.out, head, &body, stays_open);
+        let mut encoder = Encoder::begin(&mut self.out, &head, &body, stays_open);
         while !encoder.is_done() {
             let next = match body.frame().now_or_never() {
                 Some(next) => next,
@@ -178,7 +178,7 @@ async fn gone(stream: &mut (impl AsyncRead + Unpin), unread: &mut BytesMut) {
             return;
         }
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// A time limit that is renewed for each request; its timer is set again only when it has run out.

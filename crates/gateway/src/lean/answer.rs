@@ -20,7 +20,7 @@ pub(super) enum Encoder {
 
 impl Encoder {
     /// Writes the head.
-    pub(super) fn begin(out: &mut Vec<u8>, head: Parts, body: &Body, stays_open: bool) -> Self {
+    pub(super) fn begin(out: &mut Vec<u8>, head: &Parts, body: &Body, stays_open: bool) -> Self {
         let status = head.status;
         let reason = status.canonical_reason().unwrap_or_default();
         let _ = write!(out, "HTTP/1.1 {} {reason}\r\n", status.as_str());

@@ -21,25 +21,22 @@ pub(super) struct Plain {
     pub(super) body_bytes: usize,
 }
 
-/// What bytes begin with.
-pub(super) enum Next {
-    Plain(Plain),
-    /// The beginning of a head.
+/// Why there is no plain request at the beginning.
+pub(super) enum Unfit {
+    /// A head begins that is not whole yet.
     Partial,
-    /// Anything else.
+    /// It is for hyper.
     Other,
 }
 
 /// The first request in `bytes`.
-pub(super) fn next(bytes: &[u8], gateway: &Gateway) -> Next {
+pub(super) fn next(bytes: &[u8], gateway: &Gateway) -> Result<Plain, Unfit> {
     let mut headers = [const { MaybeUninit::uninit() }; HEADERS_MAX];
     let mut parsed = httparse::Request::new(&mut []);
     match parsed.parse_with_uninit_headers(bytes, &mut headers) {
-        Ok(Status::Complete(head_bytes)) => {
-            plain(&parsed, head_bytes, gateway).map_or(Next::Other, Next::Plain)
-        }
-        Ok(Status::Partial) => Next::Partial,
-        Err(_) => Next::Other,
+        Ok(Status::Complete(head_bytes)) => plain(&parsed, head_bytes, gateway).ok_or(Unfit::Other),
+        Ok(Status::Partial) => Err(Unfit::Partial),
+        Err(_) => Err(Unfit::Other),
     }
 }
 
