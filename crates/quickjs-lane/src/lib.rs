@@ -51,6 +51,7 @@ mod natives;
 mod operations;
 mod prelude;
 mod seats;
+mod stack;
 mod threads;
 mod version;
 

@@ -25,6 +25,7 @@ use crate::lane::Shared;
 use crate::message::{Call, CallBody, call_block, response};
 use crate::metrics::Metrics;
 use crate::seats::{Seat, Seats};
+use crate::stack;
 
 /// Largest head of a call, as in a pool of workers.
 const HEAD_BYTES_MAX: usize = 512 * 1024;
@@ -187,7 +188,10 @@ impl Version {
         self.shared.metrics.queue_seconds.record(waited.queue.as_secs_f64());
         let invocation_id = Arc::clone(&call.invocation_id);
         let since = Instant::now();
-        let parts = self.parts().await.map_err(|failure| self.refuse(failure, &invocation_id))?;
+        let parts = match self.parts().await {
+            Ok(parts) => parts,
+            Err(failure) => return Err(self.refuse(failure, &invocation_id).await),
+        };
         let drive = self.drive(parts, self.spec.version.settings.execution_timeout, call.deadline);
         let seat = self.seats.furnish(place, &self.shared, self.spec.memory_limit_bytes());
         let room = self.shared.make_room();
@@ -197,7 +201,10 @@ impl Version {
             waited.cold_start = Some(since.elapsed());
         }
         let ended = self.run(drive, seat, (call, waited)).await;
-        ended.map_err(|failure| self.refuse(failure, &invocation_id))
+        match ended {
+            Ok(response) => Ok(response),
+            Err(failure) => Err(self.refuse(failure, &invocation_id).await),
+        }
     }
 
     async fn run(
@@ -265,7 +272,7 @@ impl Version {
         let compiled = self
             .shared
             .threads
-            .run(move || Bytecode::compile("bundle.js", &source, Keeps::Lines))
+            .run(move || Bytecode::compile(stack::BUNDLE, &source, Keeps::Lines))
             .outcome
             .await;
         let module = match compiled {
@@ -289,13 +296,14 @@ impl Version {
     }
 
     /// Keeps the reason in the function's log, and tells the caller as much as it may know.
-    fn refuse(&self, failure: Failure, invocation_id: &Arc<str>) -> InvokeError {
+    async fn refuse(&self, failure: Failure, invocation_id: &Arc<str>) -> InvokeError {
+        let told = stack::readable(&failure.logged(), &self.spec.version.bundle_path).await;
         let error_id = format!("err_{}", uuid::Uuid::now_v7().simple());
         self.owner.log(LogEntry {
             invocation_id: Some(Arc::clone(invocation_id)),
             level: LogLevel::Error,
             source: LogSource::Runtime,
-            message: cut(format!("error {error_id}: {}", failure.logged())),
+            message: cut(format!("error {error_id}: {}", told.trim_end())),
             dropped: 0,
         });
         failure.into_invoke(error_id)

@@ -70,7 +70,7 @@ pub(crate) async fn run(context: &Context, args: DevArgs) -> anyhow::Result<()> 
         let functions = Functions::new(&project, place.path.clone(), Bundler::new(bun.clone())?);
         let names = functions.names();
         tokio::select! {
-            done = follow_files((functions, variables, watch), &console) => done,
+            done = follow_files((functions, variables, watch), (&url, &console)) => done,
             done = follow::follow(&logs, (&account.project_id, names), &console) => done,
         }
     });
@@ -86,11 +86,11 @@ pub(crate) async fn run(context: &Context, args: DevArgs) -> anyhow::Result<()> 
 /// Brings everything to the server once, and then what changes.
 async fn follow_files(
     (mut functions, mut variables, mut watch): (Functions<'_>, Variables<'_>, Watch),
-    console: &Console,
+    (url, console): (&str, &Console),
 ) -> anyhow::Result<()> {
     variables.follow(console).await?;
     functions.begin(console).await?;
-    console.table(functions.rows())?;
+    console.table(url, functions.rows())?;
     loop {
         let changes = watch.next().await?;
         if changes.paths.iter().any(|path| variables::is_file(path)) {

@@ -10,8 +10,6 @@ use std::time::Duration;
 
 /// Characters of an invocation's id that tell it from others at a glance: its end, which is random.
 const INVOCATION_CHARACTERS: usize = 6;
-/// `2026-01-31T` and what is behind the milliseconds.
-const TIME_OF_DAY: std::ops::Range<usize> = 11..23;
 
 pub(super) struct Console {
     output: Output,
@@ -36,11 +34,15 @@ impl Console {
     }
 
     /// Everything that takes calls, at the start.
-    pub(super) fn table<'a>(&self, functions: impl Iterator<Item = &'a Live>) -> anyhow::Result<()> {
+    pub(super) fn table<'a>(
+        &self,
+        url: &str,
+        functions: impl Iterator<Item = &'a Live>,
+    ) -> anyhow::Result<()> {
         let rows: Vec<_> = functions
             .map(|live| {
                 let triggers = live.triggers.join(", ");
-                [live.name.clone(), live.access.clone(), live.url.clone(), triggers]
+                [live.name.clone(), live.access.clone(), format!("{url}{}", live.url), triggers]
             })
             .collect();
         if self.output.is_json() || rows.is_empty() {
@@ -127,7 +129,7 @@ impl Console {
                 Level::Info => Colour::Cyan,
                 Level::Debug => Colour::Grey,
             };
-            let time = self.output.paint(Colour::Grey, at.get(TIME_OF_DAY).unwrap_or(&at));
+            let time = self.output.paint(Colour::Grey, time_of_day(line.at_ms));
             let level = self.output.paint(colour, format_args!("{:<5}", line.level.as_str()));
             let call = self.output.paint(Colour::Grey, end_of(line.invocation_id.as_deref()));
             let message = printable(line.message.trim_end_matches('\n'));
@@ -138,6 +140,13 @@ impl Console {
     pub(super) fn stopped(&self) -> anyhow::Result<()> {
         self.say(&json!({ "event": "stopped" }), || "stopped".to_owned())
     }
+}
+
+/// The time within the day (UTC) in a fixed width.
+fn time_of_day(epoch_ms: i64) -> String {
+    let ms = epoch_ms.rem_euclid(24 * 60 * 60 * 1_000);
+    let (hours, minutes, seconds) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1_000 % 60);
+    format!("{hours:02}:{minutes:02}:{seconds:02}.{:03}", ms % 1_000)
 }
 
 fn end_of(invocation: Option<&str>) -> &str {
