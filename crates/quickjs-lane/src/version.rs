@@ -1,5 +1,6 @@
 //! One function version in the lane: takes calls, gives each an instance, and says how it ended.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -43,6 +44,10 @@ pub struct LaneVersionStats {
     pub queued: usize,
     /// Instances that wait for a call.
     pub idle_instances: usize,
+    /// Memory of all its instances, to within 64 KiB for each.
+    pub memory_bytes: u64,
+    /// How long its calls had a thread, since it was registered; only grows.
+    pub cpu: Duration,
 }
 
 impl LaneVersion {
@@ -101,6 +106,8 @@ impl LaneVersion {
             in_flight: seats.taken(),
             queued: seats.waiting(),
             idle_instances: seats.idle_count(),
+            memory_bytes: seats.memory_bytes(),
+            cpu: Duration::from_micros(self.version.used_us.load(Ordering::Relaxed)),
         }
     }
 }
@@ -125,6 +132,7 @@ pub(crate) struct Version {
     turns: Arc<Semaphore>,
     pub(crate) seats: Seats,
     parts: OnceCell<Arc<Parts>>,
+    used_us: Arc<AtomicU64>,
     /// Calls that were not answered yet.
     calls: TaskTracker,
     /// Ends them.
@@ -147,6 +155,7 @@ impl Version {
             turns,
             seats,
             parts: OnceCell::new(),
+            used_us: Arc::default(),
             calls: TaskTracker::new(),
             ended: CancellationToken::new(),
         }
@@ -248,6 +257,7 @@ impl Version {
             timeout: due.saturating_duration_since(now),
             cpu_left: cpu,
             cpu,
+            used_us: Arc::clone(&self.used_us),
         }
     }
 

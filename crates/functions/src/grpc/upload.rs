@@ -2,8 +2,8 @@
 
 use super::wire;
 use crate::http::{Code, CreateFunction, Sent};
-use bytes::Bytes;
 use crate::runtime::Runtime;
+use bytes::Bytes;
 use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
 use serde::de::value::StringDeserializer;
