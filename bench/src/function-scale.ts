@@ -1,10 +1,8 @@
 // Part h, second half: how cold starts spread, what a thousand deployed functions cost while most of them are idle,
 // and whether memory grows under load.
 
-import { join } from "node:path";
 import { type Bench, pick, ROUNDS } from "./bench.ts";
 import { type BunbaseServer, Installation, keyHeader } from "./bunbase.ts";
-import { writeTiny } from "./bundles.ts";
 import { firstCalls } from "./cold-start.ts";
 import { median, quantile } from "./numbers.ts";
 import { type Memory, memoryOf } from "./proc.ts";
@@ -27,35 +25,51 @@ function row(measurement: string, unit: string, bunbase: number): Row {
   return { measurement, unit, bunbase };
 }
 
-/** First calls of a tiny function after a restart: 200 of them. */
+const RUNTIMES = ["bun", "quickjs"] as const;
+
+/** First calls of a tiny function after a restart: 200 of them in each runtime, and as many second ones. */
 export async function coldStarts(bench: Bench): Promise<Scaled> {
+  const rows: Row[] = [];
+  const runs: Record<string, FirstAndSecond> = {};
+  for (const runtime of RUNTIMES) {
+    const samples = await tinyCalls(bench, runtime);
+    const title = `cold start in ${runtime}, ${samples.first.length} starts`;
+    const at = (place: number) => (place === 1 ? "the slowest" : `p${place * 100}`);
+    for (const place of [0.5, 0.9, 0.99, 1]) {
+      rows.push(row(`${title}, ${at(place)}`, "ms", quantile(samples.first, place)));
+    }
+    rows.push(row(`warm call in ${runtime}, p50`, "ms", quantile(samples.second, 0.5)));
+    runs[runtime] = samples;
+  }
+  return { rows, runs };
+}
+
+interface FirstAndSecond {
+  first: number[];
+  second: number[];
+}
+
+async function tinyCalls(bench: Bench, runtime: string): Promise<FirstAndSecond> {
   const functions = pick(bench, 40, 8);
-  const installation = new Installation(bench, "cold-tiny");
+  const installation = new Installation(bench, `cold-tiny-${runtime}`);
   const first = await installation.start();
   const keys = await installation.setUp(first);
   const names = Array.from({ length: functions }, (_, number) => `tiny-${number}`);
   for (const name of names) {
-    const file = writeTiny(join(bench.directory, "tiny"), name);
-    await installation.deploy(first, keys, name, file);
+    const source = `export default () => Response.json({ hello: "${name}" });`;
+    await deployInline(first, keys, { name, runtime, bundle: btoa(source) });
   }
   await first.process.stop();
-  const samples: number[] = [];
+  const samples: FirstAndSecond = { first: [], second: [] };
   for (let round = 1; round <= ROUNDS; round++) {
     const server = await installation.start();
     await Bun.sleep(SETTLE_MS);
-    samples.push(...(await firstCalls(bench, server, keys.public_key, names)));
+    samples.first.push(...(await firstCalls(bench, server, keys.public_key, names)));
+    samples.second.push(...(await firstCalls(bench, server, keys.public_key, names)));
     await server.process.stop();
-    console.log(`    cold starts, round ${round} of ${ROUNDS}`);
+    console.log(`    cold starts in ${runtime}, round ${round} of ${ROUNDS}`);
   }
-  const title = `cold start, ${samples.length} starts`;
-  const at = [0.5, 0.9, 0.99, 1].map((place) =>
-    row(
-      `${title}, ${place === 1 ? "the slowest" : `p${place * 100}`}`,
-      "ms",
-      quantile(samples, place),
-    ),
-  );
-  return { rows: at, runs: samples };
+  return samples;
 }
 
 /** A thousand functions, ten of which are called. */
@@ -98,22 +112,32 @@ export async function manyFunctions(bench: Bench): Promise<Scaled> {
   };
 }
 
-async function deployMany(
+interface Keys {
+  project: string;
+  secret_key: string;
+}
+
+/** Deploys one file without the command line; `deployment` is the body. */
+async function deployInline(
   server: BunbaseServer,
-  keys: { project: string; secret_key: string },
-  count: number,
+  keys: Keys,
+  deployment: { name: string; runtime?: string; bundle: string },
 ): Promise<void> {
+  const answer = await fetch(`${server.url}/v1/projects/${keys.project}/functions`, {
+    method: "POST",
+    headers: { ...keyHeader(keys.secret_key), "content-type": "application/json" },
+    body: JSON.stringify(deployment),
+  });
+  if (!answer.ok) throw new Error(`a deployment failed: ${await answer.text()}`);
+  await answer.text();
+}
+
+async function deployMany(server: BunbaseServer, keys: Keys, count: number): Promise<void> {
   let next = 0;
   const deploy = async () => {
     for (let number = next++; number < count; number = next++) {
       const source = `export default () => Response.json({ hello: ${number} });`;
-      const answer = await fetch(`${server.url}/v1/projects/${keys.project}/functions`, {
-        method: "POST",
-        headers: { ...keyHeader(keys.secret_key), "content-type": "application/json" },
-        body: JSON.stringify({ name: `f${number}`, bundle: btoa(source) }),
-      });
-      if (!answer.ok) throw new Error(`a deployment failed: ${await answer.text()}`);
-      await answer.text();
+      await deployInline(server, keys, { name: `f${number}`, bundle: btoa(source) });
     }
   };
   await Promise.all(Array.from({ length: DEPLOYED_AT_ONCE }, deploy));

@@ -5,6 +5,7 @@ use crate::front::BodyLimits;
 use outbound::{HostSet, OutboundClient, OutboundConfig};
 use quickjs_lane::LaneConfig;
 use serde::Deserialize;
+use std::path::PathBuf;
 use std::time::Duration;
 use worker_pool::PoolConfig;
 
@@ -58,6 +59,9 @@ pub struct FunctionsConfig {
     pub install_packages: bool,
     /// An installation that needs longer is ended.
     pub install_timeout_ms: u64,
+    /// A control group of the server, in which the kernel holds each worker to its memory: a directory such as
+    /// `/sys/fs/cgroup/bunbase`, which the server may write to. Where absent, one that systemd gave away is found.
+    pub cgroup: Option<PathBuf>,
     /// Default of a function: time from the start of a call to the head of its answer.
     pub execution_timeout_ms: u64,
     /// Default of a function: memory of one worker.
@@ -109,6 +113,7 @@ impl Default for FunctionsConfig {
             archive_entries_max: 50_000,
             install_packages: true,
             install_timeout_ms: 120_000,
+            cgroup: None,
             execution_timeout_ms: 30_000,
             memory_limit_mb: 256,
             min_warm: 0,
@@ -130,6 +135,7 @@ impl FunctionsConfig {
         pool.spare_workers = self.spare_workers;
         pool.startup_timeout = Duration::from_millis(self.startup_timeout_ms);
         pool.drain_timeout = Duration::from_millis(self.drain_timeout_ms);
+        pool.cgroup.clone_from(&self.cgroup);
     }
 
     /// What the lane is started with.

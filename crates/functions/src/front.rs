@@ -136,7 +136,12 @@ impl InvocationFront {
         }
         let grant = self.in_project(text, credentials, parts).await?;
         let project = project.filter(|project| grant.project.as_ref() == Some(project));
-        self.enter(&project.ok_or(AccessError::ProjectNotFound)?, target, &grant.caller)
+        let admission = self.enter(&project.ok_or(AccessError::ProjectNotFound)?, target, &grant.caller)?;
+        // A developer is believed, who may call it in any case; others would blur whose calls these are.
+        if admission.speaks_for_developer && headers::is_by_command_line(&parts.headers) {
+            return Ok(Admission { origin: Origin::CLI, ..admission });
+        }
+        Ok(admission)
     }
 
     async fn by_key(&self, credentials: &Credentials) -> Result<Grant, AccessError> {

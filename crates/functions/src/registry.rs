@@ -162,6 +162,13 @@ impl Registry {
         entry.map(Entry::deployments).unwrap_or_default()
     }
 
+    /// The deployments of all functions of a project.
+    pub(crate) fn deployments_of_project(&self, project: &ProjectId) -> Vec<Arc<Deployment>> {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let entries = table.get(project).into_iter().flat_map(|functions| functions.values());
+        entries.flat_map(Entry::deployments).collect()
+    }
+
     /// Puts `entry` in place of what was there; the deployments that are not in it any more are handed back,
     /// to be retired.
     pub(crate) fn switch(&self, project: &ProjectId, name: &str, entry: Entry) -> Vec<Arc<Deployment>> {

@@ -2,11 +2,12 @@
 //! and give the same answers and errors.
 
 use bytes::Bytes;
-use quickjs_lane::LaneVersion;
+use quickjs_lane::{LaneVersion, LaneVersionStats};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::time::Duration;
 use utoipa::ToSchema;
-use worker_pool::{InvokeError, InvokeRequest, InvokeResponse, VersionPool, Waited};
+use worker_pool::{InvokeError, InvokeRequest, InvokeResponse, VersionPool, VersionStats, Waited};
 
 /// The runtime of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
@@ -38,6 +39,34 @@ impl Runtime {
 impl std::fmt::Display for Runtime {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(self.as_str())
+    }
+}
+
+/// What a version is doing, in either runtime.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Activity {
+    /// Worker processes, or instances of QuickJS.
+    pub(crate) workers: usize,
+    /// Calls that they have.
+    pub(crate) in_flight: usize,
+    /// Calls that wait for one of them.
+    pub(crate) queued: usize,
+    /// What they hold.
+    pub(crate) memory_bytes: u64,
+    /// Processor time since the version was loaded.
+    pub(crate) cpu: Duration,
+}
+
+impl Activity {
+    /// Both together: of two loads of the same version.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            workers: self.workers + other.workers,
+            in_flight: self.in_flight + other.in_flight,
+            queued: self.queued + other.queued,
+            memory_bytes: self.memory_bytes + other.memory_bytes,
+            cpu: self.cpu + other.cpu,
+        }
     }
 }
 
@@ -82,11 +111,20 @@ impl Pool {
 
     /// Whether a worker or an instance is there.
     pub(crate) fn is_warm(&self) -> bool {
+        self.activity().workers > 0
+    }
+
+    /// What it is doing.
+    pub(crate) fn activity(&self) -> Activity {
         match self {
-            Self::Bun(workers) => workers.stats().workers > 0,
+            Self::Bun(workers) => {
+                let VersionStats { workers, in_flight, queued, memory_bytes, cpu, .. } = workers.stats();
+                Activity { workers, in_flight, queued, memory_bytes, cpu }
+            }
             Self::QuickJs(instances) => {
-                let stats = instances.stats();
-                stats.in_flight + stats.idle_instances > 0
+                let LaneVersionStats { in_flight, queued, idle_instances, memory_bytes, cpu } =
+                    instances.stats();
+                Activity { workers: in_flight + idle_instances, in_flight, queued, memory_bytes, cpu }
             }
         }
     }

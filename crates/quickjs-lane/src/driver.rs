@@ -2,6 +2,7 @@
 //! Dropping the future ends both.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
@@ -33,6 +34,8 @@ pub(crate) struct Drive {
     /// Processor time that is left.
     pub(crate) cpu_left: Duration,
     pub(crate) cpu: Duration,
+    /// Microseconds that calls of the version had a thread.
+    pub(crate) used_us: Arc<AtomicU64>,
 }
 
 /// A call or an import that ended by itself.
@@ -55,6 +58,8 @@ impl Drive {
             let (back, slice) = self.slice(seat, input).await?;
             seat = back;
             self.cpu_left = self.cpu_left.saturating_sub(slice.took);
+            let took_us = u64::try_from(slice.took.as_micros()).unwrap_or(u64::MAX);
+            self.used_us.fetch_add(took_us, Ordering::Relaxed);
             for id in slice.cancelled {
                 operations.cancel(id);
             }

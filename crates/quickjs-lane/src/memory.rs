@@ -66,6 +66,8 @@ pub(crate) enum Stop {
 #[derive(Debug)]
 pub(crate) struct Meter {
     lane: Arc<LaneMemory>,
+    /// What all instances of the version hold.
+    version: Arc<AtomicI64>,
     limit: usize,
     used: AtomicUsize,
     unreported: AtomicI64,
@@ -77,9 +79,10 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    pub(crate) fn new(limit: usize, lane: Arc<LaneMemory>) -> Self {
+    pub(crate) fn new(limit: usize, lane: Arc<LaneMemory>, version: Arc<AtomicI64>) -> Self {
         Self {
             lane,
+            version,
             limit,
             used: AtomicUsize::new(0),
             unreported: AtomicI64::new(0),
@@ -132,7 +135,12 @@ impl Meter {
             return self.unreported.store(change, Ordering::Relaxed);
         }
         self.unreported.store(0, Ordering::Relaxed);
+        self.tell(change);
+    }
+
+    fn tell(&self, change: i64) {
         self.lane.used.fetch_add(change, Ordering::Relaxed);
+        self.version.fetch_add(change, Ordering::Relaxed);
     }
 
     /// From now on code runs until `at`.
@@ -182,7 +190,7 @@ impl Meter {
 
 impl Drop for Meter {
     fn drop(&mut self) {
-        self.lane.used.fetch_add(*self.unreported.get_mut(), Ordering::Relaxed);
+        self.tell(self.unreported.load(Ordering::Relaxed));
     }
 }
 
@@ -199,7 +207,7 @@ mod tests {
     use std::time::Duration;
 
     fn meter(limit: usize) -> Meter {
-        Meter::new(limit, Arc::new(LaneMemory::new(1 << 30)))
+        Meter::new(limit, Arc::new(LaneMemory::new(1 << 30)), Arc::default())
     }
 
     #[test]
@@ -229,9 +237,11 @@ mod tests {
     #[test]
     fn the_lane_knows_what_instances_hold_and_gets_it_back() {
         let lane = Arc::new(LaneMemory::new(1 << 20));
-        let meter = Meter::new(10 << 20, Arc::clone(&lane));
-        let neighbour = Meter::new(10 << 20, Arc::clone(&lane));
+        let version = Arc::<AtomicI64>::default();
+        let meter = Meter::new(10 << 20, Arc::clone(&lane), Arc::clone(&version));
+        let neighbour = Meter::new(10 << 20, Arc::clone(&lane), Arc::default());
         meter.grew(2 << 20);
+        assert_eq!(version.load(Ordering::Relaxed), 2 << 20);
         assert!(lane.is_full());
         assert!(neighbour.may_grow(SMALL_BYTES + 1), "who holds little goes on");
         assert!(!meter.may_grow(SMALL_BYTES + 1), "who holds much does not grow in a full lane");
@@ -240,6 +250,6 @@ mod tests {
         meter.shrank((2 << 20) - 10);
         meter.shrank(10);
         drop(meter);
-        assert_eq!(lane.used_bytes(), 0);
+        assert_eq!((lane.used_bytes(), version.load(Ordering::Relaxed)), (0, 0));
     }
 }

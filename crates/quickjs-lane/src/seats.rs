@@ -1,7 +1,7 @@
 //! Places for calls of one version: so many at once, and a bounded number that waits. A place comes with an instance
 //! where an idle one is there.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -44,6 +44,7 @@ pub(crate) struct Seats {
     timeout: Duration,
     idle_timeout: Duration,
     idle: Mutex<Vec<Idle>>,
+    memory: Arc<AtomicI64>,
 }
 
 impl Seats {
@@ -57,6 +58,7 @@ impl Seats {
             timeout: settings.queue_timeout,
             idle_timeout: settings.idle_timeout,
             idle: Mutex::default(),
+            memory: Arc::default(),
         }
     }
 
@@ -86,7 +88,7 @@ impl Seats {
     pub(crate) fn furnish(&self, place: OwnedSemaphorePermit, lane: &Shared, limit: usize) -> Seat {
         let (instance, meter) = match self.idle().pop() {
             Some(Idle { instance, meter, .. }) => (Some(instance), meter),
-            None => (None, Arc::new(Meter::new(limit, Arc::clone(&lane.memory)))),
+            None => (None, Arc::new(Meter::new(limit, Arc::clone(&lane.memory), Arc::clone(&self.memory)))),
         };
         Seat { instance, meter, threads: Arc::clone(&lane.threads), _place: place }
     }
@@ -123,6 +125,11 @@ impl Seats {
 
     pub(crate) fn taken(&self) -> usize {
         self.places_max - self.places.available_permits()
+    }
+
+    /// What all instances hold, to within 64 KiB for each.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        u64::try_from(self.memory.load(Ordering::Relaxed)).unwrap_or(0)
     }
 
     pub(crate) fn waiting(&self) -> usize {

@@ -1,5 +1,6 @@
 //! One function version in the lane: takes calls, gives each an instance, and says how it ended.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -44,6 +45,10 @@ pub struct LaneVersionStats {
     pub queued: usize,
     /// Instances that wait for a call.
     pub idle_instances: usize,
+    /// Memory of all its instances, to within 64 KiB for each.
+    pub memory_bytes: u64,
+    /// How long its calls had a thread, since it was registered; only grows.
+    pub cpu: Duration,
 }
 
 impl LaneVersion {
@@ -102,6 +107,8 @@ impl LaneVersion {
             in_flight: seats.taken(),
             queued: seats.waiting(),
             idle_instances: seats.idle_count(),
+            memory_bytes: seats.memory_bytes(),
+            cpu: Duration::from_micros(self.version.used_us.load(Ordering::Relaxed)),
         }
     }
 }
@@ -126,6 +133,7 @@ pub(crate) struct Version {
     turns: Arc<Semaphore>,
     pub(crate) seats: Seats,
     parts: OnceCell<Arc<Parts>>,
+    used_us: Arc<AtomicU64>,
     /// Calls that were not answered yet.
     calls: TaskTracker,
     /// Ends them.
@@ -148,6 +156,7 @@ impl Version {
             turns,
             seats,
             parts: OnceCell::new(),
+            used_us: Arc::default(),
             calls: TaskTracker::new(),
             ended: CancellationToken::new(),
         }
@@ -255,6 +264,7 @@ impl Version {
             timeout: due.saturating_duration_since(now),
             cpu_left: cpu,
             cpu,
+            used_us: Arc::clone(&self.used_us),
         }
     }
 

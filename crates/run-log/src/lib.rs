@@ -26,7 +26,9 @@ mod tail;
 mod trace;
 mod writer;
 
-pub use aggregate::{Chart, ChartWindow, Distribution, Figures, Point, VersionFigures};
+pub use aggregate::{
+    Buckets, Chart, ChartWindow, Distribution, Figures, Point, VersionFigures, VersionTotals,
+};
 pub use config::RunLogConfig;
 pub use error::RunLogError;
 pub use line::{FieldFilter, Level, LogLine, LogPage, LogQuery, Order, StoredLine};

@@ -214,6 +214,13 @@ impl Scopes {
         functions.flat_map(|function| function.versions.values().cloned()).collect()
     }
 
+    /// Those of a project.
+    pub(crate) fn of_project(&self, project: &ProjectId) -> Vec<Arc<Scope>> {
+        let projects = self.read();
+        let functions = projects.get(project).into_iter().flat_map(|entry| entry.functions.values());
+        functions.flat_map(|function| function.versions.values().cloned()).collect()
+    }
+
     /// What was not kept of a function, or of a project.
     pub(crate) fn losses(&self, project: &ProjectId, function: Option<&FunctionId>) -> Losses {
         let projects = self.read();
@@ -222,14 +229,12 @@ impl Scopes {
         wanted.map(|(_, entry)| entry.state.losses()).fold(Losses::default(), Losses::plus)
     }
 
-    /// Forgets versions that nothing points to and that have no figures to write, and what is left empty.
+    /// Forgets versions that nothing points to and whose figures nobody waits for, and what is left empty.
     pub(crate) fn forget_idle(&self) {
         let mut projects = self.write();
         for project in projects.values_mut() {
             for function in project.functions.values_mut() {
-                function
-                    .versions
-                    .retain(|_, scope| Arc::strong_count(scope) > 1 || !scope.cells().is_empty());
+                function.versions.retain(|_, scope| Arc::strong_count(scope) > 1 || !scope.cells().is_idle());
             }
             project.functions.retain(|_, entry| {
                 !entry.versions.is_empty()

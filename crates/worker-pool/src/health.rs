@@ -1,4 +1,4 @@
-//! What the supervisor knows of one worker: its ping, its memory, how long it has been idle.
+//! What the supervisor knows of one worker: its ping, its memory, its processor time, how long it has been idle.
 
 use std::time::{Duration, Instant};
 
@@ -64,6 +64,17 @@ pub(crate) fn anonymous_bytes(pid: u32) -> Option<u64> {
     Some(resident.saturating_sub(shared) * rustix::param::page_size() as u64)
 }
 
+/// Processor time that a process has used, all its threads together, from `/proc/<pid>/stat` (`utime` and `stime` of
+/// proc_pid_stat(5), in ticks of usually 10 ms).
+pub(crate) fn cpu_time(pid: u32) -> Option<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name of the program may have spaces and brackets in it; what is counted begins behind it.
+    let (_, behind_name) = stat.rsplit_once(')')?;
+    let mut ticks = behind_name.split_ascii_whitespace().skip(11).map(|field| field.parse::<u64>().ok());
+    let ticks = ticks.next()?? + ticks.next()??;
+    Some(Duration::from_micros(ticks * 1_000_000 / rustix::param::clock_ticks_per_second().max(1)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,5 +104,15 @@ mod tests {
     #[test]
     fn anonymous_memory_of_this_process_is_seen() {
         assert!(anonymous_bytes(std::process::id()).is_some_and(|bytes| bytes > 0));
+    }
+
+    #[test]
+    fn processor_time_of_this_process_grows_while_it_computes() {
+        let before = cpu_time(std::process::id()).unwrap();
+        let since = Instant::now();
+        while cpu_time(std::process::id()).unwrap() <= before {
+            assert!(since.elapsed() < Duration::from_secs(10), "no tick was counted");
+        }
+        assert_eq!(cpu_time(u32::MAX), None);
     }
 }

@@ -31,6 +31,17 @@ pub enum MemoryGuard {
 }
 
 impl Isolation {
+    /// Each guard by its name, and whether it is in force.
+    pub(crate) fn guards(&self) -> [(&'static str, bool); 5] {
+        [
+            ("launcher", self.launcher),
+            ("files", self.files),
+            ("scopes", self.scopes),
+            ("syscalls", self.syscalls),
+            ("cgroup", self.memory == MemoryGuard::Cgroup),
+        ]
+    }
+
     /// What is not in force, in words for the log and for `health`.
     pub fn missing(&self) -> Vec<&'static str> {
         if !self.launcher {

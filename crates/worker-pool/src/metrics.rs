@@ -3,6 +3,7 @@
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
 use crate::error::InvokeError;
+use crate::isolation::Isolation;
 use crate::state::EndReason;
 
 const ENDS: [EndReason; 5] =
@@ -44,6 +45,13 @@ impl Metrics {
         let index = ENDS.iter().position(|known| *known == reason);
         if let Some(counter) = index.and_then(|index| self.ends.get(index)) {
             counter.increment(1);
+        }
+    }
+
+    /// What holds the workers: 1 where it is in force.
+    pub(crate) fn isolated(isolation: &Isolation) {
+        for (guard, in_force) in isolation.guards() {
+            gauge!("bunbase_worker_isolation", "guard" => guard).set(f64::from(u8::from(in_force)));
         }
     }
 

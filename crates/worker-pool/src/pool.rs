@@ -102,6 +102,8 @@ impl WorkerPool {
         });
         let first = start_worker(&shared, Network::Open).await.map_err(PoolError::Start)?;
         let isolation = first.place.isolation;
+        Metrics::isolated(&isolation);
+        tracing::info!(?isolation, "workers are held by");
         for missing in isolation.missing() {
             tracing::warn!("{missing}");
         }

@@ -115,6 +115,8 @@ pub(crate) struct Life {
     pub(crate) state: Option<WorkerState>,
     pub(crate) times: StateTimes,
     pub(crate) memory_bytes: u64,
+    /// Processor time that its version has been told of.
+    cpu_counted: Duration,
     calls_seen: u32,
     last_call: Instant,
 }
@@ -123,7 +125,22 @@ impl Life {
     pub(crate) fn new(now: Instant) -> Self {
         let started = SystemTime::now();
         let times = StateTimes { started, warm: None, busy: None, idle: None, terminated: None };
-        Self { started: now, state: None, times, memory_bytes: 0, calls_seen: 0, last_call: now }
+        Self {
+            started: now,
+            state: None,
+            times,
+            memory_bytes: 0,
+            cpu_counted: Duration::ZERO,
+            calls_seen: 0,
+            last_call: now,
+        }
+    }
+
+    /// What was used since the last time, where `used` is all that was used so far.
+    pub(crate) fn count_cpu(&mut self, used: Duration) -> Duration {
+        let since = used.saturating_sub(self.cpu_counted);
+        self.cpu_counted += since;
+        since
     }
 
     /// Enters a state; `false` where it was in it, or has ended.

@@ -1,5 +1,7 @@
 //! Figures for people: what a pool and a version are doing right now.
 
+use std::time::Duration;
+
 /// The whole pool.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PoolStats {
@@ -22,4 +24,9 @@ pub struct VersionStats {
     pub queued: usize,
     /// Process ids of the workers.
     pub pids: Vec<u32>,
+    /// Anonymous memory of the workers when each was looked at last.
+    pub memory_bytes: u64,
+    /// Processor time of all workers since the version was registered, those that have ended and what their starts
+    /// took included. Counted once a second and when a worker is ended; only grows.
+    pub cpu: Duration,
 }

@@ -1,4 +1,4 @@
-//! Looks at every busy worker a few times a second: deadlines, pings, memory, idle time.
+//! Looks at every busy worker a few times a second: deadlines, pings, memory, processor time, idle time.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -16,6 +16,8 @@ use crate::worker::Worker;
 const TICK: Duration = Duration::from_millis(25);
 /// Memory is read every so many looks.
 const MEMORY_TICKS: u64 = 2;
+/// Processor time is read every so many looks: once a second.
+const CPU_TICKS: u64 = 40;
 /// A worker with an overdue call that leaves a ping unanswered for so many looks (250 ms) is ended.
 const PING_LOOKS_MAX: u32 = 10;
 /// How long a call may be over its deadline while the worker answers no ping: code that computes is stopped inside
@@ -43,6 +45,9 @@ pub(crate) async fn run(shared: Arc<Shared>) {
                 if count.is_multiple_of(MEMORY_TICKS) {
                     look.at_memory();
                     look.at_age();
+                }
+                if count.is_multiple_of(CPU_TICKS) {
+                    version.count_cpu(&worker);
                 }
             }
         }

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crate::error::LoadError;
+use crate::health::cpu_time;
 use crate::state::{EndReason, WorkerSnapshot};
 use crate::version::{ENDED_MAX, Version};
 use crate::worker::Worker;
@@ -76,6 +77,14 @@ impl Version {
     fn replacement_failed(&self, error: &LoadError) {
         let error = error as &dyn std::error::Error;
         tracing::warn!(version = %self.spec.key, error, "worker could not be replaced");
+    }
+
+    /// Counts the processor time that a worker of this version has used.
+    pub(crate) fn count_cpu(&self, worker: &Worker) {
+        // Nothing of a process that is gone.
+        let Some(used) = cpu_time(worker.pid) else { return };
+        let since = worker.life().count_cpu(used).as_micros();
+        self.cpu_us.fetch_add(u64::try_from(since).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// A worker of this version has ended.

@@ -1,7 +1,7 @@
 //! The workers of one function version: picks one for a call, starts and ends them as they are needed.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -111,6 +111,8 @@ pub(crate) struct Version {
     pub(crate) replacing: AtomicBool,
     pub(crate) ended: Mutex<VecDeque<WorkerSnapshot>>,
     pub(crate) report: OnceLock<Bytes>,
+    /// Microseconds of processor time.
+    pub(crate) cpu_us: AtomicU64,
 }
 
 impl Version {
@@ -126,6 +128,7 @@ impl Version {
             replacing: AtomicBool::new(false),
             ended: Mutex::default(),
             report: OnceLock::new(),
+            cpu_us: AtomicU64::new(0),
         }
     }
 
@@ -317,6 +320,8 @@ impl Version {
             in_flight: workers.iter().map(|worker| worker.slots.load(Ordering::Relaxed)).sum(),
             queued: self.queue.len(),
             pids: workers.iter().map(|worker| worker.pid).collect(),
+            memory_bytes: workers.iter().map(|worker| worker.life().memory_bytes).sum(),
+            cpu: Duration::from_micros(self.cpu_us.load(Ordering::Relaxed)),
         }
     }
 }

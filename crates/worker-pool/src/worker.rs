@@ -113,6 +113,9 @@ impl Worker {
     pub(crate) fn end(&self, reason: EndReason) {
         self.draining.store(true, Ordering::Release);
         if self.end.set(reason).is_ok() {
+            if let Some(version) = self.version() {
+                version.count_cpu(self);
+            }
             self.kill.notify_one();
         }
     }

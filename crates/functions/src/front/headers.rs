@@ -9,7 +9,7 @@ use run_log::{RunTrace, TraceContext};
 /// Names a call in requests and answers.
 pub(crate) const INVOCATION_HEADER: HeaderName = HeaderName::from_static("x-invocation-id");
 
-/// What triggers say in their requests; none of it comes from outside.
+/// What triggers say in their requests; none of it comes from outside, but for the word of a developer's command line.
 pub(crate) mod of_triggers {
     use http::HeaderName;
 
@@ -58,6 +58,11 @@ pub(crate) fn for_handler(headers: &mut HeaderMap, speaks_for_developer: bool) {
     if headers.contains_key(COOKIE) {
         remove_session_cookie(headers);
     }
+}
+
+/// Whether a request says that the command line made it.
+pub(crate) fn is_by_command_line(headers: &HeaderMap) -> bool {
+    headers.get(of_triggers::TRIGGER).is_some_and(|trigger| trigger == "cli")
 }
 
 /// The caller's place in a trace; a request with several has none.

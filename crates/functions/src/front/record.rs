@@ -34,6 +34,9 @@ impl Origin {
     /// A request.
     pub(crate) const HTTP: Self = Self { trigger: Trigger::Http, parent_id: None, handler: None, attempt: 1 };
 
+    /// A developer at a command line.
+    pub(crate) const CLI: Self = Self { trigger: Trigger::Cli, ..Self::HTTP };
+
     /// A call over gRPC.
     pub(crate) const GRPC: Self = Self { trigger: Trigger::Grpc, ..Self::HTTP };
 

@@ -5,6 +5,8 @@ use super::types::{MetricsView, RunDetailView, RunList, RunView, TraceList, Trac
 use super::{Service, project_of};
 use axum::Extension;
 use axum::extract::{Path, State};
+use axum::response::IntoResponse;
+use http::header::CONTENT_TYPE;
 use ports::access::{Action, Grant};
 use routes::{Need, Route, Routes};
 use run_log::{ChartWindow, RunQuery, RunStatus, TraceId, Trigger};
@@ -49,6 +51,12 @@ pub(super) fn declare(routes: Routes<Service>) -> Routes<Service> {
                 .answers::<MetricsView>(200, "the figures")
                 .errors(&[ErrorCode::InvalidRequest, ErrorCode::FunctionNotFound]),
             metrics,
+        )
+        .add(
+            Route::get("/v1/projects/{project}/metrics", need(Action::FunctionRead))
+                .summary("Figures of each version of the project's functions in Prometheus's text format")
+                .answers_plain("200", "text, version 0.0.4"),
+            prometheus,
         );
     declare_traces(routes)
 }
@@ -123,8 +131,17 @@ async fn metrics(
     let mut parameters = Parameters::of(pairs)?;
     let window = parameters.read("window", "1h, 24h or 7d", ChartWindow::parse)?;
     parameters.end()?;
-    let chart = service.chart(&project_of(grant)?, &name, window.unwrap_or(ChartWindow::Day)).await?;
-    Ok(Json(chart.into()))
+    let project = project_of(grant)?;
+    let chart = service.chart(&project, &name, window.unwrap_or(ChartWindow::Day)).await?;
+    Ok(Json(MetricsView::of(chart, service.activity(&project, &name))))
+}
+
+async fn prometheus(
+    State(service): State<Service>,
+    Extension(grant): Extension<Grant>,
+) -> Result<impl IntoResponse, ApiError> {
+    let text = service.prometheus(&project_of(grant)?).await?;
+    Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
 }
 
 async fn traces(

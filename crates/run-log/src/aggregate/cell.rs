@@ -1,7 +1,7 @@
 //! What is counted of one version in one minute.
 
-use super::MINUTE_MS;
 use super::histogram::Histogram;
+use super::{HOUR_MINUTES, MINUTE_MS};
 use crate::run::{Run, RunStatus};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 const CODES_MAX: usize = 32;
 /// Minutes of one version in memory. A run that ended before them is counted in the oldest one.
 const MINUTES_MAX: usize = 4;
+/// A version that was not called for so many minutes is forgotten with its totals: a day, in which whoever scrapes
+/// them has had the last of them.
+const TOTALS_MINUTES: i64 = 24 * HOUR_MINUTES;
 
 /// The figures of one minute, or of several together.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -47,6 +50,10 @@ impl Cell {
         *self.errors.entry(code).or_default() += count;
     }
 
+    pub(crate) fn errors_by_code(&self) -> BTreeMap<String, u64> {
+        self.errors.iter().map(|(code, count)| (code.to_string(), *count)).collect()
+    }
+
     pub(crate) fn merge(&mut self, other: &Self) {
         self.calls += other.calls;
         self.cold_starts += other.cold_starts;
@@ -72,11 +79,14 @@ pub(crate) struct Cells {
     minutes: BTreeMap<i64, Minute>,
     /// Minutes before it were taken for the last time. What comes later is counted in this one.
     floor: i64,
+    /// All minutes that are over, and the last of them.
+    over: Cell,
+    last_over: i64,
 }
 
 impl Default for Cells {
     fn default() -> Self {
-        Self { minutes: BTreeMap::new(), floor: i64::MIN }
+        Self { minutes: BTreeMap::new(), floor: i64::MIN, over: Cell::default(), last_over: i64::MIN }
     }
 }
 
@@ -104,16 +114,26 @@ impl Cells {
         let is_over = |at: i64| at < minute - 1;
         let changed = self.minutes.iter().filter(|(at, found)| found.changed || is_over(**at));
         let taken = changed.map(|(at, found)| (*at, found.cell.clone(), is_over(*at))).collect();
-        self.minutes.retain(|at, found| {
-            found.changed = false;
-            !is_over(*at)
-        });
+        for (at, found) in self.minutes.extract_if(.., |at, _| is_over(*at)) {
+            self.over.merge(&found.cell);
+            self.last_over = self.last_over.max(at);
+        }
+        self.minutes.values_mut().for_each(|found| found.changed = false);
         self.floor = self.floor.max(minute - 1);
         taken
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.minutes.is_empty()
+    /// Everything since the version is counted; it only grows.
+    pub(crate) fn total(&self) -> Cell {
+        let mut total = self.over.clone();
+        self.minutes.values().for_each(|minute| total.merge(&minute.cell));
+        total
+    }
+
+    /// Whether nothing is lost with it that is still asked for.
+    pub(crate) fn is_idle(&self) -> bool {
+        let is_old = self.over.calls == 0 || self.last_over < self.floor.saturating_sub(TOTALS_MINUTES);
+        self.minutes.is_empty() && is_old
     }
 }
 
@@ -144,9 +164,25 @@ mod tests {
         cells.at(60_001).calls += 1;
         assert_eq!(taken(cells.take_changed(2)), [(0, 1, true), (1, 3, false)]);
         assert_eq!(taken(cells.take_changed(3)), [(1, 3, true)]);
-        assert!(cells.is_empty());
+        assert!(cells.minutes.is_empty());
         cells.at(60_000).calls += 1;
         assert_eq!(taken(cells.take_changed(3)), [(2, 1, false)]);
+        assert_eq!(cells.total().calls, 5);
+    }
+
+    #[test]
+    fn totals_only_grow_and_are_kept_for_a_day_after_the_last_call() {
+        let mut cells = Cells::default();
+        assert!(cells.is_idle());
+        cells.at(0).calls += 3;
+        cells.take_changed(2);
+        assert_eq!((cells.total().calls, cells.is_idle()), (3, false));
+        cells.at(2 * MINUTE_MS).calls += 1;
+        assert_eq!(cells.total().calls, 4);
+        cells.take_changed(2 + TOTALS_MINUTES);
+        assert!(!cells.is_idle());
+        cells.take_changed(4 + TOTALS_MINUTES);
+        assert!(cells.is_idle());
     }
 
     #[test]

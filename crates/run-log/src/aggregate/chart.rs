@@ -114,7 +114,7 @@ impl Figures {
         Self {
             calls: cell.calls,
             errors: cell.errors.values().sum(),
-            errors_by_code: cell.errors.iter().map(|(code, count)| (code.to_string(), *count)).collect(),
+            errors_by_code: cell.errors_by_code(),
             cancelled: cell.cancelled,
             cold_starts: cell.cold_starts,
             duration: Distribution::of(&cell.durations),

@@ -50,6 +50,12 @@ impl Histogram {
         &self.counts
     }
 
+    /// How many took at most 2^`exponent` microseconds; exact, because powers of two are bounds of buckets.
+    pub(crate) fn count_up_to(&self, exponent: u32) -> u64 {
+        let buckets = (exponent * BUCKETS_PER_OCTAVE) as usize;
+        self.counts.iter().take(buckets).sum()
+    }
+
     /// Microseconds that the share `quantile` (0 to 1) of all durations does not exceed; 0 where there is none.
     pub(crate) fn quantile_us(&self, quantile: f64) -> u64 {
         let rank = (self.count() as f64 * quantile).ceil().max(1.0) as u64;
@@ -136,6 +142,12 @@ mod tests {
     #[test]
     fn nothing_has_no_quantile() {
         assert_eq!((Histogram::default().quantile_us(0.5), Histogram::default().encode()), (0, Vec::new()));
+    }
+
+    #[test]
+    fn bounds_that_are_powers_of_two_are_exact() {
+        let histogram = of(&[0, 1, 127, 128, 129, 4_096, u64::MAX]);
+        assert_eq!([7, 8, 12, 31].map(|exponent| histogram.count_up_to(exponent)), [4, 5, 6, 6]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What is asked of the log: lines, runs, traces, charts; and the removal of what a project or a function has.
 
 use super::RunLog;
-use crate::aggregate::{Chart, ChartWindow};
+use crate::aggregate::{Chart, ChartWindow, VersionTotals};
 use crate::error::RunLogError;
 use crate::line::{LogPage, LogQuery, Order};
 use crate::run::{RunDetail, RunPage, RunQuery, StoredRun};
@@ -158,6 +158,15 @@ impl RunLog {
         let (database, first) = (&self.shared.database, window.first_minute(now_ms));
         let stored = figures::window(database, (project, function), window, first).await?;
         Ok(Chart::of(window, now_ms, &stored))
+    }
+
+    /// What was counted of each version of a project that was called lately, out of memory.
+    pub fn totals(&self, project: &ProjectId) -> Vec<VersionTotals> {
+        let scopes = self.shared.scopes.of_project(project).into_iter();
+        let totals = scopes.map(|scope| {
+            VersionTotals::of(scope.function_id.clone(), scope.version.clone(), &scope.cells().total())
+        });
+        totals.filter(|of| of.calls > 0).collect()
     }
 
     /// Removes everything of a project. Who calls this takes care that nothing more is written for it.

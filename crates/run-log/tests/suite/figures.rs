@@ -40,6 +40,30 @@ async fn a_chart_counts_what_was_not_kept_too() {
 }
 
 #[tokio::test]
+async fn totals_only_grow_whatever_was_written_and_are_those_of_the_project() {
+    let config = RunLogConfig { project_runs_per_second: 1, ..RunLogConfig::default() };
+    let fixture = Fixture::at(config, START_MS).await;
+    let calls = || fixture.log.totals(&fixture.project).iter().map(|of| of.calls).sum::<u64>();
+    for minute in 0..6 {
+        let started_at_ms = START_MS + minute * MINUTE_MS;
+        fixture.log.record(Run { started_at_ms, duration_us: 4_096, ..fixture.run() });
+        fixture.log.record(Run { started_at_ms, duration_us: 5_000, ..fixture.failed("timeout") });
+        assert_eq!(calls(), 2 * (minute as u64 + 1), "before it is written");
+        fixture.set_now_ms(started_at_ms + MINUTE_MS);
+        fixture.log.flush().await.unwrap();
+        assert_eq!(calls(), 2 * (minute as u64 + 1), "and after");
+    }
+    let totals = fixture.log.totals(&fixture.project).remove(0);
+    assert_eq!((&*totals.version, totals.errors_by_code["timeout"]), ("v1", 6));
+    let up_to = |us| totals.duration.up_to_us.iter().find(|(bound, _)| *bound == us).unwrap().1;
+    assert_eq!((up_to(2_048), up_to(4_096), up_to(8_192), totals.duration.count), (0, 6, 12, 12));
+    assert_eq!(totals.duration.sum_us, 6 * (4_096 + 5_000));
+    assert!(fixture.log.totals(&ProjectId::generate()).is_empty());
+    fixture.log.purge(&fixture.project).await.unwrap();
+    assert_eq!(calls(), 0);
+}
+
+#[tokio::test]
 async fn figures_of_a_minute_add_up_across_restarts_and_flushes() {
     let fixture = Fixture::at(RunLogConfig::default(), START_MS).await;
     fixture.log.record(fixture.run());

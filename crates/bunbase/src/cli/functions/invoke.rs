@@ -44,6 +44,8 @@ pub(crate) async fn run(context: &Context, args: InvokeArgs) -> anyhow::Result<(
     let path = path.strip_prefix(project.api.origin()).unwrap_or(&path);
     let default_method = if body.is_some() { Method::POST } else { Method::GET };
     let request = project.api.request(args.method.unwrap_or(default_method), path).timeout(INVOKE_TIMEOUT);
+    // The run says so where a developer's session or token makes the call.
+    let request = request.header("x-bunbase-trigger", "cli");
     let response = project.api.exchange(with_content(request, args.headers, body)).await?;
     show(context.output, &project.api, response).await
 }

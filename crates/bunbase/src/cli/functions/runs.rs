@@ -95,17 +95,44 @@ pub(super) async fn metrics(context: &Context, args: &MetricsArgs) -> anyhow::Re
     Ok(context.output.answer(&chart, || text(context.output, &chart))?)
 }
 
-/// A row for all versions together, and one for each.
+/// What was, what failed, and what is now.
 fn text(output: Output, chart: &Value) -> String {
+    let codes = chart["total"]["errors_by_code"].as_object();
+    let codes = codes.into_iter().flatten().map(|(code, count)| format!("{} {count}", printable(code)));
+    let codes: Vec<String> = codes.collect();
+    let mut parts = vec![window_table(output, chart)];
+    if !codes.is_empty() {
+        parts.push(format!("errors: {}", codes.join(", ")));
+    }
+    parts.extend(now_table(output, chart));
+    parts.join("\n\n")
+}
+
+/// A row for all versions together, and one for each that was called.
+fn window_table(output: Output, chart: &Value) -> String {
     let header = ["VERSION", "CALLS", "ERRORS", "CANCELLED", "COLD", "P50", "P95", "P99", "MAX"];
     let versions = chart["versions"].as_array().map(Vec::as_slice).unwrap_or_default();
     let mut rows = vec![row("all", &chart["total"])];
     rows.extend(versions.iter().map(|of| row(of["version"].as_str().unwrap_or_default(), of)));
-    let table = output.table(header, rows);
-    let by_code = chart["total"]["errors_by_code"].as_object();
-    let codes = by_code.into_iter().flatten().map(|(code, count)| format!("{} {count}", printable(code)));
-    let codes: Vec<String> = codes.collect();
-    if codes.is_empty() { table } else { format!("{table}\n\nerrors: {}", codes.join(", ")) }
+    output.table(header, rows)
+}
+
+/// A row for each version that takes calls.
+fn now_table(output: Output, chart: &Value) -> Option<String> {
+    let header = ["NOW", "WORKERS", "IN FLIGHT", "WAITING", "MEMORY", "CPU"];
+    let row = |of: &Value| {
+        let number = |field: &str| of[field].as_u64().unwrap_or_default();
+        [
+            printable(of["version"].as_str().unwrap_or_default()),
+            number("workers").to_string(),
+            number("in_flight").to_string(),
+            number("queued").to_string(),
+            format!("{:.1} MiB", number("memory_bytes") as f64 / f64::from(1 << 20)),
+            format!("{:.2} s", number("cpu_us") as f64 / 1e6),
+        ]
+    };
+    let rows: Vec<_> = chart["now"].as_array()?.iter().map(row).collect();
+    (!rows.is_empty()).then(|| output.table(header, rows))
 }
 
 fn row(name: &str, figures: &Value) -> [String; 9] {
@@ -139,9 +166,11 @@ mod tests {
             "errors_by_code": { "timeout": 2 } });
         let mut of_version = figures.clone();
         of_version["version"] = "v1".into();
-        let chart = json!({ "total": figures, "versions": [of_version] });
+        let now = json!({ "version": "v2", "workers": 3, "in_flight": 40, "queued": 0,
+            "memory_bytes": 52_428_800, "cpu_us": 1_230_000 });
+        let chart = json!({ "total": figures, "versions": [of_version], "now": [now] });
         let shown = text(Output::new(false, true), &chart);
-        for part in ["all", "v1", "1.5ms", "2.5s", "errors: timeout 2"] {
+        for part in ["all", "v1", "1.5ms", "2.5s", "errors: timeout 2", "v2", "40", "50.0 MiB", "1.23 s"] {
             assert!(shown.contains(part), "{part} in {shown}");
         }
     }

@@ -1,10 +1,12 @@
 //! Runs, traces and figures of functions, in JSON.
 
 use super::LogView;
+use crate::runtime::Activity;
 use run_log::{Chart, ChartWindow, Figures, Point, RunDetail, Span, StoredRun, VersionFigures};
 use serde::Serialize;
 use service_kit::clock::rfc3339;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// The names of a project's functions, by their ids.
@@ -121,12 +123,38 @@ pub(crate) struct MetricsView {
     /// The same for each `version` that was called.
     #[schema(value_type = Vec<Object>)]
     versions: Vec<VersionFigures>,
+    /// What each version that takes calls is doing at this moment.
+    now: Vec<ActivityView>,
 }
 
-impl From<Chart> for MetricsView {
-    fn from(chart: Chart) -> Self {
+/// What a version is doing.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ActivityView {
+    version: String,
+    /// Worker processes, or instances of QuickJS.
+    workers: usize,
+    /// Calls that they have.
+    in_flight: usize,
+    /// Calls that wait for one of them.
+    queued: usize,
+    /// What they hold: anonymous memory of processes, or the heaps of instances.
+    memory_bytes: u64,
+    /// Processor time since the version was loaded, starts of workers included.
+    cpu_us: u64,
+}
+
+impl MetricsView {
+    pub(crate) fn of(chart: Chart, now: BTreeMap<Arc<str>, Activity>) -> Self {
         let Chart { window, step_ms, points, total, versions } = chart;
-        Self { window, step_ms, points, total, versions }
+        let now = now.into_iter().map(|(version, now)| ActivityView {
+            version: version.to_string(),
+            workers: now.workers,
+            in_flight: now.in_flight,
+            queued: now.queued,
+            memory_bytes: now.memory_bytes,
+            cpu_us: u64::try_from(now.cpu.as_micros()).unwrap_or(u64::MAX),
+        });
+        Self { window, step_ms, points, total, versions, now: now.collect() }
     }
 }
 

@@ -178,6 +178,107 @@ async fn figures_count_calls_errors_and_versions() {
     server.stop().await;
 }
 
+/// Reads the figures of `f` until what goes on now is as wanted.
+async fn now(server: &Server, name: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let now = answer(server, &format!("/{name}/metrics")).await["now"][0].clone();
+        if wanted(&now) {
+            return now;
+        }
+        assert!(Instant::now() < deadline, "{now}");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_on_now_is_seen_of_workers_and_instances() {
+    let server = Server::start().await;
+    let source = r#"export default async (req: Request) => {
+        const { pathname } = new URL(req.url);
+        if (pathname === "/wait") await new Promise((done) => setTimeout(done, 600_000));
+        if (pathname === "/burn") { const until = Date.now() + 500; while (Date.now() < until); }
+        return new Response("done");
+    }"#;
+    for (name, runtime) in [("f", "bun"), ("q", "quickjs")] {
+        let of_version = json!({ "version": "v1", "runtime": runtime });
+        server.deploy_with(name, source, of_version).await.is(201);
+        let front = server.front.clone();
+        let call = tokio::spawn(async move {
+            front.call(Call::get(&format!("/v1/functions/{name}/wait")).key("pk_a").build()).await.status()
+        });
+        let busy = now(&server, name, |now| now["in_flight"] == 1).await;
+        assert_eq!((&busy["version"], &busy["queued"]), (&"v1".into(), &0.into()), "{busy}");
+        assert!(busy["workers"].as_u64() >= Some(1), "{busy}");
+        call.abort();
+        now(&server, name, |now| now["in_flight"] == 0).await;
+        server.get(&format!("/v1/functions/{name}/burn")).await.is(200);
+        let burnt = now(&server, name, |now| {
+            now["cpu_us"].as_u64() > Some(400_000) && now["memory_bytes"].as_u64() > Some(64 << 10)
+        });
+        let burnt = burnt.await["cpu_us"].as_u64().unwrap();
+        let later = answer(&server, &format!("/{name}/metrics")).await["now"][0]["cpu_us"].as_u64().unwrap();
+        assert!(burnt <= later && later < 60_000_000, "{burnt} {later}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prometheus_reads_every_version_of_the_project_and_no_other() {
+    let server = Server::start().await;
+    for version in ["v1", "v2"] {
+        let source = format!("{SOURCE}\n// {version}");
+        server.deploy_with("f", &source, json!({ "version": version })).await;
+        server.get("/v1/functions/f").await.is(200);
+    }
+    server.get("/v1/functions/f/throw").await.is(500);
+    let scraped = server.of_project(Method::GET, "/metrics", None).await;
+    assert_eq!(scraped.is(200).headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    for sample in [
+        r#"calls_total{function="f",version="v1"} 1"#,
+        r#"calls_total{function="f",version="v2"} 2"#,
+        r#"errors_total{function="f",version="v2",code="handler_error"} 1"#,
+        r#"duration_seconds_bucket{function="f",version="v2",le="+Inf"} 2"#,
+        r#"queue_wait_seconds_count{function="f",version="v2"} 2"#,
+        r#"calls_in_flight{function="f",version="v2"} 0"#,
+    ] {
+        let line = format!("bunbase_function_version_{sample}");
+        assert!(scraped.text().lines().any(|found| found == line), "{line} in {}", scraped.text());
+    }
+    let cumulative: Vec<u64> = scraped
+        .text()
+        .lines()
+        .filter(|line| {
+            line.starts_with(r#"bunbase_function_version_duration_seconds_bucket{function="f",version="v2""#)
+        })
+        .map(|line| line.rsplit_once(' ').unwrap().1.parse().unwrap())
+        .collect();
+    assert!(cumulative.len() == 20 && cumulative.is_sorted(), "{cumulative:?}");
+    let workers = r#"bunbase_function_version_workers{function="f",version="v1"}"#;
+    assert!(!scraped.text().contains(workers), "v1 takes no calls");
+    let path = format!("/v1/projects/{}/metrics", server.b);
+    let other = server.send("sk_b", (Method::GET, &path), None).await;
+    assert!(!other.is(200).text().contains("version="), "{other:?}");
+    server.send("sk_a", (Method::GET, &path), None).await.is_error(404, "project_not_found");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_is_believed_of_developers_only() {
+    let server = Server::start().await;
+    let source =
+        r#"export default (req: Request) => new Response(req.headers.get("x-bunbase-trigger") ?? "none");"#;
+    server.deploy("f", source).await.is(201);
+    let path = format!("/v1/projects/{}/functions/f/invoke", server.a);
+    let call = || Call::get(&path).header("x-bunbase-trigger", "cli");
+    assert_eq!(server.call(call().session("dev_a")).await.is(200).text(), "none");
+    server.call(call().key("sk_a")).await.is(200);
+    server.call(Call::get(&path).header("x-bunbase-trigger", "cron").session("dev_a")).await.is(200);
+    let found = answer(&server, "/f/runs").await;
+    assert_eq!(of(&found["runs"], "trigger"), ["http", "http", "cli"]);
+    server.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn lines_are_found_by_text_field_and_version() {
     let server = Server::start().await;
