@@ -81,15 +81,37 @@ fn files(directory: &Path) -> Result<Vec<PathBuf>, PackError> {
     Ok(files)
 }
 
+/// A directory or a file that somebody wrote.
+#[derive(Debug)]
+pub struct Source {
+    /// Where.
+    pub path: PathBuf,
+    /// Whether it is a directory.
+    pub is_directory: bool,
+}
+
+/// What somebody wrote in a directory, that itself first: neither what `.bunbaseignore` names nor what is no source.
+///
+/// # Errors
+/// Each item that cannot be looked at is a `PackError`.
+pub fn sources(directory: &Path) -> impl Iterator<Item = Result<Source, PackError>> {
+    let entries = walk(directory).filter_entry(|entry| is_source(entry.path())).build();
+    entries.map(|entry| {
+        let entry = entry.map_err(PackError::Walk)?;
+        let is_directory = entry.file_type().is_some_and(|kind| kind.is_dir());
+        Ok(Source { path: entry.into_path(), is_directory })
+    })
+}
+
 /// What is in a directory and not named in `.bunbaseignore`.
-pub(super) fn walk(directory: &Path) -> WalkBuilder {
+fn walk(directory: &Path) -> WalkBuilder {
     let mut walk = WalkBuilder::new(directory);
     walk.standard_filters(false).follow_links(false).add_custom_ignore_filename(IGNORE_FILE);
     walk
 }
 
 /// Whether somebody wrote it here: neither versions of the source, nor data of a server, nor packages.
-pub(super) fn is_source(path: &Path) -> bool {
+pub fn is_source(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default();
     !NO_SOURCES.iter().chain([&PACKAGES]).any(|other| name == *other)
 }

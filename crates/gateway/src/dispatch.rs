@@ -139,7 +139,11 @@ impl Gateway {
     }
 
     /// Answers one request from `connection`.
-    pub(crate) async fn handle(&self, mut request: Request<RequestBody>, connection: &Connection) -> Response<Body> {
+    pub(crate) async fn handle(
+        &self,
+        mut request: Request<RequestBody>,
+        connection: &Connection,
+    ) -> Response<Body> {
         let _work = self.drain.work();
         if grpc::is_call(&request) {
             request.extensions_mut().insert(Peer(connection.peer));

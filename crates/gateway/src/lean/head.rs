@@ -35,7 +35,9 @@ pub(super) fn next(bytes: &[u8], gateway: &Gateway) -> Next {
     let mut headers = [const { MaybeUninit::uninit() }; HEADERS_MAX];
     let mut parsed = httparse::Request::new(&mut []);
     match parsed.parse_with_uninit_headers(bytes, &mut headers) {
-        Ok(Status::Complete(head_bytes)) => plain(&parsed, head_bytes, gateway).map_or(Next::Other, Next::Plain),
+        Ok(Status::Complete(head_bytes)) => {
+            plain(&parsed, head_bytes, gateway).map_or(Next::Other, Next::Plain)
+        }
         Ok(Status::Partial) => Next::Partial,
         Err(_) => Next::Other,
     }

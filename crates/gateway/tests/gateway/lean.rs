@@ -108,7 +108,10 @@ async fn echo(request: Request<RequestBody>) -> Response<Body> {
     for (name, value) in &head.headers {
         text += &format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes()));
     }
-    status(StatusCode::OK, Body::from(format!("{text}{} bytes\n{}", body.len(), String::from_utf8_lossy(&body))))
+    status(
+        StatusCode::OK,
+        Body::from(format!("{text}{} bytes\n{}", body.len(), String::from_utf8_lossy(&body))),
+    )
 }
 
 async fn gateway() -> SocketAddr {
@@ -256,10 +259,9 @@ async fn every_exchange_is_as_hyper_has_it() {
     let gateway = gateway().await;
     for text in whole {
         let bytes = vec![text.clone().into_bytes()];
-        let (ours, theirs) =
-            tokio::join!(async { exchange(lean(gateway).await, &bytes).await }, async {
-                exchange(hypers(gateway).await, &bytes).await
-            });
+        let (ours, theirs) = tokio::join!(async { exchange(lean(gateway).await, &bytes).await }, async {
+            exchange(hypers(gateway).await, &bytes).await
+        });
         assert_eq!(ours, theirs, "{}", text.chars().take(300).collect::<String>());
     }
 }

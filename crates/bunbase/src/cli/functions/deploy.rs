@@ -170,7 +170,9 @@ impl Deploying<'_> {
                     None => error,
                 })?)
             }
-            None => Upload::Archive(pack(&self.args.path, DEPLOYMENT_BYTES_MAX - ENVELOPE_BYTES).map_err(advised)?),
+            None => Upload::Archive(
+                pack(&self.args.path, DEPLOYMENT_BYTES_MAX - ENVELOPE_BYTES).map_err(advised)?,
+            ),
         })
     }
 

@@ -1,6 +1,6 @@
 //! Functions of the runtime quickjs: the same deployments, calls, logs and routes as those of Bun.
 
-use crate::archive::archive;
+use super::archive::archive;
 use crate::support::{Answer, Call, Server, config};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -351,7 +351,7 @@ async fn an_archive_brings_its_packages_for_browsers() {
         ("node_modules/both/bun.js", "export const kind = 'for bun';"),
         ("node_modules/both/browser.js", "export const kind = 'for browsers';"),
     ]);
-    crate::archive::deploy(&server, &[("name", "f")], &packed).await.is(201);
+    super::archive::deploy(&server, &[("name", "f")], &packed).await.is(201);
     assert_eq!(who(&server, "f").await, "for browsers");
     let bundle = STANDARD.encode(WHO);
     let version = json!({ "bundle": bundle, "runtime": "quickjs" });
@@ -363,7 +363,7 @@ async fn an_archive_brings_its_packages_for_browsers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_documentation_shows_deploys() {
     let server = Server::start().await;
-    let page = include_str!("../../../../docs/functions/quickjs.md");
+    let page = include_str!("../../../../../docs/functions/quickjs.md");
     let blocks = |language: &str| -> Vec<&str> {
         let fence = format!("```{language}\n");
         page.split(fence.as_str()).skip(1).map(|part| part.split("```").next().unwrap()).collect()

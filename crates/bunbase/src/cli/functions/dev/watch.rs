@@ -1,8 +1,8 @@
 //! What changes below a directory. Directories are watched one by one, so that packages, data and what `.bunbaseignore`
 //! names cost nothing.
 
-use crate::cli::functions::pack;
 use anyhow::Context as _;
+use functions_client::{Source, is_source, sources};
 use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind};
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 use std::collections::BTreeSet;
@@ -63,7 +63,7 @@ impl Watch {
 
     /// A directory that came is watched from now on; what was put into it before that has changed, too.
     fn add(&mut self, path: PathBuf, changes: &mut Changes) {
-        if path.is_dir() && pack::is_source(&path) {
+        if path.is_dir() && is_source(&path) {
             // It may be gone again.
             changes.paths.extend(self.below(&path).unwrap_or_default());
         }
@@ -73,12 +73,12 @@ impl Watch {
     /// Watches a directory and those in it; answers the files that are there.
     fn below(&mut self, directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
         let mut files = Vec::new();
-        for entry in pack::walk(directory).filter_entry(|entry| pack::is_source(entry.path())).build() {
-            let entry = entry?;
-            if entry.file_type().is_some_and(|kind| kind.is_dir()) {
-                self.watcher.watch(entry.path(), RecursiveMode::NonRecursive)?;
+        for source in sources(directory) {
+            let Source { path, is_directory } = source?;
+            if is_directory {
+                self.watcher.watch(&path, RecursiveMode::NonRecursive)?;
             } else {
-                files.push(entry.into_path());
+                files.push(path);
             }
         }
         Ok(files)
