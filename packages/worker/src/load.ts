@@ -98,10 +98,15 @@ function findHandlers(
   exports: Record<string, unknown>,
   names: readonly string[],
 ): Handler[] | undefined {
-  const found = names.map((name) => findHandler(exports, name));
-  const namesOthers = isRecord(exports.config) && Array.isArray(exports.config.handlers);
-  if (!namesOthers && found.every((handler) => handler === undefined)) return undefined;
-  return found.map((handler, index) => handler ?? missing(exports, names[index] as string));
+  const handlers: Handler[] = [];
+  let isAny = isRecord(exports.config) && Array.isArray(exports.config.handlers);
+  // Not with `map`: the module may have put something else in its place.
+  for (const name of names) {
+    const found = findHandler(exports, name);
+    isAny ||= found !== undefined;
+    handlers.push(found ?? missing(exports, name));
+  }
+  return isAny ? handlers : undefined;
 }
 
 function missing(exports: Record<string, unknown>, name: string): Handler {

@@ -1,7 +1,7 @@
 // The entrance for Rust: makes the global names, finds the handlers, runs calls, delivers outcomes.
 
 const [HANDLER_FAILED, NO_RESPONSE] = [1, 2];
-let handlers = [];
+const handlers = [];
 
 const globals = {
   AbortController,
@@ -63,11 +63,14 @@ export function open(offered, environment) {
  * each empty otherwise.
  */
 function bind(exports, names, wantsReport) {
-  const found = names.map((name) => findHandler(exports, name));
-  if (!Array.isArray(exports.config?.handlers) && found.every((handler) => handler === undefined)) {
-    return [missingText(exports, names[0]), ""];
+  let isAny = Array.isArray(exports.config?.handlers);
+  // Not with `map`: the module may have put something else in its place.
+  for (let index = 0; index < names.length; index++) {
+    const found = findHandler(exports, names[index]);
+    isAny ||= found !== undefined;
+    handlers[index] = found ?? missingHandler(exports, names[index]);
   }
-  handlers = found.map((handler, index) => handler ?? missingHandler(exports, names[index]));
+  if (!isAny) return [missingText(exports, names[0]), ""];
   return ["", wantsReport ? reportOf(exports) : ""];
 }
 
