@@ -25,6 +25,7 @@ mod manage;
 mod manifest;
 mod metrics;
 mod names;
+mod places;
 mod registry;
 mod retention;
 mod rollout;

@@ -23,6 +23,7 @@ export interface CallShape {
   readonly url?: string;
   readonly headers?: HeadersInit;
   readonly body?: string | Uint8Array;
+  readonly bodyKind?: number;
 }
 
 export function requestFrame(shape: CallShape): Buffer {
@@ -31,7 +32,7 @@ export function requestFrame(shape: CallShape): Buffer {
   const id = "invocation-1";
   const { count, block } = headerBlock(new Headers(shape.headers));
   const head = Buffer.alloc(14);
-  head.writeUInt8(shape.body === undefined ? BODY_NONE : BODY_FULL, 0);
+  head.writeUInt8(shape.bodyKind ?? (shape.body === undefined ? BODY_NONE : BODY_FULL), 0);
   head.writeUInt8(method.length, 1);
   head.writeUInt16LE(id.length, 2);
   head.writeUInt32LE(url.length, 4);
