@@ -2,10 +2,12 @@
 
 use crate::bundle::{ArchiveLimits, BuildLimits};
 use crate::front::BodyLimits;
+use crate::places::Places;
 use outbound::{HostSet, OutboundClient, OutboundConfig};
 use quickjs_lane::LaneConfig;
 use serde::Deserialize;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use worker_pool::PoolConfig;
 
@@ -81,6 +83,12 @@ pub struct FunctionsConfig {
     /// Hosts, without ports, that `fetch` in the runtime quickjs may reach although their addresses are not public:
     /// services beside this one that every project is trusted with.
     pub private_hosts: Vec<String>,
+    /// WebSockets of functions that are open at the same time, of all projects.
+    pub sockets_max: usize,
+    /// Those of one project.
+    pub sockets_per_project_max: usize,
+    /// Bytes of a message of a WebSocket, either way.
+    pub socket_message_bytes_max: usize,
     /// Streams of logs that are open at the same time, of all projects.
     pub log_streams_max: usize,
     /// Those of one project.
@@ -123,6 +131,9 @@ impl Default for FunctionsConfig {
             queue_max: 1_000,
             queue_timeout_ms: 10_000,
             private_hosts: Vec::new(),
+            sockets_max: 4_000,
+            sockets_per_project_max: 1_000,
+            socket_message_bytes_max: 1 << 20,
             log_streams_max: 1_000,
             log_streams_per_project_max: 100,
         }
@@ -167,6 +178,14 @@ impl FunctionsConfig {
 
     pub(crate) fn body_limits(&self) -> BodyLimits {
         BodyLimits { bytes_max: self.body_bytes_max, timeout: Duration::from_millis(self.body_timeout_ms) }
+    }
+
+    pub(crate) fn socket_places(&self) -> Arc<Places> {
+        Places::new("websockets", self.sockets_max, self.sockets_per_project_max)
+    }
+
+    pub(crate) fn log_stream_places(&self) -> Arc<Places> {
+        Places::new("log streams", self.log_streams_max, self.log_streams_per_project_max)
     }
 
     /// Workers of a function that does not say how many.

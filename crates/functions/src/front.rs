@@ -5,8 +5,11 @@ mod answer;
 mod body;
 mod executor;
 mod headers;
+mod messages;
 mod record;
+mod socket;
 mod target;
+mod upgrade;
 mod url;
 
 pub use answer::CallBody;
@@ -16,6 +19,7 @@ pub(crate) use executor::Executor;
 pub(crate) use headers::INVOCATION_HEADER;
 pub(crate) use headers::{continue_trace, of_triggers};
 pub(crate) use record::{Origin, PortSpan, Recorder};
+pub(crate) use socket::Sockets;
 pub(crate) use target::Target;
 
 use crate::settings::AccessSetting;
@@ -23,12 +27,13 @@ use answer::refused;
 use bytes::Bytes;
 use executor::Admission;
 use http::request::Parts;
-use http::{Request, Response, header};
+use http::{Method, Request, Response, header};
 use http_body::Body;
 use ports::access::{Access, AccessError, Action, Ask, Caller, Credentials, Grant, KeyKind, Peer};
 use service_kit::error::{ApiError, ErrorCode};
 use service_kit::ids::{ProjectId, RequestId};
 use std::sync::Arc;
+use upgrade::Upgrade;
 use worker_pool::BoxError;
 
 /// Takes calls of functions straight from the listener.
@@ -65,10 +70,21 @@ impl InvocationFront {
     {
         let (parts, body) = request.into_parts();
         let request_id = parts.extensions.get::<RequestId>().cloned();
+        if upgrade::is_wanted(&parts) {
+            let answered = Box::pin(self.open(parts)).await;
+            return answered.unwrap_or_else(|error| refused(error, request_id.as_ref()));
+        }
         match self.find(&parts).await {
             Ok(admission) => self.executor.run(admission, parts, body).await,
             Err(error) => refused(error, request_id.as_ref()),
         }
+    }
+
+    /// Runs a call that asks for a WebSocket. The handler opens it, or gives another answer.
+    async fn open(&self, mut parts: Parts) -> Result<Response<CallBody>, ApiError> {
+        let upgrade = Upgrade::take(self, &mut parts)?;
+        let admission = self.find(&parts).await?;
+        Ok(self.executor.run_socket(admission, parts, upgrade).await)
     }
 
     /// Runs a call that came another way than over HTTP: `request` is what the handler gets of it.
@@ -97,7 +113,11 @@ impl InvocationFront {
     async fn find(&self, parts: &Parts) -> Result<Admission, ApiError> {
         let nothing = || ApiError::new(ErrorCode::NotFound, "there is nothing at this path");
         let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
-        let credentials = Credentials::from_headers(&parts.headers, peer);
+        let mut credentials = Credentials::from_headers(&parts.headers, peer);
+        if upgrade::is_wanted(parts) {
+            // A browser can set no headers of it.
+            credentials = credentials.with_query(parts.uri.query());
+        }
         if let Some(host) = host_of(parts).filter(|host| self.executor.hosts.claims(host)) {
             return match self.executor.hosts.find(host, &self.executor.registry).await {
                 Some(found) => self.admit(&found.target(), &credentials, parts).await,
@@ -160,7 +180,10 @@ impl InvocationFront {
             return Ok(self.by_key(credentials).await?);
         }
         if credentials.session.is_some() {
-            routes::same_site(&parts.method, &parts.headers)?;
+            // A WebSocket is not held back by CORS, so that another site's page could open one with the cookie of a
+            // developer who is signed in.
+            let method = if upgrade::is_wanted(parts) { &Method::POST } else { &parts.method };
+            routes::same_site(method, &parts.headers)?;
         }
         let ask = Ask::Project { project, action: Action::FunctionInvoke };
         Ok(self.access.authorize(credentials, ask).await?)

@@ -26,6 +26,7 @@ mod manage;
 mod manifest;
 mod metrics;
 mod names;
+mod places;
 mod prometheus;
 mod registry;
 mod retention;

@@ -4,13 +4,13 @@ use crate::bundle::{Builder, BundleFiles};
 use crate::config::FunctionsConfig;
 use crate::environment::Vault;
 use crate::error::StartError;
-use crate::front::{Executor, InvocationFront, Recorder};
+use crate::front::{Executor, InvocationFront, Recorder, Sockets};
 use crate::host::FunctionHost;
 use crate::hosts::{HostFunction, Hosts};
 use crate::locks::ProjectLocks;
+use crate::places::Places;
 use crate::registry::Deployment;
 use crate::store::{self, MIGRATIONS, OWNER};
-use crate::tail::LogStreams;
 use crate::triggers::Triggers;
 use ports::access::Access;
 use ports::events::EventBus;
@@ -70,8 +70,8 @@ pub struct FunctionsService {
     pub(crate) events: OnceLock<Arc<dyn EventBus>>,
     /// There where the process runs jobs.
     pub(crate) triggers: OnceLock<Arc<Triggers>>,
-    pub(crate) log_streams: LogStreams,
-    /// Ends the streams of logs.
+    pub(crate) log_streams: Arc<Places>,
+    /// Ends the streams of logs and the WebSockets.
     pub(crate) streams_end: CancellationToken,
 }
 
@@ -91,12 +91,17 @@ impl FunctionsService {
         let builder =
             Builder::open(bun.clone(), &builds, config.build_limits()).map_err(failed_at(&builds))?;
         let hosts = Hosts::new(config.domain.as_deref());
-        let executor = Arc::new(Executor::new(config.body_limits(), hosts, Recorder::new(logs.clone())));
+        let streams_end = CancellationToken::new();
+        let sockets =
+            Sockets::new(config.socket_places(), config.socket_message_bytes_max, streams_end.clone());
+        let recorder = Recorder::new(logs.clone());
+        let executor = Arc::new(Executor::new(config.body_limits(), hosts, recorder, sockets));
         let (host, worker_changes) = FunctionHost::new(executor.clone(), logs.clone());
         let host = Arc::new(host);
         let mut pool_config = PoolConfig::new(bun, work_dir);
         config.apply_to(&mut pool_config);
         let pool = WorkerPool::start(pool_config, host.clone()).await?;
+        let log_streams = config.log_stream_places();
         let lane = Lane::start(config.for_lane(), host.clone(), config.outbound_client())?;
         let service = Arc::new(Self {
             config,
@@ -116,8 +121,8 @@ impl FunctionsService {
             host,
             events: OnceLock::new(),
             triggers: OnceLock::new(),
-            log_streams: LogStreams::default(),
-            streams_end: CancellationToken::new(),
+            log_streams,
+            streams_end,
         });
         service.register_all().await?;
         service.prune_from_now_on();
@@ -165,7 +170,7 @@ impl FunctionsService {
         self.pool.stats()
     }
 
-    /// Ends the open streams of logs when `drain` begins, so that it need not wait for them.
+    /// Ends the open streams of logs and the WebSockets when `drain` begins, so that it need not wait for them.
     pub fn end_streams_on(&self, drain: Drain) {
         let end = self.streams_end.clone();
         tokio::spawn(async move {
@@ -183,6 +188,9 @@ impl FunctionsService {
         let patience = Duration::from_millis(self.config.drain_timeout_ms);
         if tokio::time::timeout(patience, self.background.wait()).await.is_err() {
             tracing::warn!(tasks = self.background.len(), "changes of functions did not end in time");
+        }
+        if tokio::time::timeout(patience, self.executor.sockets.ended()).await.is_err() {
+            tracing::warn!("websockets of functions did not end in time");
         }
         tokio::join!(self.pool.stop(), self.lane.stop());
         self.executor.registry.clear();

@@ -2,6 +2,7 @@
 //! also for a reader that comes back; a reader that is slow makes its own stream wait and nothing else.
 
 use crate::error::FunctionsError;
+use crate::places::Place;
 use crate::service::FunctionsService;
 use axum::response::Response;
 use ports::access::AccessError;
@@ -11,8 +12,7 @@ use serde_json::json;
 use service_kit::error::{ApiError, ErrorCode};
 use service_kit::ids::{FunctionId, ProjectId};
 use service_kit::sse::{self, HEARTBEAT_EVERY, Outbox, OutboxLimits};
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -22,39 +22,7 @@ const OUTBOX: OutboxLimits = OutboxLimits { events_max: 64, bytes_max: 256 << 10
 /// Lines that are read at once.
 const PAGE: usize = 64;
 /// How long a stream outlives that nobody can say whether it may be open.
-const UNSURE_MAX: Duration = Duration::from_secs(5);
-/// When to come back after a limit of streams.
-const RETRY_AFTER: Duration = Duration::from_secs(5);
-
-/// The streams that are open.
-#[derive(Debug, Default)]
-pub(crate) struct LogStreams {
-    by_project: Mutex<HashMap<ProjectId, usize>>,
-}
-
-/// The place of one stream.
-pub(crate) struct Ticket {
-    service: Arc<FunctionsService>,
-    project: ProjectId,
-}
-
-impl LogStreams {
-    fn lock(&self) -> MutexGuard<'_, HashMap<ProjectId, usize>> {
-        self.by_project.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        let mut streams = self.service.log_streams.lock();
-        if let Some(open) = streams.get_mut(&self.project) {
-            *open -= 1;
-            if *open == 0 {
-                streams.remove(&self.project);
-            }
-        }
-    }
-}
+pub(crate) const UNSURE_MAX: Duration = Duration::from_secs(5);
 
 /// What a reader wants.
 pub(crate) struct TailWish {
@@ -93,7 +61,7 @@ impl FunctionsService {
         (project, name): (ProjectId, String),
         mut lines: LogQuery,
         standing: Standing,
-    ) -> Result<(Tail, Ticket), ApiError> {
+    ) -> Result<(Tail, Place), ApiError> {
         let function = self.get(&project, &name).await?.id;
         // Filters that cannot be are refused before the stream is open.
         let none = LogQuery { after: Some(i64::MAX), limit: 1, ..lines.clone() };
@@ -105,22 +73,11 @@ impl FunctionsService {
         Ok((Tail { service: self.clone(), project, name, function, lines, standing, wake_up }, ticket))
     }
 
-    fn open_stream(self: &Arc<Self>, project: &ProjectId) -> Result<Ticket, ApiError> {
+    fn open_stream(&self, project: &ProjectId) -> Result<Place, ApiError> {
         if self.streams_end.is_cancelled() {
             return Err(ApiError::new(ErrorCode::ShuttingDown, "the server is shutting down"));
         }
-        let mut streams = self.log_streams.lock();
-        if streams.values().sum::<usize>() >= self.config.log_streams_max {
-            let message = "the server has as many log streams as it may, try again";
-            return Err(ApiError::new(ErrorCode::Overloaded, message).retry_after(RETRY_AFTER));
-        }
-        let open = streams.entry(project.clone()).or_default();
-        if *open >= self.config.log_streams_per_project_max {
-            let message = "the project has as many log streams as it may: end some first";
-            return Err(ApiError::new(ErrorCode::RateLimited, message).retry_after(RETRY_AFTER));
-        }
-        *open += 1;
-        Ok(Ticket { service: self.clone(), project: project.clone() })
+        self.log_streams.take(project)
     }
 }
 
@@ -259,7 +216,7 @@ impl Tail {
 }
 
 /// Ticks from one interval on.
-fn every(interval: Duration) -> tokio::time::Interval {
+pub(crate) fn every(interval: Duration) -> tokio::time::Interval {
     let mut ticks = tokio::time::interval_at(Instant::now() + interval, interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks

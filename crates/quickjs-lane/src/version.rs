@@ -346,7 +346,7 @@ impl Version {
 async fn take_body(body: RequestBody, bytes_max: usize) -> CallBody {
     let too_large = || CallBody::Broken(format!("the request body is larger than {bytes_max} bytes"));
     match body {
-        RequestBody::Empty => CallBody::None,
+        RequestBody::Empty | RequestBody::Socket(_) => CallBody::None,
         RequestBody::Full(bytes) if bytes.len() > bytes_max => too_large(),
         RequestBody::Full(bytes) => CallBody::Whole(bytes),
         RequestBody::Stream(mut stream) => {

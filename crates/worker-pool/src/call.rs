@@ -53,6 +53,8 @@ pub enum RequestBody {
     Full(Bytes),
     /// Comes in pieces; read only as fast as the handler reads.
     Stream(BoxStream<'static, Result<Bytes, BoxError>>),
+    /// None that the handler sees: the messages of a WebSocket that it may take, as `PROTOCOL.md` frames them.
+    Socket(BoxStream<'static, Result<Bytes, BoxError>>),
 }
 
 impl std::fmt::Debug for RequestBody {
@@ -61,6 +63,7 @@ impl std::fmt::Debug for RequestBody {
             Self::Empty => formatter.write_str("Empty"),
             Self::Full(bytes) => write!(formatter, "Full({} bytes)", bytes.len()),
             Self::Stream(_) => formatter.write_str("Stream"),
+            Self::Socket(_) => formatter.write_str("Socket"),
         }
     }
 }
@@ -123,6 +126,8 @@ pub enum ResponseBody {
 pub struct BodyError {
     /// What happened.
     pub reason: String,
+    /// Whether nothing failed: its worker was replaced, and waited for it as long as workers do.
+    pub is_retired: bool,
 }
 
 impl Body for ResponseBody {

@@ -57,6 +57,7 @@ pub(crate) fn put_request(out: &mut BytesMut, id: u32, call: &InvokeRequest) {
         RequestBody::Empty => (protocol::BODY_NONE, &[][..]),
         RequestBody::Full(bytes) => (protocol::BODY_FULL, &bytes[..]),
         RequestBody::Stream(_) => (protocol::BODY_STREAM, &[][..]),
+        RequestBody::Socket(_) => (protocol::BODY_SOCKET, &[][..]),
     };
     let frame_at = begin_frame(out, protocol::REQUEST, id);
     let method = call.method.as_str();

@@ -12,6 +12,7 @@ pub(crate) const HEAD_BYTES_MAX: usize = 512 * 1024;
 pub(crate) const BODY_NONE: u8 = 0;
 pub(crate) const BODY_FULL: u8 = 1;
 pub(crate) const BODY_STREAM: u8 = 2;
+pub(crate) const BODY_SOCKET: u8 = 3;
 
 pub(crate) const CANCEL_CALLER_GONE: u8 = 1;
 pub(crate) const CANCEL_DEADLINE: u8 = 2;
@@ -103,6 +104,7 @@ mod tests {
             ("BODY_NONE", usize::from(BODY_NONE)),
             ("BODY_FULL", usize::from(BODY_FULL)),
             ("BODY_STREAM", usize::from(BODY_STREAM)),
+            ("BODY_SOCKET", usize::from(BODY_SOCKET)),
             ("CANCEL_CALLER_GONE", usize::from(CANCEL_CALLER_GONE)),
             ("CANCEL_DEADLINE", usize::from(CANCEL_DEADLINE)),
             ("CANCEL_BODY_BROKEN", usize::from(CANCEL_BODY_BROKEN)),

@@ -181,8 +181,8 @@ impl Session {
                 let _ = caller.send(Outcome::Failed(error));
             }
             Phase::Streaming(chunks) => {
-                let _ =
-                    chunks.send(Err(BodyError { reason: format!("the function failed (error {error_id})") }));
+                let reason = format!("the function failed (error {error_id})");
+                let _ = chunks.send(Err(BodyError { reason, is_retired: false }));
             }
             Phase::Background | Phase::Abandoned => {}
         }

@@ -62,7 +62,7 @@ impl Slot {
     /// Gives the call to the worker. `None` where the worker has ended meanwhile.
     pub(crate) fn submit(mut self, call: &InvokeRequest, due: Due) -> Option<Ticket> {
         let (sender, outcome) = oneshot::channel();
-        let upload = matches!(call.body, RequestBody::Stream(_)).then(Upload::new);
+        let upload = matches!(call.body, RequestBody::Stream(_) | RequestBody::Socket(_)).then(Upload::new);
         let entry = Entry {
             phase: Phase::Waiting(sender),
             invocation_id: Arc::clone(&call.invocation_id),

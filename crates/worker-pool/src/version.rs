@@ -336,7 +336,8 @@ async fn outcome(ticket: Ticket, call: &mut InvokeRequest) -> Outcome {
             // First: the head of a response may come in the same read as the first credit.
             biased;
             true = upload.begun() => {
-                if let RequestBody::Stream(source) = std::mem::replace(&mut call.body, RequestBody::Empty) {
+                let body = std::mem::replace(&mut call.body, RequestBody::Empty);
+                if let RequestBody::Stream(source) | RequestBody::Socket(source) = body {
                     upload.start(Arc::clone(&given.worker), given.id, source);
                 }
                 (&mut answer).await

@@ -297,7 +297,9 @@ impl Worker {
                 }
                 Phase::Waiting(caller) => drop(caller.send(Outcome::Failed(failure()))),
                 Phase::Streaming(chunks) => {
-                    drop(chunks.send(Err(BodyError { reason: failure().to_string() })));
+                    let why = failure();
+                    let is_retired = matches!(why, InvokeError::Retired);
+                    drop(chunks.send(Err(BodyError { reason: why.to_string(), is_retired })));
                 }
                 Phase::Background | Phase::Abandoned => {}
             }

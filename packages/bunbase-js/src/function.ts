@@ -11,6 +11,19 @@ import type { WireRequest } from "./transport.ts";
 export interface FunctionChannel {
   fetch(request: ChannelRequest): Promise<Response>;
   waitUntil(work: Promise<unknown>): void;
+  /** Not in the runtime quickjs. */
+  upgradeWebSocket?(request: Request, options?: UpgradeOptions): WebSocketUpgrade;
+}
+
+export interface UpgradeOptions {
+  /** One of the protocols that the client offers, to be spoken. */
+  protocol?: string;
+}
+
+/** A WebSocket, and the answer with which it is opened. */
+export interface WebSocketUpgrade {
+  socket: WebSocket;
+  response: Response;
 }
 
 interface ChannelRequest extends Omit<WireRequest, "body"> {
@@ -30,6 +43,18 @@ export const bunbase: ProjectClient = clientOver(async ({ body, ...request }) =>
  */
 export function waitUntil(work: Promise<unknown>): void {
   channel().waitUntil(work);
+}
+
+/**
+ * Takes the WebSocket that `request` asks for. It opens when the handler returns `response`; until
+ * then nothing can be sent. A `TypeError` where the request asks for none
+ * (`request.headers.get("upgrade") !== "websocket"`), or the function runs in QuickJS.
+ */
+export function upgradeWebSocket(request: Request, options?: UpgradeOptions): WebSocketUpgrade {
+  const upgrade = channel().upgradeWebSocket;
+  if (upgrade === undefined)
+    throw new TypeError('upgradeWebSocket needs Bun: deploy the function with runtime "bun"');
+  return upgrade(request, options);
 }
 
 /** The channel takes whole bodies. */

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, expect, test } from "bun:test";
-import { bunbase, type FunctionChannel, waitUntil } from "../src/function.ts";
+import { bunbase, type FunctionChannel, upgradeWebSocket, waitUntil } from "../src/function.ts";
 import { createClient } from "../src/index.ts";
 import { fail, ok, WireServer } from "./server.ts";
 
@@ -88,6 +88,16 @@ test("work after the answer is handed to the worker", async () => {
   holder[CHANNEL] = { fetch: () => Promise.reject(), waitUntil: (work) => kept.push(work) };
   waitUntil(Promise.resolve(7));
   expect(await kept[0]).toBe(7);
+});
+
+test("a WebSocket is taken by the worker, and by no other runtime", () => {
+  const request = new Request("http://a/");
+  const taken = { socket: {} as WebSocket, response: new Response() };
+  const channel = { fetch: () => Promise.reject(), waitUntil: () => {} };
+  holder[CHANNEL] = { ...channel, upgradeWebSocket: () => taken };
+  expect(upgradeWebSocket(request, { protocol: "chat" })).toBe(taken);
+  holder[CHANNEL] = channel;
+  expect(() => upgradeWebSocket(request)).toThrow(TypeError);
 });
 
 test("outside a function the error says what to use", async () => {

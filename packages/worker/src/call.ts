@@ -4,20 +4,23 @@ import { type Download, Upload } from "./body-streams.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import type { RequestHead } from "./head.ts";
 import type { RequestSource } from "./lazy-request.ts";
-import type { CallScope } from "./log.ts";
+import { type CallScope, scopes } from "./log.ts";
 import {
   BACKGROUND,
   BACKGROUND_END,
+  BODY_SOCKET,
   BODY_STREAM,
   CANCEL_BODY_BROKEN,
   CANCEL_DEADLINE,
 } from "./protocol.ts";
+import { FunctionSocket } from "./socket.ts";
 
 export class Call implements RequestSource, CallScope {
   readonly id: number;
   readonly head: RequestHead;
   readonly upload: Upload | undefined;
   download: Download | undefined;
+  #socket: FunctionSocket | undefined;
   /** It has its answer. */
   over = false;
   readonly #writer: FrameWriter;
@@ -32,7 +35,9 @@ export class Call implements RequestSource, CallScope {
     this.id = id;
     this.head = head;
     this.#writer = writer;
-    this.upload = head.bodyKind === BODY_STREAM ? new Upload(id, writer) : undefined;
+    const { bodyKind } = head;
+    const streams = bodyKind === BODY_STREAM || bodyKind === BODY_SOCKET;
+    this.upload = streams ? new Upload(id, writer) : undefined;
   }
 
   /** It has its answer, and work that goes on. */
@@ -61,9 +66,36 @@ export class Call implements RequestSource, CallScope {
     const reason = cancelReason(kind);
     this.upload?.fail(reason);
     if (kind === CANCEL_BODY_BROKEN) return;
+    this.#abort(reason);
+    this.download?.cancel(reason);
+  }
+
+  #abort(reason: Error): void {
     this.#reason = reason;
     this.#controller?.abort(reason);
-    this.download?.cancel(reason);
+  }
+
+  /** Takes the request's WebSocket. It opens when the call is answered with status 101. */
+  upgrade(protocol: string | undefined): FunctionSocket {
+    if (this.head.bodyKind !== BODY_SOCKET)
+      throw new TypeError("upgradeWebSocket: the request is no upgrade to a WebSocket");
+    if (this.#socket !== undefined || this.over)
+      throw new TypeError("upgradeWebSocket: the request was answered or upgraded before");
+    const headers = this.head.headers();
+    const offered = (headers.get("sec-websocket-protocol") ?? "").split(",");
+    if (protocol !== undefined && !offered.some((name) => name.trim() === protocol))
+      throw new TypeError(`upgradeWebSocket: the client does not offer the protocol ${protocol}`);
+    const url = this.head.url.replace(/^http/, "ws");
+    this.#socket = new FunctionSocket(url, protocol ?? "", () => this.#abort(cancelReason(0)));
+    return this.#socket;
+  }
+
+  /** Opens the WebSocket that was taken; what it sends. */
+  connect(): ReadableStream<Uint8Array> | undefined {
+    const [socket, upload] = [this.#socket, this.upload];
+    if (socket === undefined || upload === undefined) return undefined;
+    scopes.run(this, () => void socket.run(upload.stream));
+    return socket.outgoing;
   }
 
   /** Keeps the call, and with it the worker, until `work` is settled or the deadline passes. */

@@ -130,6 +130,11 @@ export class Dispatcher {
     if (response.bodyUsed) throw new TypeError("the body of the response was already used");
     const { status } = response;
     const headers = headerBlock(response.headers);
+    const messages = status === 101 ? call.connect() : undefined;
+    if (messages !== undefined) {
+      this.#stream(call, responseHead(status, headers), messages);
+      return;
+    }
     if (!NULL_BODY_STATUS.has(status)) {
       if (isInMemory(response)) {
         this.#answerMemory(call, response, headers);

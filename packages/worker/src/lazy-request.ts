@@ -3,7 +3,7 @@
 
 import { forwardMembers } from "./forward.ts";
 import type { RequestHead } from "./head.ts";
-import { BODY_FULL, BODY_NONE } from "./protocol.ts";
+import { BODY_FULL, BODY_STREAM } from "./protocol.ts";
 
 export const NativeRequest = globalThis.Request;
 
@@ -117,7 +117,7 @@ export class LazyRequest {
     };
     if (head.bodyKind === BODY_FULL) {
       init.body = new Uint8Array(head.body());
-    } else if (head.bodyKind !== BODY_NONE) {
+    } else if (head.bodyKind === BODY_STREAM) {
       init.body = this.#source.bodyStream();
       init.duplex = "half";
     }

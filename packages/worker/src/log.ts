@@ -19,6 +19,7 @@ export interface CallScope {
   readonly id: number;
   readonly invocationId: string;
   waitUntil(work: unknown): void;
+  upgrade(protocol: string | undefined): EventTarget;
 }
 
 export const scopes = new AsyncLocalStorage<CallScope | undefined>();

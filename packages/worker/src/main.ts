@@ -11,7 +11,7 @@ import { Guard } from "./guard.ts";
 import { LoadFailure, type LoadOrder, loadHandlers, replaceEnvironment } from "./load.ts";
 import { installConsole, LogWriter, scopes } from "./log.ts";
 import { restrictHosts } from "./outbound.ts";
-import { CHANNEL, PortChannel, waitUntil } from "./port-channel.ts";
+import { CHANNEL, PortChannel, upgradeWebSocket, waitUntil } from "./port-channel.ts";
 import { prewarm } from "./prewarm.ts";
 import { refuseProcesses } from "./processes.ts";
 import * as protocol from "./protocol.ts";
@@ -128,7 +128,7 @@ installGlobals();
 installConsole(log);
 refuseProcesses();
 Object.defineProperty(globalThis, CHANNEL, {
-  value: { fetch: ports.fetch.bind(ports), waitUntil },
+  value: { fetch: ports.fetch.bind(ports), waitUntil, upgradeWebSocket },
 });
 await prewarm();
 

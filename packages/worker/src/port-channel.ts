@@ -19,6 +19,13 @@ export interface ChannelRequest {
 export interface Channel {
   fetch(request: Request | ChannelRequest): Promise<Response>;
   waitUntil(work: unknown): void;
+  upgradeWebSocket(request: unknown, options?: { protocol?: string }): Upgraded;
+}
+
+/** A WebSocket, and the answer that opens it. */
+export interface Upgraded {
+  readonly socket: EventTarget;
+  readonly response: Response;
 }
 
 /** Keeps the call in whose course this is called until `work` is settled. */
@@ -26,6 +33,17 @@ export function waitUntil(work: unknown): void {
   const call = scopes.getStore();
   if (call === undefined) throw new TypeError("waitUntil works only in the course of a call");
   call.waitUntil(work);
+}
+
+/** Takes the WebSocket that the request of the call in whose course this is called asks for. */
+export function upgradeWebSocket(_request: unknown, options?: { protocol?: string }): Upgraded {
+  const call = scopes.getStore();
+  if (call === undefined)
+    throw new TypeError("upgradeWebSocket works only in the course of a call");
+  const protocol = options?.protocol;
+  const socket = call.upgrade(protocol);
+  const headers = new Headers(protocol === undefined ? {} : { "sec-websocket-protocol": protocol });
+  return { socket, response: new Response(null, { status: 101, headers }) };
 }
 
 const IN_FLIGHT_MAX = 256;

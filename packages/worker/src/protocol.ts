@@ -35,6 +35,7 @@ export const BACKGROUND_END = 45;
 export const BODY_NONE = 0;
 export const BODY_FULL = 1;
 export const BODY_STREAM = 2;
+export const BODY_SOCKET = 3;
 
 export const CANCEL_CALLER_GONE = 1;
 export const CANCEL_DEADLINE = 2;

@@ -25,6 +25,7 @@ export interface CallShape {
   readonly params?: Record<string, string>;
   readonly headers?: HeadersInit;
   readonly body?: string | Uint8Array;
+  readonly bodyKind?: number;
 }
 
 export function requestFrame(shape: CallShape): Buffer {
@@ -34,7 +35,7 @@ export function requestFrame(shape: CallShape): Buffer {
   const { count, block } = headerBlock(new Headers(shape.headers));
   const params = Buffer.from(shape.params === undefined ? "" : JSON.stringify(shape.params));
   const head = Buffer.alloc(20);
-  head.writeUInt8(shape.body === undefined ? BODY_NONE : BODY_FULL, 0);
+  head.writeUInt8(shape.bodyKind ?? (shape.body === undefined ? BODY_NONE : BODY_FULL), 0);
   head.writeUInt8(method.length, 1);
   head.writeUInt16LE(id.length, 2);
   head.writeUInt32LE(url.length, 4);

@@ -3,6 +3,7 @@
 use crate::client::Client;
 use crate::platform::a_day;
 use crate::server::{Data, Server};
+use crate::sockets::{ROOM, Socket};
 use reqwest::Method;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 use tempfile::TempDir;
+use tokio_tungstenite::tungstenite::Message;
 
 /// In the order in which they are started: it does not matter, and so it is not a good one.
 const SERVICES: &[&str] = &[
@@ -128,6 +130,10 @@ async fn a_killed_service_is_a_503_for_what_needs_it_and_comes_back_by_itself() 
     let functions = functions_client::FunctionsClient::connect(&address, credential).await.unwrap();
     let answer = functions.invoke("hello", http::Request::new("")).await.unwrap();
     assert_eq!(answer.body(), "\"hi\"");
+    ada.deploy(&project, "room", "v1", ROOM).await.expect(201);
+    let path = format!("/v1/functions/room?key={}", project.public_key);
+    let mut socket = Socket::open(&installation.running["gateway"], &path, &[]).await.unwrap();
+    socket.echoes(Message::text("through both")).await;
     for (service, path) in NEEDS {
         key.get(path).await.expect(200);
         installation.kill(service).await;

@@ -24,5 +24,6 @@ mod process;
 mod quickjs;
 mod revocation;
 mod server;
+mod sockets;
 mod stacks;
 mod triggers;

@@ -23,7 +23,7 @@ const INSIDE_BYTES_MAX: usize = 16 << 20;
 pub enum CallBody {
     /// The handler's.
     Function(ResponseBody),
-    /// An error of ours.
+    /// An error of ours, or nothing.
     Error(Full<Bytes>),
 }
 

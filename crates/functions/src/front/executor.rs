@@ -3,7 +3,9 @@
 use super::answer::{CallBody, code_of, explain, name_call, outcome_of, reason, refused};
 use super::body::{self, BodyLimits, Fate};
 use super::record::{Begun, Origin, Recorder, Recording};
+use super::socket::Sockets;
 use super::target::Target;
+use super::upgrade::{self, Upgrade};
 use super::{headers, url};
 use crate::error::FunctionsError;
 use crate::hosts::Hosts;
@@ -12,13 +14,13 @@ use crate::registry::{Closed, Entered, Registry, Wanted};
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::request::Parts;
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::Full;
-use service_kit::error::ApiError;
+use service_kit::error::{ApiError, ErrorCode};
 use service_kit::ids::{InvocationId, ProjectId, RequestId};
 use std::sync::Arc;
-use worker_pool::{BoxError, InvokeError, InvokeRequest, InvokeResponse, ResponseBody};
+use worker_pool::{BoxError, InvokeError, InvokeRequest, InvokeResponse, RequestBody, ResponseBody};
 
 /// A call that may run.
 pub(crate) struct Admission {
@@ -35,13 +37,14 @@ pub(crate) struct Executor {
     pub(crate) registry: Registry,
     pub(crate) hosts: Hosts,
     pub(crate) recorder: Recorder,
+    pub(crate) sockets: Sockets,
     metrics: CallMetrics,
     limits: BodyLimits,
 }
 
 impl Executor {
-    pub(crate) fn new(limits: BodyLimits, hosts: Hosts, recorder: Recorder) -> Self {
-        Self { registry: Registry::default(), hosts, recorder, metrics: CallMetrics::new(), limits }
+    pub(crate) fn new(limits: BodyLimits, hosts: Hosts, recorder: Recorder, sockets: Sockets) -> Self {
+        Self { registry: Registry::default(), hosts, recorder, sockets, metrics: CallMetrics::new(), limits }
     }
 
     /// Finds a function of a project, and the handler that takes the request.
@@ -88,16 +91,35 @@ impl Executor {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
+        let (id, request_id) = ids(&parts);
+        self.answer(&id, request_id, self.invoke(&id, admission, parts, body)).await
+    }
+
+    /// Runs a call that asks for a WebSocket.
+    pub(crate) async fn run_socket(
+        &self,
+        admission: Admission,
+        parts: Parts,
+        upgrade: Upgrade,
+    ) -> Response<CallBody> {
+        let (id, request_id) = ids(&parts);
+        self.answer(&id, request_id, self.invoke_socket(&id, admission, parts, upgrade)).await
+    }
+
+    /// Measures a call and names its answer.
+    async fn answer(
+        &self,
+        invocation_id: &str,
+        request_id: Option<RequestId>,
+        invoked: impl Future<Output = Result<Response<CallBody>, (ApiError, Outcome)>>,
+    ) -> Response<CallBody> {
         let measured = self.metrics.start();
-        let invocation_id: Arc<str> = InvocationId::generate().into();
-        let request_id = parts.extensions.get::<RequestId>().cloned();
-        let (answered, outcome) = match self.invoke(&invocation_id, admission, parts, body).await {
+        let (mut response, outcome) = match invoked.await {
             Ok(response) => (response, Outcome::Answered),
             Err((error, outcome)) => (refused(error, request_id.as_ref()), outcome),
         };
         measured.ended(outcome);
-        let mut response = answered;
-        name_call(&mut response, &invocation_id);
+        name_call(&mut response, invocation_id);
         response
     }
 
@@ -128,7 +150,7 @@ impl Executor {
         &self,
         invocation_id: &Arc<str>,
         admission: Admission,
-        mut parts: Parts,
+        parts: Parts,
         body: B,
     ) -> Result<Response<CallBody>, (ApiError, Outcome)>
     where
@@ -136,10 +158,49 @@ impl Executor {
         B::Error: Into<BoxError>,
     {
         let taken = body::take(body, self.limits).await;
-        let (body, fate) = taken.map_err(|error| (error, Outcome::Refused))?;
+        let taken = taken.map_err(|error| (error, Outcome::Refused))?;
+        let is_head = parts.method == Method::HEAD;
+        let answered = self.invoke_taken(invocation_id, admission, parts, taken).await?;
+        Ok(respond(answered, is_head))
+    }
+
+    async fn invoke_socket(
+        &self,
+        invocation_id: &Arc<str>,
+        admission: Admission,
+        parts: Parts,
+        upgrade: Upgrade,
+    ) -> Result<Response<CallBody>, (ApiError, Outcome)> {
+        let offered = self.sockets.offer(&admission.entered.owner.project);
+        let (offer, body) = offered.map_err(|error| (error, Outcome::Refused))?;
+        let answered = self.invoke_taken(invocation_id, admission, parts, (body, None)).await?;
+        match answered {
+            InvokeResponse { status: StatusCode::SWITCHING_PROTOCOLS, headers, body } => {
+                let ResponseBody::Stream(_) = body else {
+                    let message = "the function answered 101 without `upgradeWebSocket`";
+                    return Err((ApiError::new(ErrorCode::NoResponse, message), Outcome::HandlerError));
+                };
+                let response = upgrade.answer(headers);
+                self.sockets.open(offer, upgrade, body);
+                Ok(response)
+            }
+            ordinary => Ok(respond(ordinary, false)),
+        }
+    }
+
+    /// Asks the handler; the run ends with the head of its answer.
+    async fn invoke_taken(
+        &self,
+        invocation_id: &Arc<str>,
+        admission: Admission,
+        mut parts: Parts,
+        (body, fate): (RequestBody, Option<Arc<Fate>>),
+    ) -> Result<InvokeResponse, (ApiError, Outcome)> {
         let url = url::for_handler(&parts, admission.rest_at);
         headers::for_handler(&mut parts.headers, admission.speaks_for_developer);
-        let is_head = parts.method == Method::HEAD;
+        if matches!(body, RequestBody::Socket(_)) {
+            upgrade::show(&mut parts.headers);
+        }
         let Admission { entered, mut origin, .. } = admission;
         origin.handler = entered.handler.name;
         let begun = Begun { owner: entered.owner, id: invocation_id.clone(), origin };
@@ -156,9 +217,13 @@ impl Executor {
         let answered = entered.pool.invoke_measured(request, &mut run.waited).await;
         drop(entered.call);
         let fate = fate.as_deref().and_then(|fate: &Fate| fate.error(self.limits));
-        let answered = note(&mut run, answered, fate)?;
-        Ok(respond(answered, is_head))
+        note(&mut run, answered, fate)
     }
+}
+
+/// A new id of the call, and the one that its request came with.
+fn ids(parts: &Parts) -> (Arc<str>, Option<RequestId>) {
+    (InvocationId::generate().into(), parts.extensions.get().cloned())
 }
 
 /// Tells the run how the call ended: by the fate of its body, where that decides.

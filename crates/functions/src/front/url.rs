@@ -1,8 +1,10 @@
 //! The URL that a handler sees: its own part of the path under the host that the caller named.
 
+use super::upgrade;
 use http::header::HOST;
 use http::request::Parts;
 use http::uri::Authority;
+use ports::access::KEY_PARAMETER;
 
 /// Where a request names no usable host.
 const NO_HOST: &str = "localhost";
@@ -17,9 +19,18 @@ pub(crate) fn for_handler(parts: &Parts, rest_at: usize) -> String {
     url.push_str(if rest.is_empty() { "/" } else { rest });
     if let Some(query) = parts.uri.query() {
         url.push('?');
-        url.push_str(query);
+        if upgrade::is_wanted(parts) { push_without_key(&mut url, query) } else { url.push_str(query) }
     }
     url
+}
+
+/// The key that a browser opens a WebSocket with is not for the handler.
+fn push_without_key(url: &mut String, query: &str) {
+    let is_ours = |pair: &&str| {
+        pair.split_once('=').is_some_and(|(name, value)| name == KEY_PARAMETER && value.starts_with("pk_"))
+    };
+    let kept: Vec<&str> = query.split('&').filter(|pair| !is_ours(pair)).collect();
+    url.push_str(&kept.join("&"));
 }
 
 fn authority(parts: &Parts) -> Option<Authority> {
@@ -42,6 +53,15 @@ mod tests {
             http::Request::builder().uri(uri).header("host", host).header("x-forwarded-proto", proto);
         let (parts, ()) = request.body(()).unwrap().into_parts();
         for_handler(&parts, "/v1/functions/hello".len())
+    }
+
+    #[test]
+    fn the_key_of_a_websocket_is_not_for_the_handler() {
+        let request = http::Request::get("/v1/functions/hello/chat?a=1&key=pk_1&b=2&monkey=pk_2&key=x")
+            .header("upgrade", "websocket");
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        let seen = for_handler(&parts, "/v1/functions/hello".len());
+        assert_eq!(seen, "http://localhost/chat?a=1&b=2&monkey=pk_2&key=x");
     }
 
     #[test]
