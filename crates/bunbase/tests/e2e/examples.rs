@@ -129,7 +129,8 @@ fn holds(found: &Value, wanted: &Value) -> bool {
             wanted.iter().all(|(name, wanted)| found.get(name).is_some_and(|found| holds(found, wanted)))
         }
         (Value::Array(found), Value::Array(wanted)) => {
-            found.len() == wanted.len() && found.iter().zip(wanted).all(|(found, wanted)| holds(found, wanted))
+            found.len() == wanted.len()
+                && found.iter().zip(wanted).all(|(found, wanted)| holds(found, wanted))
         }
         _ => found == wanted,
     }
@@ -153,7 +154,8 @@ async fn every_example_is_deployed_and_does_what_its_check_says() {
     let page = include_str!("../../../../docs/functions/examples.md");
     for directory in examples() {
         let name = directory.file_name().unwrap().to_str().unwrap();
-        let text = std::fs::read(directory.join("check.json")).unwrap_or_else(|_| panic!("{name} has no check.json"));
+        let text = std::fs::read(directory.join("check.json"))
+            .unwrap_or_else(|_| panic!("{name} has no check.json"));
         let check: Check = serde_json::from_slice(&text).unwrap();
         stage.deploy(&directory, name, &check);
         for step in &check.steps {
