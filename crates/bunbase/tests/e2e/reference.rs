@@ -84,12 +84,66 @@ fn row(path: &str, (method, operation): (String, &Value)) -> String {
     format!("| `{method} {path}` | `{who}` | {summary}.{} | {} |", input(operation), answers.join("; "))
 }
 
+/// Schemas that have pages of their own.
+const ELSEWHERE: [&str; 4] = ["Manifest", "FunctionSettings", "SettingsPatch", "SettingsView"];
+
+/// The names of schemas that something refers to.
+fn referred(value: &Value) -> Vec<&str> {
+    match value {
+        Value::Object(fields) => {
+            let own = fields.get("$ref").and_then(Value::as_str).and_then(|path| path.rsplit('/').next());
+            own.into_iter().chain(fields.values().flat_map(referred)).collect()
+        }
+        Value::Array(items) => items.iter().flat_map(referred).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The fields of a schema, those that may be missing with a `?`, with the schemas that they hold.
+fn fields(schema: &Value) -> Vec<String> {
+    if let Some(parts) = schema["allOf"].as_array() {
+        let part = |part: &Value| match part["$ref"].as_str() {
+            Some(_) => vec![format!("all of `{}`", referred(part)[0])],
+            None => fields(part),
+        };
+        return parts.iter().flat_map(part).collect();
+    }
+    let required =
+        |name: &str| schema["required"].as_array().is_some_and(|all| all.iter().any(|one| one == name));
+    let field = |(name, value): (&String, &Value)| {
+        let held = referred(value).first().map(|held| format!(" (`{held}`)")).unwrap_or_default();
+        format!("`{name}`{}{held}", if required(name) { "" } else { "?" })
+    };
+    schema["properties"].as_object().into_iter().flatten().map(field).collect()
+}
+
+/// Every schema of functions that has fields, as the page shows it.
+fn shapes(paths: &Item, schemas: &Value) -> BTreeSet<String> {
+    let mut open: Vec<_> = items(paths).flat_map(|(_, (_, operation))| referred(operation)).collect();
+    let mut seen = BTreeSet::from(["Error"]);
+    let mut rows = BTreeSet::new();
+    while let Some(name) = open.pop() {
+        let is_new = seen.insert(name) && !ELSEWHERE.contains(&name);
+        let fields = fields(&schemas[name]);
+        if is_new && !fields.is_empty() {
+            rows.insert(format!("| `{name}` | {} |", fields.join(", ")));
+            open.extend(referred(&schemas[name]));
+        }
+    }
+    rows
+}
+
 /// Every code that a route of functions answers.
 fn codes(paths: &Item) -> BTreeSet<&str> {
     let responses = items(paths).flat_map(|(_, (_, operation))| operation["responses"].as_object().unwrap());
     let errors = responses.filter(|(status, _)| status.starts_with(['4', '5']));
     let declared = errors.flat_map(|(_, response)| response["description"].as_str().unwrap().split(", "));
     declared.chain(EVERYWHERE).collect()
+}
+
+/// Whether a row of the page says who may do something.
+fn is_of_an_action(line: &str) -> bool {
+    TABLE.iter().any(|(action, _)| line.starts_with(&format!("| `{action}` |")))
 }
 
 #[tokio::test]
@@ -99,9 +153,10 @@ async fn the_pages_have_every_route_action_and_code_of_functions() {
     let document = server.client().get("/openapi.json").await.expect(200);
     let paths = document["paths"].as_object().unwrap();
     let own = items(paths).filter(|(path, (_, operation))| !has_twin(paths, path, operation));
-    let wanted: BTreeSet<_> = own.map(|(path, found)| row(path, found)).collect();
-    let is_row = |line: &&str| line.starts_with("| `") && line.contains(" /v1/");
-    let shown: BTreeSet<_> = API.lines().filter(is_row).map(str::to_owned).collect();
+    let mut wanted: BTreeSet<_> = own.map(|(path, found)| row(path, found)).collect();
+    wanted.append(&mut shapes(paths, &document["components"]["schemas"]));
+    let shown = API.lines().filter(|line| line.starts_with("| `") && !is_of_an_action(line));
+    let shown: BTreeSet<_> = shown.map(str::to_owned).collect();
     let (missing, extra) = (&wanted - &shown, &shown - &wanted);
     assert!(
         missing.is_empty() && extra.is_empty(),
