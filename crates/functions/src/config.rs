@@ -13,6 +13,7 @@ use worker_pool::PoolConfig;
 
 /// Settings of [`crate::FunctionsService`].
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize, utoipa::ToSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct FunctionsConfig {
     /// Workers that stand ready to load a bundle.
@@ -33,7 +34,7 @@ pub struct FunctionsConfig {
     pub functions_max: usize,
     /// Versions that are kept of one function, the active one among them.
     pub versions_max: usize,
-    /// Older versions go, too; 0 keeps them. Never those that take calls or have an alias.
+    /// Older versions go, too; 0 keeps them. Never those that take calls, were active before or have an alias.
     pub version_days: u64,
     /// Aliases of one function.
     pub aliases_max: usize,
@@ -43,9 +44,9 @@ pub struct FunctionsConfig {
     pub variable_bytes_max: usize,
     /// Bytes of all variables that a function has, names and values.
     pub environment_bytes_max: usize,
-    /// Functions answer at `<name>.<project>.<domain>`, too. None where absent.
+    /// Functions answer at `<name>.<project>.<domain>`, too.
     pub domain: Option<String>,
-    /// Hosts that projects may take for their functions: `shop.example`, `*.customers.example` or `*`.
+    /// Hosts that projects may take for their functions: `"shop.example"`, `"*.customers.example"` or `"*"`.
     pub custom_domains: Vec<String>,
     /// Domains of one project.
     pub domains_max: usize,
@@ -80,8 +81,9 @@ pub struct FunctionsConfig {
     pub queue_max: usize,
     /// Default of a function: how long a call waits for a worker.
     pub queue_timeout_ms: u64,
-    /// Hosts, without ports, that `fetch` in the runtime quickjs may reach although their addresses are not public:
-    /// services beside this one that every project is trusted with.
+    /// Hosts, without ports, that `fetch` in the runtime `quickjs` may reach although their addresses are not public:
+    /// `"billing.internal"`, `"*.internal"`, `"10.0.0.7"`. For services beside this one that every project is trusted
+    /// with.
     pub private_hosts: Vec<String>,
     /// WebSockets of functions that are open at the same time, of all projects.
     pub sockets_max: usize,
@@ -194,5 +196,30 @@ impl FunctionsConfig {
             return self.max_workers;
         }
         std::thread::available_parallelism().map_or(2, |cores| cores.get() as u64).max(2)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use utoipa::PartialSchema as _;
+
+    #[test]
+    fn the_documentation_has_every_setting_with_its_default_and_meaning() {
+        let page = include_str!("../../../docs/configuration.md");
+        let section = page.split("\n## ").find_map(|section| section.strip_prefix("functions\n")).unwrap();
+        let defaults = serde_json::to_value(FunctionsConfig::default()).unwrap();
+        let schema = serde_json::to_value(FunctionsConfig::schema()).unwrap();
+        let properties = schema["properties"].as_object().unwrap();
+        for (name, property) in properties {
+            let default = match &defaults[name] {
+                serde_json::Value::Null => "none".to_owned(),
+                value => format!("`{value}`"),
+            };
+            let meaning = property["description"].as_str().unwrap().replace('\n', " ");
+            let row = format!("| `{name}` | {default} | {meaning} |");
+            assert!(section.contains(&row), "docs/configuration.md lacks: {row}");
+        }
+        assert_eq!(section.matches("\n| `").count(), properties.len());
     }
 }

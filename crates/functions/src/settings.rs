@@ -243,6 +243,7 @@ impl FunctionSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use utoipa::PartialSchema as _;
 
     fn patch(text: &str) -> SettingsPatch {
         serde_json::from_str(text).unwrap()
@@ -270,6 +271,37 @@ mod tests {
         assert_eq!(explained.execution_timeout_ms.from, SettingSource::Function);
         assert_eq!(explained.queue_max.from, SettingSource::Manifest);
         assert_eq!(explained.memory_limit_mb.from, SettingSource::Configuration);
+    }
+
+    /// The smallest and the largest value in "…: 10 to 900,000".
+    fn range_in(meaning: &str) -> (u64, u64) {
+        let (_, range) = meaning.split_once(": ").unwrap();
+        let (min, max) = range.split_once(" to ").unwrap();
+        let number = |text: &str| {
+            text.chars().filter(char::is_ascii_digit).collect::<String>().parse::<u64>().unwrap()
+        };
+        (number(min), number(max.split(['.', ' ']).next().unwrap()))
+    }
+
+    #[test]
+    fn the_documentation_has_every_setting_with_its_default_range_and_meaning() {
+        let page = include_str!("../../../docs/functions/configuration.md");
+        let config = FunctionsConfig::default();
+        let defaults = Overrides::default().effective(&Overrides::default(), &config);
+        let mut defaults = serde_json::to_value(defaults).unwrap();
+        defaults["max_workers"] = "one for each core, at least 2".into();
+        let schema = serde_json::to_value(FunctionSettings::schema()).unwrap();
+        for (name, property) in schema["properties"].as_object().unwrap() {
+            let meaning = property["description"].as_str().unwrap();
+            let default = defaults[name].to_string().replace('"', "");
+            let row = format!("| `{name}` | {default} | {meaning} |");
+            assert!(page.contains(&row), "docs/functions/configuration.md lacks: {row}");
+            let (min, max) = range_in(meaning);
+            let set = |value: u64| patch(&format!("{{\"{name}\": {value}}}")).check().is_ok();
+            assert!(set(min) && set(max) && !set(max + 1), "the range of {name} is not {min} to {max}");
+        }
+        let access = format!("| `access` | {} |", AccessSetting::default().as_str());
+        assert!(page.contains(&access), "docs/functions/configuration.md lacks: {access}");
     }
 
     #[test]

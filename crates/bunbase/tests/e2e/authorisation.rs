@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 /// For each action: who may do it. Written down apart from the code that decides.
 /// Columns: viewer, member, admin, owner, public key, secret key.
-const TABLE: &[(&str, [bool; 6])] = &[
+pub(crate) const TABLE: &[(&str, [bool; 6])] = &[
     ("project_read", [true, true, true, true, false, true]),
     ("project_update", [false, false, true, true, false, false]),
     ("project_leave", [true, true, true, true, false, false]),

@@ -59,7 +59,7 @@ pub(crate) fn run(context: &Context, args: &InitArgs) -> anyhow::Result<()> {
     let written: Vec<_> = files.iter().map(|file| args.directory.join(file.path)).collect();
     let shown = args.directory.display();
     Ok(context.output.answer(&json!({ "name": name, "files": written }), || {
-        format!("{name} is written to {shown}\nnext: `bunbase functions deploy {shown}`, then `bunbase functions invoke {name}`")
+        format!("{name} is written to {shown}\nnext: `bunbase dev {shown}` here, or `bunbase functions deploy {shown}` to a server")
     })?)
 }
 

@@ -8,6 +8,8 @@ use utoipa::ToSchema;
 
 /// One line.
 #[derive(Debug, Serialize, ToSchema)]
+// Topics have a `LogView` of their own, and the document of the whole server has each name once.
+#[schema(as = LogLine)]
 pub(crate) struct LogView {
     at: String,
     #[schema(value_type = String)]
