@@ -64,6 +64,7 @@ pub struct FunctionsConfig {
     pub install_timeout_ms: u64,
     /// A control group of the server, in which the kernel holds each worker to its memory: a directory such as
     /// `/sys/fs/cgroup/bunbase`, which the server may write to. Where absent, one that systemd gave away is found.
+    #[cfg_attr(test, schema(value_type = Option<String>))]
     pub cgroup: Option<PathBuf>,
     /// Default of a function: time from the start of a call to the head of its answer.
     pub execution_timeout_ms: u64,

@@ -22,7 +22,10 @@ async fn the_pages_about_the_process_answer() {
     assert!(page.headers["content-type"].to_str().unwrap().starts_with("text/html"));
     let metrics = nobody.get("/metrics").await.expect(200);
     assert!(metrics.as_str().unwrap().contains("bunbase_http_requests_total"));
-    assert!(metrics.as_str().unwrap().contains("bunbase_worker_isolation{guard=\"launcher\"} 1"), "{metrics}");
+    assert!(
+        metrics.as_str().unwrap().contains("bunbase_worker_isolation{guard=\"launcher\"} 1"),
+        "{metrics}"
+    );
     let api = nobody.get("/openapi.json").await.expect(200);
     assert_eq!(
         nobody.get("/api/instance/status").await.expect(200),

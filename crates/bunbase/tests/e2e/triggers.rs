@@ -303,8 +303,9 @@ async fn each_trigger_starts_the_handler_that_it_stands_at() {
     for (name, handler, kind) in wanted {
         eventually(&format!("a run of {name}"), async || {
             let runs = stage.runs().await;
-            runs.into_iter()
-                .find(|run| (&run["name"], &run["handler"], &run["type"]) == (&name.into(), &handler.into(), &kind.into()))
+            runs.into_iter().find(|run| {
+                (&run["name"], &run["handler"], &run["type"]) == (&name.into(), &handler.into(), &kind.into())
+            })
         })
         .await;
     }

@@ -29,7 +29,10 @@ async fn a_worker_goes_through_its_states_and_each_is_told_once() {
     assert_eq!((worker.state, worker.end), (WorkerState::Terminated, Some(EndReason::Retired)));
     assert!(worker.times.terminated >= times.idle);
     let stats = version.stats();
-    assert!(stats.workers == 0 && stats.cpu > Duration::ZERO, "what an ended worker used stays counted: {stats:?}");
+    assert!(
+        stats.workers == 0 && stats.cpu > Duration::ZERO,
+        "what an ended worker used stays counted: {stats:?}"
+    );
 }
 
 #[tokio::test]
