@@ -135,7 +135,7 @@ mod tests {
     use crate::runtime::Runtime;
     use serde_json::{Value, json};
 
-    fn handlers(list: Value) -> Handlers {
+    fn handlers(list: &Value) -> Handlers {
         let manifest = json!({ "version": 1, "handlers": list });
         let manifest = Manifest::of_field(manifest, Runtime::Bun).unwrap();
         Handlers::of(&manifest, &HandlerTerms::of(&manifest, Some(1_000)))
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_handler_has_its_name_and_its_time() {
-        let handlers = handlers(json!([
+        let handlers = handlers(&json!([
             { "name": "tidy", "triggers": [{ "kind": "cron", "schedule": "@daily" }] },
             { "name": "slow", "triggers": [{ "kind": "http" }], "limits": { "execution_timeout_ms": 2_000 } },
             { "name": "fast", "triggers": [{ "kind": "http", "path": "/fast" }], "limits": { "execution_timeout_ms": 50 } },
