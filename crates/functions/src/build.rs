@@ -5,10 +5,11 @@
 
 use crate::bundle::{Bundled, Bundles, Staged, Upload};
 use crate::error::FunctionsError;
+use crate::handlers::Handlers;
 use crate::manifest::{DEFAULT_EXPORT, Manifest, ManifestError};
 use crate::names;
 use crate::registry::Deployment;
-use crate::routing::{Order, terms};
+use crate::routing::Order;
 use crate::runtime::{Pool, Runtime};
 use crate::service::FunctionsService;
 use crate::store::functions::FunctionRow;
@@ -152,7 +153,7 @@ impl FunctionsService {
         let order = Order {
             row,
             version: &version,
-            terms: terms(self.settings_of(row, &version)?, &version.manifest, true, Some(&environment)),
+            terms: self.terms((row, &version), true, Some(&environment))?,
             environment: Some(&environment),
         };
         let mut deployment = self.load(&order).await?;
@@ -164,7 +165,7 @@ impl FunctionsService {
                 return other.map(|_| None);
             }
         };
-        deployment.takes_http = manifest.takes_http();
+        deployment.handlers = Handlers::of(&manifest, &deployment.terms.handlers);
         version.manifest = Arc::new(manifest);
         Ok(Some(Built { version, is_new: true, ready: Some(Arc::new(deployment)) }))
     }
@@ -219,7 +220,11 @@ impl Declared {
                 manifest.check_exports(&report.exports)?;
                 manifest.clone()
             }
-            (None, Some(config)) => Manifest::of_module(config, &self.handler, runtime)?,
+            (None, Some(config)) => {
+                let manifest = Manifest::of_module(config, &self.handler, runtime)?;
+                manifest.check_exports(&report.exports)?;
+                manifest
+            }
             (None, None) => Manifest::plain(&self.handler).in_runtime(runtime),
         }))
     }

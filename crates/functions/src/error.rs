@@ -113,6 +113,20 @@ pub enum FunctionsError {
     /// Calls over HTTP do not start the function.
     #[error("the function has no trigger of the kind http")]
     NoHttpTrigger,
+    /// No handler takes the path.
+    #[error(
+        "no handler of the function takes this path; `bunbase functions describe` lists those that they take"
+    )]
+    NoPath,
+    /// No handler takes the path with this method.
+    #[error("this path is there, but not with this method; it takes {allow}")]
+    NoMethod {
+        /// Those that it takes, as in the header `Allow`.
+        allow: String,
+    },
+    /// The version that takes the call has no such handler.
+    #[error("the version has no handler of this name")]
+    NoHandler,
     /// There is no such variable.
     #[error("there is no such variable")]
     VariableNotFound,
@@ -197,7 +211,8 @@ impl Classify for FunctionsError {
             Self::NotFound => ErrorCode::FunctionNotFound,
             Self::VersionNotFound | Self::NoPrevious => ErrorCode::VersionNotFound,
             Self::NotDeployed => ErrorCode::FunctionNotDeployed,
-            Self::NoHttpTrigger => ErrorCode::NotFound,
+            Self::NoHttpTrigger | Self::NoPath | Self::NoHandler => ErrorCode::NotFound,
+            Self::NoMethod { .. } => ErrorCode::MethodNotAllowed,
             Self::VariableNotFound => ErrorCode::VariableNotFound,
             Self::EnvironmentClosed => ErrorCode::EnvironmentUnavailable,
             Self::Secrets(error) => of_secrets(error),
@@ -260,6 +275,7 @@ impl FunctionsError {
         match self {
             Self::Bundle { details, .. } => error.with_details(details),
             Self::Manifest(invalid) => error.with_details(json!({ "place": invalid.place })),
+            Self::NoMethod { allow } => error.with_details(json!({ "allow": allow })),
             Self::TooLarge { limit_bytes, .. } => error.with_details(json!({ "limit_bytes": limit_bytes })),
             Self::Busy | Self::Worker(_) | Self::EnvironmentClosed => error.retry_after(BUSY_RETRY_AFTER),
             _ => error,

@@ -123,11 +123,11 @@ impl InvocationFront {
         let Some(text) = target.project else {
             let grant = self.by_key(credentials).await?;
             let project = grant.project.clone().ok_or(AccessError::ProjectNotFound)?;
-            return self.enter(&project, target, &grant.caller);
+            return self.enter(&project, (target, parts), &grant.caller);
         };
         let project = ProjectId::parse(text).ok();
         // Whether it is public is asked first: then nobody has to say who they are.
-        match project.as_ref().map(|project| self.executor.enter(project, target)) {
+        match project.as_ref().map(|project| self.executor.enter(project, target, parts)) {
             Some(Ok(admission)) if admission.entered.access == AccessSetting::Public => return Ok(admission),
             Some(Err(closed)) if closed.access == Some(AccessSetting::Public) => {
                 return Err(closed.why.into_api());
@@ -136,7 +136,7 @@ impl InvocationFront {
         }
         let grant = self.in_project(text, credentials, parts).await?;
         let project = project.filter(|project| grant.project.as_ref() == Some(project));
-        self.enter(&project.ok_or(AccessError::ProjectNotFound)?, target, &grant.caller)
+        self.enter(&project.ok_or(AccessError::ProjectNotFound)?, (target, parts), &grant.caller)
     }
 
     async fn by_key(&self, credentials: &Credentials) -> Result<Grant, AccessError> {
@@ -162,10 +162,11 @@ impl InvocationFront {
     fn enter(
         &self,
         project: &ProjectId,
-        target: &Target<'_>,
+        (target, parts): (&Target<'_>, &Parts),
         caller: &Caller,
     ) -> Result<Admission, ApiError> {
-        let admission = self.executor.enter(project, target).map_err(|closed| closed.why.into_api())?;
+        let admission =
+            self.executor.enter(project, target, parts).map_err(|closed| closed.why.into_api())?;
         let by_public_key = matches!(caller, Caller::Key { kind: KeyKind::Public, .. });
         if admission.entered.access == AccessSetting::Secret && by_public_key {
             let message = "this function takes secret keys (sk_…) only; its `access` setting says so";

@@ -16,6 +16,7 @@ mod environment;
 mod error;
 mod front;
 mod grpc;
+mod handlers;
 mod host;
 mod hosts;
 mod http;

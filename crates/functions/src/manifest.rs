@@ -165,20 +165,27 @@ impl Manifest {
         (self.runtime() == Runtime::QuickJs).then(|| Capabilities::try_from(declared).unwrap_or_default())
     }
 
-    /// The handler that calls over HTTP go to: the first that has such a trigger, else the first.
+    /// The handler that stands for the version where one is named: the first for requests, else the first.
     pub(crate) fn called(&self) -> Option<&Handler> {
         self.handlers.iter().find(|handler| handler.takes_http()).or(self.handlers.first())
     }
 
-    /// Whether a call over HTTP may start the handler that is called.
-    pub(crate) fn takes_http(&self) -> bool {
-        self.handlers.iter().any(Handler::takes_http)
+    /// How long a call of a handler may take, where that is `default_ms` if nothing says it.
+    pub(crate) fn time_of(&self, handler: &Handler, default_ms: u64) -> u64 {
+        let own_ms = handler.limits.execution_timeout_ms.or(self.settings.execution_timeout_ms);
+        own_ms.unwrap_or(default_ms)
     }
 
-    /// Settings of the version, those of the called handler before those of all.
-    pub(crate) fn version_settings(&self) -> Overrides {
-        let timeout = self.called().and_then(|handler| handler.limits.execution_timeout_ms);
-        self.settings.with_execution_timeout(timeout)
+    /// The same for each handler.
+    pub(crate) fn handler_times(&self, default_ms: u64) -> impl Iterator<Item = u64> {
+        self.handlers.iter().map(move |handler| self.time_of(handler, default_ms))
+    }
+
+    /// Settings of the version: where handlers have times of their own, the longest holds for its workers.
+    pub(crate) fn version_settings(&self, default_ms: u64) -> Overrides {
+        let has_own = self.handlers.iter().any(|handler| handler.limits.execution_timeout_ms.is_some());
+        let longest_ms = self.handler_times(default_ms).max().filter(|_| has_own);
+        self.settings.with_execution_timeout(longest_ms)
     }
 
     /// As it is stored.

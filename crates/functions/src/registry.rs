@@ -6,8 +6,10 @@ mod live;
 pub(crate) use live::Live;
 
 use crate::error::FunctionsError;
+use crate::handlers::{Chosen, HandlerTerms, Handlers};
 use crate::runtime::Pool;
 use crate::settings::{AccessSetting, FunctionSettings};
+use http::Method;
 use quickjs_lane::Capabilities;
 use service_kit::ids::{FunctionId, IdMap, ProjectId};
 use std::collections::{BTreeMap, HashMap};
@@ -37,6 +39,8 @@ pub(crate) struct Terms {
     pub(crate) capabilities: Option<Capabilities>,
     /// Stands for the variables.
     pub(crate) environment: Arc<str>,
+    /// By their places.
+    pub(crate) handlers: Arc<[HandlerTerms]>,
 }
 
 /// A version with its workers or instances.
@@ -47,8 +51,8 @@ pub(crate) struct Deployment {
     pub(crate) key: Arc<str>,
     pub(crate) version_id: Box<str>,
     pub(crate) terms: Terms,
-    /// Whether calls over HTTP may start it.
-    pub(crate) takes_http: bool,
+    /// What calls of it enter.
+    pub(crate) handlers: Handlers,
     /// `None` while the variables cannot be opened.
     pub(crate) pool: Option<Pool>,
     /// Calls that found this deployment and have no answer yet.
@@ -61,8 +65,19 @@ pub(crate) struct Entered {
     pub(crate) access: AccessSetting,
     pub(crate) owner: Arc<Owner>,
     pub(crate) pool: Pool,
+    pub(crate) handler: Chosen,
     /// While this lives, the deployment is not retired.
     pub(crate) call: TaskTrackerToken,
+}
+
+/// What a call from outside asks for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) alias: Option<&'a str>,
+    pub(crate) method: &'a Method,
+    /// The function's own part of the path.
+    pub(crate) path: &'a str,
 }
 
 /// A call that finds nothing to run it.
@@ -89,18 +104,15 @@ impl Entry {
         }
     }
 
-    fn enter(&self, alias: Option<&str>) -> Result<Entered, FunctionsError> {
-        let deployment = self.choose(alias)?;
-        if !deployment.takes_http {
-            return Err(FunctionsError::NoHttpTrigger);
-        }
-        self.hold(deployment)
+    fn enter(&self, wanted: &Wanted<'_>) -> Result<Entered, FunctionsError> {
+        let deployment = self.choose(wanted.alias)?;
+        self.hold(deployment, deployment.handlers.of_request(wanted.method, wanted.path)?)
     }
 
-    fn hold(&self, deployment: &Deployment) -> Result<Entered, FunctionsError> {
+    fn hold(&self, deployment: &Deployment, handler: Chosen) -> Result<Entered, FunctionsError> {
         let pool = deployment.pool.clone().ok_or(FunctionsError::EnvironmentClosed)?;
         let owner = deployment.owner.clone();
-        Ok(Entered { access: self.access, owner, pool, call: deployment.calls.token() })
+        Ok(Entered { access: self.access, owner, pool, handler, call: deployment.calls.token() })
     }
 
     /// Each deployment once.
@@ -126,27 +138,27 @@ pub(crate) struct Registry {
 
 impl Registry {
     /// Finds a function and holds one of its versions for a call.
-    pub(crate) fn enter(
-        &self,
-        project: &ProjectId,
-        name: &str,
-        alias: Option<&str>,
-    ) -> Result<Entered, Closed> {
+    pub(crate) fn enter(&self, project: &ProjectId, wanted: &Wanted<'_>) -> Result<Entered, Closed> {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         let entry = table
             .get(project)
-            .and_then(|functions| functions.get(name))
+            .and_then(|functions| functions.get(wanted.name))
             .ok_or(Closed { access: None, why: FunctionsError::NotFound })?;
-        entry.enter(alias).map_err(|why| Closed { access: Some(entry.access), why })
+        entry.enter(wanted).map_err(|why| Closed { access: Some(entry.access), why })
     }
 
-    /// Finds a function for a call from inside, and holds its live version: it needs no trigger for requests.
-    pub(crate) fn enter_inside(&self, project: &ProjectId, name: &str) -> Result<Entered, FunctionsError> {
+    /// Finds a handler of a function for one of its triggers, and holds its live version.
+    pub(crate) fn enter_inside(
+        &self,
+        project: &ProjectId,
+        (name, handler): (&str, &str),
+    ) -> Result<Entered, FunctionsError> {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         let entry = table.get(project).and_then(|functions| functions.get(name));
         let entry = entry.ok_or(FunctionsError::NotFound)?;
         let deployment = entry.choose(None)?;
-        entry.hold(deployment)
+        let handler = deployment.handlers.named(handler).ok_or(FunctionsError::NoHandler)?;
+        entry.hold(deployment, handler)
     }
 
     /// Whether the project has such a function.

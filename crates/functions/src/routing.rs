@@ -3,7 +3,7 @@
 
 use crate::environment::Environment;
 use crate::error::FunctionsError;
-use crate::manifest::Manifest;
+use crate::handlers::{HandlerTerms, Handlers};
 use crate::registry::{Deployment, Entry, Live, Owner, Terms};
 use crate::runtime::Pool;
 use crate::service::FunctionsService;
@@ -188,7 +188,7 @@ impl FunctionsService {
             project: row.project.as_str().into(),
             bundle_path: self.bundles.path(&row.id, &version.id),
             bytecode_path: self.bytecode_path(&row.id, version),
-            handler: version.handler.clone(),
+            handlers: order.terms.handlers.iter().map(|handler| handler.export.clone()).collect(),
             env: environment.exposed(),
             settings: order.terms.settings.for_pool(order.terms.allowed_hosts.as_deref()),
         }
@@ -202,7 +202,27 @@ impl FunctionsService {
         version: &VersionRow,
     ) -> Result<FunctionSettings, FunctionsError> {
         row.settings.check_for(version.manifest.runtime())?;
-        Ok(row.settings.effective(&version.manifest.version_settings(), &self.config))
+        let of_version = version.manifest.version_settings(self.config.execution_timeout_ms);
+        Ok(row.settings.effective(&of_version, &self.config))
+    }
+
+    /// The terms under which a version runs, beside the others or with the function's own calls.
+    pub(crate) fn terms(
+        &self,
+        (row, version): (&FunctionRow, &VersionRow),
+        is_live: bool,
+        environment: Option<&Environment>,
+    ) -> Result<Terms, FunctionsError> {
+        let (settings, manifest) = (self.settings_of(row, version)?, &version.manifest);
+        let is_own = row.settings.execution_timeout_ms.is_some();
+        let default_ms = (!is_own).then_some(self.config.execution_timeout_ms);
+        Ok(Terms {
+            settings: if is_live { settings } else { settings.beside() },
+            allowed_hosts: manifest.allowed_hosts.clone(),
+            capabilities: manifest.capabilities_in_lane(),
+            environment: environment.map_or_else(|| "".into(), |known| known.revision.clone()),
+            handlers: HandlerTerms::of(manifest, default_ms),
+        })
     }
 
     /// Where the bytecode of a version is, if there is any; `None` where there will never be.
@@ -210,20 +230,6 @@ impl FunctionsService {
         let bun = self.builder.bun_version();
         crate::bytecode::takes_bytecode(version)
             .then(|| self.bundles.bytecode_path(function, &version.id, bun))
-    }
-}
-
-pub(crate) fn terms(
-    settings: FunctionSettings,
-    manifest: &Manifest,
-    is_live: bool,
-    environment: Option<&Environment>,
-) -> Terms {
-    Terms {
-        settings: if is_live { settings } else { settings.beside() },
-        allowed_hosts: manifest.allowed_hosts.clone(),
-        capabilities: manifest.capabilities_in_lane(),
-        environment: environment.map_or_else(|| "".into(), |known| known.revision.clone()),
     }
 }
 
@@ -251,7 +257,7 @@ impl Order<'_> {
             key: pool.as_ref().map_or_else(|| "".into(), |pool| pool.key().clone()),
             version_id: self.version.id.as_str().into(),
             terms: self.terms.clone(),
-            takes_http: self.version.manifest.takes_http(),
+            handlers: Handlers::of(&self.version.manifest, &self.terms.handlers),
             pool,
             calls: TaskTracker::new(),
         }
@@ -288,8 +294,7 @@ impl Deck<'_> {
         if let Some(chosen) = self.chosen.iter().find(of_version) {
             return Ok(chosen.clone());
         }
-        let terms =
-            terms(self.service.settings_of(self.row, version)?, &version.manifest, is_live, self.environment);
+        let terms = self.service.terms((self.row, version), is_live, self.environment)?;
         let same = |deployment: &&Arc<Deployment>| {
             of_version(deployment) && deployment.pool.is_some() && deployment.terms == terms
         };

@@ -84,7 +84,7 @@ macro_rules! settings {
         pub(crate) struct Overrides {
             $($(#[$doc])*
             #[serde(skip_serializing_if = "Option::is_none")]
-            $name: Option<u64>,)*
+            pub(crate) $name: Option<u64>,)*
         }
 
         /// The settings that hold for a function.

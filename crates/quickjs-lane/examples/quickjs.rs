@@ -9,7 +9,8 @@ use futures_util::future::BoxFuture;
 use outbound::{OutboundClient, OutboundConfig};
 use quickjs_lane::{Capabilities, Lane, LaneConfig, LaneSpec, LaneVersion};
 use worker_pool::{
-    Host, InvokeRequest, PortCall, PortReply, RequestBody, VersionSettings, VersionSpec, WorkerLog,
+    CalledHandler, Host, InvokeRequest, PortCall, PortReply, RequestBody, VersionSettings, VersionSpec,
+    WorkerLog,
 };
 
 #[global_allocator]
@@ -43,6 +44,7 @@ fn request() -> InvokeRequest {
     headers.insert("accept", http::HeaderValue::from_static("*/*"));
     InvokeRequest {
         invocation_id: "0199c0de-7000-7000-8000-000000000001".into(),
+        handler: CalledHandler::default(),
         method: http::Method::GET,
         url: "http://localhost:3001/v1/functions/hello?a=b".to_owned(),
         headers,
@@ -82,7 +84,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             project: "bench".into(),
             bundle_path,
             bytecode_path: None,
-            handler: "default".to_owned(),
+            handlers: ["default".to_owned()].into(),
             env: Vec::new(),
             settings: VersionSettings::default(),
         };

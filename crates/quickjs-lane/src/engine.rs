@@ -41,7 +41,7 @@ pub(crate) struct Parts {
     pub(crate) owner: Arc<Owner>,
     pub(crate) prelude: Bytecode,
     pub(crate) module: Bytecode,
-    pub(crate) handler: String,
+    pub(crate) handlers: Arc<[String]>,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) capabilities: Arc<Capabilities>,
     pub(crate) allowed_hosts: Vec<Arc<outbound::HostSet>>,

@@ -60,7 +60,6 @@ pub(crate) struct Instance {
     runtime: Runtime,
     bridge: Arc<Bridge>,
     meter: Arc<Meter>,
-    handler: String,
     call: Option<Call>,
     is_loaded: bool,
     began: Instant,
@@ -78,18 +77,7 @@ impl Instance {
             Some(stop) => meter.failure(stop, Failure::Deadline(Duration::ZERO)),
             None => Failure::Crashed { message: format!("no instance could be made: {error}") },
         })?;
-        let handler = parts.handler.clone();
-        Ok(Self {
-            context,
-            runtime,
-            bridge,
-            meter,
-            handler,
-            call: None,
-            is_loaded: false,
-            began,
-            start_took: None,
-        })
+        Ok(Self { context, runtime, bridge, meter, call: None, is_loaded: false, began, start_took: None })
     }
 
     /// Runs until there is an answer, or the code has to wait.
@@ -168,10 +156,10 @@ impl Instance {
     }
 
     fn dispatch(&self, ctx: &Ctx<'_>, call: Call) -> Result<(), StepError> {
-        let Call { invocation_id, method, url, header_block, body } = call;
+        let Call { invocation_id, handler, params, method, url, header_block, body } = call;
         self.bridge.begin(invocation_id);
         let dispatch = entry(ctx)?.dispatch.clone();
-        Ok(dispatch.call((method, url, header_block, body))?)
+        Ok(dispatch.call((handler, params, method, url, header_block, body))?)
     }
 
     /// Runs continuations: all there are, or a number of them once there is an answer.
@@ -190,7 +178,7 @@ impl Instance {
         }
     }
 
-    /// Whether the import is over, and then finds the handler.
+    /// Whether the import is over, and then finds the handlers.
     fn imported(&mut self, ctx: &Ctx<'_>, parts: &Parts) -> Result<bool, StepError> {
         let entry = entry(ctx)?;
         let loading = entry.loading.borrow_mut().take();
@@ -212,7 +200,7 @@ impl Instance {
             PromiseState::Resolved => {}
         }
         let wants_report = parts.report.get().is_none();
-        let texts: Vec<String> = entry.bind.call((exports, self.handler.as_str(), wants_report))?;
+        let texts: Vec<String> = entry.bind.call((exports, parts.handlers.to_vec(), wants_report))?;
         let [refusal, report]: [String; 2] =
             texts.try_into().map_err(|_| StepError::Engine(Error::Unknown))?;
         if !refusal.is_empty() {

@@ -13,6 +13,10 @@ const INVOCATION_HEADER: &str = "x-invocation-id";
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) invocation_id: Arc<str>,
+    /// Place in the handlers of the version.
+    pub(crate) handler: u16,
+    /// Parameters of the path as a JSON object; empty for none.
+    pub(crate) params: String,
     pub(crate) method: String,
     pub(crate) url: String,
     pub(crate) header_block: String,

@@ -177,6 +177,7 @@ impl Version {
     async fn invoke(&self, call: InvokeRequest, waited: &mut Waited) -> Result<InvokeResponse, InvokeError> {
         self.shared.metrics.calls.increment(1);
         let head_bytes = call.url.len()
+            + call.handler.params.len()
             + call.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>();
         if head_bytes > HEAD_BYTES_MAX {
             return Err(InvokeError::HeadTooLarge { bytes_max: HEAD_BYTES_MAX });
@@ -188,7 +189,9 @@ impl Version {
         let invocation_id = Arc::clone(&call.invocation_id);
         let since = Instant::now();
         let parts = self.parts().await.map_err(|failure| self.refuse(failure, &invocation_id))?;
-        let drive = self.drive(parts, self.spec.version.settings.execution_timeout, call.deadline);
+        let longest = self.spec.version.settings.execution_timeout;
+        let timeout = call.handler.timeout.map_or(longest, |own| own.min(longest));
+        let drive = self.drive(parts, timeout, call.deadline);
         let seat = self.seats.furnish(place, &self.shared, self.spec.memory_limit_bytes());
         let room = self.shared.make_room();
         if seat.instance.is_none() {
@@ -214,6 +217,8 @@ impl Version {
         let call = Call {
             header_block: call_block(&call.headers, &call.invocation_id),
             invocation_id: call.invocation_id,
+            handler: call.handler.index,
+            params: call.handler.params,
             method: call.method.as_str().to_owned(),
             url: call.url,
             body,
@@ -280,7 +285,7 @@ impl Version {
             owner: Arc::clone(&self.owner),
             prelude: self.shared.prelude.clone(),
             module,
-            handler: version.handler.clone(),
+            handlers: Arc::clone(&version.handlers),
             env: version.env.clone(),
             capabilities: Arc::new(capabilities.clone()),
             allowed_hosts,

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use worker_pool::{
-    BunBinary, Host, InvokeRequest, PoolConfig, PortCall, PortReply, RequestBody, VersionSettings,
-    VersionSpec, WorkerLog, WorkerPool,
+    BunBinary, CalledHandler, Host, InvokeRequest, PoolConfig, PortCall, PortReply, RequestBody,
+    VersionSettings, VersionSpec, WorkerLog, WorkerPool,
 };
 
 struct Quiet;
@@ -28,6 +28,7 @@ impl Host for Quiet {
 fn request() -> InvokeRequest {
     InvokeRequest {
         invocation_id: "0199c0de-7000-7000-8000-000000000001".into(),
+        handler: CalledHandler::default(),
         method: http::Method::GET,
         url: "http://localhost:3001/v1/functions/hello".to_owned(),
         headers: http::HeaderMap::new(),
@@ -75,7 +76,7 @@ async fn measure() -> Result<(), Box<dyn std::error::Error>> {
                 project: "bench".into(),
                 bundle_path: bundle_path.clone(),
                 bytecode_path,
-                handler: "default".to_owned(),
+                handlers: ["default".to_owned()].into(),
                 env: Vec::new(),
                 settings: VersionSettings::default(),
             };

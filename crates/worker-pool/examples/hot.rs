@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use worker_pool::{
-    BunBinary, Host, InvokeRequest, PoolConfig, PortCall, PortReply, RequestBody, VersionSettings,
-    VersionSpec, WorkerLog, WorkerPool,
+    BunBinary, CalledHandler, Host, InvokeRequest, PoolConfig, PortCall, PortReply, RequestBody,
+    VersionSettings, VersionSpec, WorkerLog, WorkerPool,
 };
 
 #[global_allocator]
@@ -43,6 +43,7 @@ fn request() -> InvokeRequest {
     headers.insert("accept", http::HeaderValue::from_static("*/*"));
     InvokeRequest {
         invocation_id: "0199c0de-7000-7000-8000-000000000001".into(),
+        handler: CalledHandler::default(),
         method: http::Method::GET,
         url: "http://localhost:3001/v1/functions/hello".to_owned(),
         headers,
@@ -76,7 +77,7 @@ async fn measure() -> Result<(), Box<dyn std::error::Error>> {
         project: "bench".into(),
         bundle_path,
         bytecode_path: None,
-        handler: "default".to_owned(),
+        handlers: ["default".to_owned()].into(),
         env: Vec::new(),
         settings,
     };

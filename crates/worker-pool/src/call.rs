@@ -20,6 +20,8 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub struct InvokeRequest {
     /// Names this call in logs and in the handler's `X-Invocation-Id`.
     pub invocation_id: Arc<str>,
+    /// Which handler of the version is called.
+    pub handler: CalledHandler,
     /// Method.
     pub method: Method,
     /// Absolute URL as the handler sees it.
@@ -30,6 +32,17 @@ pub struct InvokeRequest {
     pub body: RequestBody,
     /// An earlier deadline than the version's execution timeout.
     pub deadline: Option<Instant>,
+}
+
+/// The handler that a call enters; the first of the version where nothing else is said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CalledHandler {
+    /// Its place in [`crate::VersionSpec::handlers`].
+    pub index: u16,
+    /// Parameters of the path as a JSON object of texts, which the handler sees as `context.params`; empty for none.
+    pub params: String,
+    /// A shorter time than the version's execution timeout.
+    pub timeout: Option<Duration>,
 }
 
 /// Body of a call.

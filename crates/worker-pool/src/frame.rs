@@ -8,7 +8,7 @@ use crate::call::{InvokeRequest, RequestBody};
 use crate::host::{LogLevel, LogSource, PortReply};
 use crate::protocol::{self, HEADER_BYTES, ProtocolError};
 
-const REQUEST_HEAD_BYTES: usize = 14;
+const REQUEST_HEAD_BYTES: usize = 20;
 const INVOCATION_ID_HEADER: &str = "x-invocation-id";
 
 /// One whole frame from a worker.
@@ -46,7 +46,8 @@ pub(crate) fn put_frame(out: &mut BytesMut, kind: u8, call: u32, payload: &[u8])
 /// The bytes of a call's head, to be held against [`protocol::HEAD_BYTES_MAX`] before it is put.
 pub(crate) fn request_head_bytes(call: &InvokeRequest) -> usize {
     let headers: usize = call.headers.iter().map(|(name, value)| 6 + name.as_str().len() + value.len()).sum();
-    let lines = call.method.as_str().len() + call.invocation_id.len() + call.url.len();
+    let lines =
+        call.method.as_str().len() + call.invocation_id.len() + call.url.len() + call.handler.params.len();
     REQUEST_HEAD_BYTES + lines + headers
 }
 
@@ -66,9 +67,12 @@ pub(crate) fn put_request(out: &mut BytesMut, id: u32, call: &InvokeRequest) {
     let counts_at = out.len();
     out.put_u16_le(0);
     out.put_u32_le(0);
+    out.put_u16_le(call.handler.index);
+    out.put_u32_le(call.handler.params.len() as u32);
     out.put_slice(method.as_bytes());
     out.put_slice(call.invocation_id.as_bytes());
     out.put_slice(call.url.as_bytes());
+    out.put_slice(call.handler.params.as_bytes());
     put_headers(out, counts_at, &call.headers);
     out.put_slice(body);
     end_frame(out, frame_at);

@@ -63,7 +63,7 @@ impl Version {
         Ok(serde_json::json!({
             "bundle": bundle,
             "bytecode": bytecode,
-            "handler": self.spec.handler,
+            "handlers": &*self.spec.handlers,
             "env": env,
             // At least 1: 0 is no limit.
             "timeout_ms": settings.execution_timeout.as_millis().max(1) as u64,

@@ -22,7 +22,7 @@
 //! ```no_run
 //! # async fn example(host: std::sync::Arc<dyn worker_pool::Host>, spec: worker_pool::VersionSpec)
 //! # -> Result<(), Box<dyn std::error::Error>> {
-//! use worker_pool::{BunBinary, InvokeRequest, PoolConfig, RequestBody, WorkerPool};
+//! use worker_pool::{BunBinary, CalledHandler, InvokeRequest, PoolConfig, RequestBody, WorkerPool};
 //!
 //! let bun = BunBinary::find(None, &[])?;
 //! let pool = WorkerPool::start(PoolConfig::new(bun, "/tmp/bunbase-workers"), host).await?;
@@ -30,6 +30,7 @@
 //! let response = version
 //!     .invoke(InvokeRequest {
 //!         invocation_id: "inv_1".into(),
+//!         handler: CalledHandler::default(),
 //!         method: http::Method::GET,
 //!         url: "http://localhost/functions/hello".to_owned(),
 //!         headers: http::HeaderMap::new(),
@@ -76,7 +77,9 @@ mod version;
 mod worker;
 
 pub use bun::{BunBinary, BunError};
-pub use call::{BodyError, BoxError, InvokeRequest, InvokeResponse, RequestBody, ResponseBody, Waited};
+pub use call::{
+    BodyError, BoxError, CalledHandler, InvokeRequest, InvokeResponse, RequestBody, ResponseBody, Waited,
+};
 pub use config::PoolConfig;
 pub use error::{InvokeError, LoadError, PoolError, StartError};
 pub use host::{Host, LogLevel, LogSource, PortCall, PortReply, WorkerLog};

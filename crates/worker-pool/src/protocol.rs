@@ -1,7 +1,7 @@
 //! Numbers of the worker protocol: `packages/worker/PROTOCOL.md`. The same table is in
 //! `packages/worker/src/protocol.ts`; a test compares the three.
 
-pub(crate) const PROTOCOL_VERSION: u16 = 1;
+pub(crate) const PROTOCOL_VERSION: u16 = 2;
 pub(crate) const HEADER_BYTES: usize = 9;
 pub(crate) const MAX_FRAME_BYTES: usize = 18 * 1024 * 1024;
 pub(crate) const STREAM_WINDOW_BYTES: usize = 256 * 1024;

@@ -17,8 +17,9 @@ pub struct VersionSpec {
     /// The same module as CommonJS with its bytecode beside it. A worker that starts while this file is there
     /// loads it instead, and the bundle where it cannot.
     pub bytecode_path: Option<PathBuf>,
-    /// The export to call. `default` also finds a default object with `fetch` and an export `handler`.
-    pub handler: String,
+    /// The exports that can be called, at least one; a call says which by its place. `default` also finds a default
+    /// object with `fetch` and an export `handler`.
+    pub handlers: Arc<[String]>,
     /// Variables of `process.env`; nothing of the server's own environment is visible.
     pub env: Vec<(String, String)>,
     /// Limits of this version.

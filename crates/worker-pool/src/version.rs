@@ -154,7 +154,8 @@ impl Version {
 
     fn due(&self, call: &InvokeRequest) -> Result<Due, InvokeError> {
         let now = Instant::now();
-        let timeout = self.spec.settings.execution_timeout;
+        let longest = self.spec.settings.execution_timeout;
+        let timeout = call.handler.timeout.map_or(longest, |own| own.min(longest));
         let latest = now + timeout + self.spec.settings.queue_timeout;
         let latest = call.deadline.map_or(latest, |deadline| deadline.min(latest));
         let Some(deadline) = call.deadline.filter(|deadline| *deadline < now + timeout) else {

@@ -4,6 +4,7 @@ import type { Call } from "./call.ts";
 
 export class HandlerContext {
   readonly #call: Call;
+  #params: Record<string, string> | undefined;
 
   constructor(call: Call) {
     this.#call = call;
@@ -12,6 +13,12 @@ export class HandlerContext {
   /** Names the call in logs; the same as the header `X-Invocation-Id`. */
   get invocationId(): string {
     return this.#call.invocationId;
+  }
+
+  /** Parameters of the path as the handler's trigger has it, decoded; the rest of the path for `*` is under `*`. */
+  get params(): Record<string, string> {
+    this.#params ??= this.#call.head.params();
+    return this.#params;
   }
 
   /** Aborted when the caller goes away or the deadline passes; the same as `request.signal`. */

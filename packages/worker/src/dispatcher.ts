@@ -31,15 +31,15 @@ export class Dispatcher {
   readonly #begun: Uint32Array;
   readonly #waiting = new Map<number, Call>();
   #batch: Call[] = [];
-  #handler: Handler = () => undefined;
+  #handlers: readonly Handler[] = [];
 
   constructor(writer: FrameWriter, begun: Uint32Array) {
     this.#writer = writer;
     this.#begun = begun;
   }
 
-  serve(handler: Handler): void {
-    this.#handler = handler;
+  serve(handlers: readonly Handler[]): void {
+    this.#handlers = handlers;
   }
 
   /** Enters the handler; `true` where the call is over already, and nothing of it waits. */
@@ -49,7 +49,8 @@ export class Dispatcher {
     this.#batch.push(call);
     try {
       const request = new LazyRequest(call) as unknown as Request;
-      const result = scopes.run(call, this.#handler, request, new HandlerContext(call));
+      const handler = this.#handlers[call.head.handler] as Handler;
+      const result = scopes.run(call, handler, request, new HandlerContext(call));
       if (!(result instanceof Promise)) {
         this.#settle(call, result);
       } else if (peeked(result) === "fulfilled") {

@@ -2,7 +2,7 @@
 
 import { readU16, readU32 } from "./frame-reader.ts";
 
-const REQUEST_HEAD_BYTES = 14;
+const REQUEST_HEAD_BYTES = 20;
 const RESPONSE_HEAD_BYTES = 8;
 
 /** Where the parts of a `REQUEST` frame are; nothing is decoded until it is asked for. */
@@ -11,7 +11,10 @@ export class RequestHead {
   readonly #methodAt: number;
   readonly #idAt: number;
   readonly #urlAt: number;
+  readonly #paramsAt: number;
   readonly #headersAt: number;
+  /** Place in the handlers of the `LOAD` frame. */
+  readonly handler: number;
   readonly bodyKind: number;
   readonly bodyAt: number;
   readonly end: number;
@@ -22,7 +25,9 @@ export class RequestHead {
     this.#methodAt = start + REQUEST_HEAD_BYTES;
     this.#idAt = this.#methodAt + (bytes[start + 1] as number);
     this.#urlAt = this.#idAt + readU16(bytes, start + 2);
-    this.#headersAt = this.#urlAt + readU32(bytes, start + 4);
+    this.#paramsAt = this.#urlAt + readU32(bytes, start + 4);
+    this.#headersAt = this.#paramsAt + readU32(bytes, start + 16);
+    this.handler = readU16(bytes, start + 14);
     this.bodyAt = this.#headersAt + readU32(bytes, start + 10);
     this.end = end;
   }
@@ -36,7 +41,13 @@ export class RequestHead {
   }
 
   get url(): string {
-    return this.#bytes.utf8Slice(this.#urlAt, this.#headersAt);
+    return this.#bytes.utf8Slice(this.#urlAt, this.#paramsAt);
+  }
+
+  /** Parameters of the path, by their names. */
+  params(): Record<string, string> {
+    const text = this.#bytes.utf8Slice(this.#paramsAt, this.#headersAt);
+    return text === "" ? {} : (JSON.parse(text) as Record<string, string>);
   }
 
   headers(): Headers {

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { HandlerContext } from "./context.ts";
 import { installGlobals } from "./globals.ts";
 import { LazyRequest, NativeRequest } from "./lazy-request.ts";
 import { NativeResponse } from "./light-response.ts";
@@ -156,4 +157,13 @@ test("a class that extends Request works", () => {
   }
   const own = new Own("http://localhost/");
   expect([own instanceof Own, own instanceof Request, own.extra]).toEqual([true, true, 1]);
+});
+
+test("parameters of the path stand between the address and the headers", () => {
+  const call = callOf({ ...JSON_CALL, handler: 258, params: { id: "ä/1" } });
+  expect(call.head.handler).toBe(258);
+  expect(new HandlerContext(call).params).toEqual({ id: "ä/1" });
+  expect(call.head.url).toBe("http://localhost/path?q=1");
+  expect(call.head.headers().get("x-a")).toBe("1");
+  expect(new HandlerContext(callOf(JSON_CALL)).params).toEqual({});
 });

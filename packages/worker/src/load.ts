@@ -1,4 +1,4 @@
-// Imports a bundle and finds the handler in it.
+// Imports a bundle and finds the handlers in it.
 
 import { pathToFileURL } from "node:url";
 import { describe, type ErrorText, type Handler } from "./dispatcher.ts";
@@ -8,7 +8,8 @@ export interface LoadOrder {
   readonly bundle: string;
   /** The same bundle as CommonJS with bytecode beside it, where there is one. */
   readonly bytecode: string | null;
-  readonly handler: string;
+  /** Exports that calls enter, by their places. */
+  readonly handlers: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   /** Longest that code may compute in one piece. */
   readonly timeout_ms: number;
@@ -36,15 +37,15 @@ export function replaceEnvironment(env: Readonly<Record<string, string>>): void 
   Object.assign(process.env, env);
 }
 
-/** What a bundle gave: its handler, and for the server as JSON `{config, exports}`. */
+/** What a bundle gave: its handlers, and for the server as JSON `{config, exports}`. */
 export interface Loaded {
-  readonly handler: Handler;
+  readonly handlers: readonly Handler[];
   readonly report: string;
 }
 
-export async function loadHandler(order: LoadOrder): Promise<Loaded> {
+export async function loadHandlers(order: LoadOrder): Promise<Loaded> {
   const compiled =
-    order.bytecode === null ? undefined : fromBytecode(order.bytecode, order.handler);
+    order.bytecode === null ? undefined : fromBytecode(order.bytecode, order.handlers);
   if (compiled !== undefined) return compiled;
   let exports: Record<string, unknown>;
   try {
@@ -52,23 +53,19 @@ export async function loadHandler(order: LoadOrder): Promise<Loaded> {
   } catch (error) {
     throw new LoadFailure("import", importText(error));
   }
-  const handler = findHandler(exports, order.handler);
-  if (handler !== undefined) return { handler, report: reportOf(exports) };
-  const names = Object.keys(exports).join(", ") || "none";
-  const message =
-    order.handler === "default"
-      ? `the bundle has no handler: export a default function, a default object with fetch, or a function named handler (exports: ${names})`
-      : `the bundle has no function or object with fetch exported as "${order.handler}" (exports: ${names})`;
-  throw new LoadFailure("handler", { message, stack: "" });
+  const handlers = findHandlers(exports, order.handlers);
+  if (handlers !== undefined) return { handlers, report: reportOf(exports) };
+  const [wanted = "default"] = order.handlers;
+  throw new LoadFailure("handler", { message: missingText(exports, wanted), stack: "" });
 }
 
 /** `undefined` where only the plain bundle can work, or can say why it does not. */
-function fromBytecode(path: string, name: string): Loaded | undefined {
+function fromBytecode(path: string, names: readonly string[]): Loaded | undefined {
   try {
     // Gives the exports themselves; an import may wrap them in one more `default`.
     const exports = import.meta.require(path) as Record<string, unknown>;
-    const handler = findHandler(exports, name);
-    return handler && { handler, report: reportOf(exports) };
+    const handlers = findHandlers(exports, names);
+    return handlers && { handlers, report: reportOf(exports) };
   } catch {
     return undefined;
   }
@@ -91,6 +88,38 @@ function reportOf(exports: Record<string, unknown>): string {
     });
   }
   throw new LoadFailure("import", { message: 'the export "config" is too large', stack: "" });
+}
+
+/**
+ * A handler for each of the names, in their order: one that is missing fails its calls, so that the server can say
+ * what is wrong with the manifest. `undefined` where none is there, and the module does not name others itself.
+ */
+function findHandlers(
+  exports: Record<string, unknown>,
+  names: readonly string[],
+): Handler[] | undefined {
+  const handlers: Handler[] = [];
+  let isAny = isRecord(exports.config) && Array.isArray(exports.config.handlers);
+  // Not with `map`: the module may have put something else in its place.
+  for (const name of names) {
+    const found = findHandler(exports, name);
+    isAny ||= found !== undefined;
+    handlers.push(found ?? missing(exports, name));
+  }
+  return isAny ? handlers : undefined;
+}
+
+function missing(exports: Record<string, unknown>, name: string): Handler {
+  return () => {
+    throw new TypeError(missingText(exports, name));
+  };
+}
+
+function missingText(exports: Record<string, unknown>, name: string): string {
+  const names = Object.keys(exports).join(", ") || "none";
+  return name === "default"
+    ? `the bundle has no handler: export a default function, a default object with fetch, or a function named handler (exports: ${names})`
+    : `the bundle has no function or object with fetch exported as "${name}" (exports: ${names})`;
 }
 
 /** Bundles that were CommonJS before have their exports one `default` deeper. */

@@ -8,7 +8,7 @@ import { FrameReader, readU32 } from "./frame-reader.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { installGlobals } from "./globals.ts";
 import { Guard } from "./guard.ts";
-import { LoadFailure, type LoadOrder, loadHandler, replaceEnvironment } from "./load.ts";
+import { LoadFailure, type LoadOrder, loadHandlers, replaceEnvironment } from "./load.ts";
 import { installConsole, LogWriter, scopes } from "./log.ts";
 import { restrictHosts } from "./outbound.ts";
 import { CHANNEL, PortChannel, waitUntil } from "./port-channel.ts";
@@ -30,8 +30,8 @@ async function load(order: LoadOrder): Promise<void> {
   replaceEnvironment(order.env);
   if (order.allowed_hosts !== null) restrictHosts(order.allowed_hosts);
   try {
-    const { handler, report } = await loadHandler(order);
-    dispatcher.serve(handler);
+    const { handlers, report } = await loadHandlers(order);
+    dispatcher.serve(handlers);
     guard.limit(order.timeout_ms + SLICE_MS);
     writer.frame(protocol.LOADED, 0, Buffer.from(report));
   } catch (error) {

@@ -1,7 +1,7 @@
 // The frames between the server and a worker: see ../PROTOCOL.md. The same table is in
 // crates/worker-pool/src/protocol.rs, and a test there compares the three.
 
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 export const HEADER_BYTES = 9;
 export const MAX_FRAME_BYTES = 18874368;
 export const FULL_BODY_BYTES_MAX = 262144;

@@ -21,6 +21,8 @@ export class Taken implements ByteSink {
 export interface CallShape {
   readonly method?: string;
   readonly url?: string;
+  readonly handler?: number;
+  readonly params?: Record<string, string>;
   readonly headers?: HeadersInit;
   readonly body?: string | Uint8Array;
 }
@@ -30,14 +32,17 @@ export function requestFrame(shape: CallShape): Buffer {
   const url = Buffer.from(shape.url ?? "http://localhost/path?q=1");
   const id = "invocation-1";
   const { count, block } = headerBlock(new Headers(shape.headers));
-  const head = Buffer.alloc(14);
+  const params = Buffer.from(shape.params === undefined ? "" : JSON.stringify(shape.params));
+  const head = Buffer.alloc(20);
   head.writeUInt8(shape.body === undefined ? BODY_NONE : BODY_FULL, 0);
   head.writeUInt8(method.length, 1);
   head.writeUInt16LE(id.length, 2);
   head.writeUInt32LE(url.length, 4);
   head.writeUInt16LE(count, 8);
   head.writeUInt32LE(block.length, 10);
-  const lines = [Buffer.from(method), Buffer.from(id), url, Buffer.from(block, "latin1")];
+  head.writeUInt16LE(shape.handler ?? 0, 14);
+  head.writeUInt32LE(params.length, 16);
+  const lines = [Buffer.from(method), Buffer.from(id), url, params, Buffer.from(block, "latin1")];
   return Buffer.concat([head, ...lines, Buffer.from(shape.body ?? "")]);
 }
 

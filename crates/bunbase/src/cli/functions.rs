@@ -7,6 +7,7 @@ mod dev;
 mod domains;
 mod entry;
 mod env;
+mod handlers;
 mod init;
 mod invoke;
 mod logs;

@@ -274,6 +274,47 @@ async fn a_schedule_follows_the_live_version() {
 }
 
 #[tokio::test]
+async fn each_trigger_starts_the_handler_that_it_stands_at() {
+    let data = Data::new();
+    let stage = Stage::set(&data).await;
+    let source = r#"import { bunbase } from "bunbase-js/function";
+        const wrote = (name: string) => async (req: Request) => {
+          const { type } = await req.json();
+          await bunbase.db.collection("runs").create({ name, type, handler: req.headers.get("x-bunbase-handler") });
+          return new Response(null, { status: 204 });
+        };
+        export const config = {
+          handlers: [
+            { name: "order", triggers: [{ kind: "http", methods: ["GET"], path: "/orders/:id" }] },
+            { name: "nightly", export: "tidy", triggers: [{ kind: "cron", schedule: "* * * * * *" }] },
+            { name: "mail", triggers: [{ kind: "queue", queue: "mail" }] },
+          ],
+        };
+        export const order = (_: Request, { params }: { params: { id: string } }) => Response.json(params);
+        export const tidy = wrote("tidy");
+        export const mail = wrote("mail");"#;
+    stage.deploy("shop", "v1", source).await;
+    let order = stage.secret.get("/v1/functions/shop/orders/7%207").await.expect(200);
+    assert_eq!(order, json!({ "id": "7 7" }));
+    let refused = stage.secret.post("/v1/functions/shop/orders/7", json!({})).await;
+    refused.expect_error(405, "method_not_allowed");
+    stage.enqueue("mail", json!({}), json!({})).await;
+    let wanted = [("tidy", "nightly", "cron"), ("mail", "mail", "queue")];
+    for (name, handler, kind) in wanted {
+        eventually(&format!("a run of {name}"), async || {
+            let runs = stage.runs().await;
+            runs.into_iter()
+                .find(|run| (&run["name"], &run["handler"], &run["type"]) == (&name.into(), &handler.into(), &kind.into()))
+        })
+        .await;
+    }
+    let runs = format!("/v1/projects/{}/functions/shop/runs?trigger=http", stage.project.id);
+    let runs = stage.ada.get(&runs).await.expect(200);
+    assert_eq!(runs["runs"][0]["handler"], "order");
+    stage.server.stop().await;
+}
+
+#[tokio::test]
 async fn events_that_pass_the_filter_start_a_function_and_durable_ones_survive_a_kill() {
     let data = Data::new();
     let mut stage = Stage::set(&data).await;

@@ -2,6 +2,7 @@
 
 use crate::metrics::Outcome;
 use bytes::Bytes;
+use http::header::ALLOW;
 use http::{HeaderValue, Response};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Full, Limited};
@@ -60,7 +61,11 @@ impl Body for CallBody {
 /// The answer to a call that was refused or failed.
 pub(crate) fn refused(error: ApiError, request_id: Option<&RequestId>) -> Response<CallBody> {
     let body = error.body(request_id.map(RequestId::as_str));
-    let (parts, _) = error.response(None).into_parts();
+    let allow = error.details.as_ref().filter(|_| error.code == ErrorCode::MethodNotAllowed);
+    let allow = allow.and_then(|details| HeaderValue::try_from(details["allow"].as_str()?).ok());
+    let (mut parts, _) = error.response(None).into_parts();
+    // RFC 9110 §15.5.6.
+    parts.headers.extend(allow.map(|methods| (ALLOW, methods)));
     Response::from_parts(parts, CallBody::Error(Full::new(body.into())))
 }
 

@@ -8,7 +8,7 @@ use super::{headers, url};
 use crate::error::FunctionsError;
 use crate::hosts::Hosts;
 use crate::metrics::{CallMetrics, Outcome};
-use crate::registry::{Closed, Entered, Registry};
+use crate::registry::{Closed, Entered, Registry, Wanted};
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::request::Parts;
@@ -44,10 +44,16 @@ impl Executor {
         Self { registry: Registry::default(), hosts, recorder, metrics: CallMetrics::new(), limits }
     }
 
-    /// Finds a function of a project.
-    pub(crate) fn enter(&self, project: &ProjectId, target: &Target<'_>) -> Result<Admission, Closed> {
-        let entered = self.registry.enter(project, target.name, target.alias)?;
-        let rest_at = target.rest_at;
+    /// Finds a function of a project, and the handler that takes the request.
+    pub(crate) fn enter(
+        &self,
+        project: &ProjectId,
+        target: &Target<'_>,
+        parts: &Parts,
+    ) -> Result<Admission, Closed> {
+        let Target { name, alias, rest_at, .. } = *target;
+        let path = parts.uri.path().get(rest_at..).unwrap_or_default();
+        let entered = self.registry.enter(project, &Wanted { name, alias, method: &parts.method, path })?;
         Ok(Admission { entered, rest_at, speaks_for_developer: false, origin: Origin::HTTP })
     }
 
@@ -62,7 +68,7 @@ impl Executor {
         let (parts, body) = request.into_parts();
         let admitted = match Target::parse(parts.uri.path()) {
             Some(target) if target.project.is_none_or(|named| named == project.as_str()) => {
-                self.enter(project, &target).map_err(|closed| closed.why.into_api())
+                self.enter(project, &target, &parts).map_err(|closed| closed.why.into_api())
             }
             _ => Err(FunctionsError::NotFound.into_api()),
         };
@@ -103,6 +109,7 @@ impl Executor {
     ) -> Result<InvokeResponse, InvokeError> {
         let measured = self.metrics.start();
         let begun = Begun { owner: entered.owner, id: request.invocation_id.clone(), origin };
+        request.handler = entered.handler.called;
         let mut run = self.recorder.begin(begun, &mut request.headers);
         let answered = entered.pool.invoke_measured(request, &mut run.waited).await;
         drop(entered.call);
@@ -133,11 +140,13 @@ impl Executor {
         let url = url::for_handler(&parts, admission.rest_at);
         headers::for_handler(&mut parts.headers, admission.speaks_for_developer);
         let is_head = parts.method == Method::HEAD;
-        let Admission { entered, origin, .. } = admission;
+        let Admission { entered, mut origin, .. } = admission;
+        origin.handler = entered.handler.name;
         let begun = Begun { owner: entered.owner, id: invocation_id.clone(), origin };
         let mut run = self.recorder.begin(begun, &mut parts.headers);
         let request = InvokeRequest {
             invocation_id: invocation_id.clone(),
+            handler: entered.handler.called,
             method: parts.method,
             url,
             headers: parts.headers,

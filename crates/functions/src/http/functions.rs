@@ -80,7 +80,10 @@ async fn detail(
     let changes = service.history(&row).await?.into_iter().map(ChangeView::from).collect();
     let domains = service.domains(project).await?;
     let domains = domains.into_iter().filter(|domain| domain.function == row.name).map(|domain| domain.host);
-    let of_version = row.version.as_ref().map(|version| version.manifest.version_settings());
+    let of_version = row
+        .version
+        .as_ref()
+        .map(|version| version.manifest.version_settings(service.config.execution_timeout_ms));
     Ok(FunctionDetail {
         traffic: routing.live.iter().map(ShareView::of).collect(),
         aliases,

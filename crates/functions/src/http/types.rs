@@ -115,8 +115,9 @@ impl FunctionView {
             AccessSetting::Key | AccessSetting::Secret => format!("/v1/functions/{}", row.name),
         };
         let version = row.version;
-        let of_version =
-            version.as_ref().map_or_else(Overrides::default, |version| version.manifest.version_settings());
+        let of_version = version.as_ref().map_or_else(Overrides::default, |version| {
+            version.manifest.version_settings(config.execution_timeout_ms)
+        });
         Self {
             id: row.id.to_string(),
             name: row.name,

@@ -5,6 +5,7 @@ use super::trigger::{
     Trigger, WebhookTrigger,
 };
 use super::{FORMAT, Handler, Manifest, ManifestError};
+use crate::handlers::{Conflict, Paths};
 use crate::names;
 use croner::parser::{CronParser, Year};
 use jobs::When;
@@ -72,7 +73,7 @@ impl Manifest {
         self.settings.check().map_err(|error| ManifestError::new("settings", error.to_string()))?;
         self.check_runtime()?;
         check_hosts("allowed_hosts", self.allowed_hosts.as_deref())?;
-        let (mut names, mut tools) = (HashSet::new(), HashSet::new());
+        let (mut names, mut tools, mut paths) = (HashSet::new(), HashSet::new(), Paths::default());
         for (index, handler) in self.handlers.iter().enumerate() {
             let place = format!("handlers[{index}]");
             if !names.insert(handler.name.as_str()) {
@@ -80,10 +81,19 @@ impl Manifest {
             }
             handler.check(&place)?;
             for (index, trigger) in handler.triggers.iter().enumerate() {
-                if let Trigger::Tool(tool) = trigger
-                    && !tools.insert(tool.name.as_str())
-                {
-                    return wrong(format!("{place}.triggers[{index}].name"), "another tool has this name");
+                let place = format!("{place}.triggers[{index}]");
+                match trigger {
+                    Trigger::Tool(tool) if !tools.insert(tool.name.as_str()) => {
+                        return wrong(format!("{place}.name"), "another tool has this name");
+                    }
+                    // Which handler it is does not matter here.
+                    Trigger::Http(http) if paths.add(http, 0) == Err(Conflict) => {
+                        return wrong(
+                            format!("{place}.path"),
+                            "another trigger takes this path with this method",
+                        );
+                    }
+                    _ => {}
                 }
             }
         }
@@ -269,6 +279,10 @@ fn path(place: &str, pattern: &str) -> Checked {
         None if *segment == "*" => index + 1 == segments.len(),
         None => !segment.is_empty() && segment.bytes().all(plain),
     };
+    let parameters: Vec<_> = segments.iter().filter(|segment| segment.starts_with(':')).collect();
+    if parameters.iter().collect::<HashSet<_>>().len() < parameters.len() {
+        return wrong(place, "two parameters have the same name");
+    }
     if segments.len() > SEGMENTS_MAX || !segments.iter().enumerate().all(fits) {
         return wrong(place, problem);
     }

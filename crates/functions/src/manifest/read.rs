@@ -18,6 +18,8 @@ struct ModuleConfig {
     name: Option<String>,
     runtime: Option<Runtime>,
     capabilities: Option<CapabilitiesPatch>,
+    /// Several, as a manifest has them, in place of what follows about one.
+    handlers: Option<Vec<Handler>>,
     triggers: Vec<Trigger>,
     guards: Vec<Guard>,
     input: Option<Map<String, Value>>,
@@ -27,12 +29,16 @@ struct ModuleConfig {
     allowed_hosts: Option<Arc<[String]>>,
 }
 
+/// Its fields that are about one handler.
+const OF_ONE: [&str; 6] = ["name", "triggers", "guards", "input", "output", "limits"];
+
 impl Default for ModuleConfig {
     fn default() -> Self {
         Self {
             name: None,
             runtime: None,
             capabilities: None,
+            handlers: None,
             triggers: vec![Trigger::Http(HttpTrigger::any())],
             guards: Vec::new(),
             input: None,
@@ -51,13 +57,16 @@ impl Manifest {
         if manifest.runtime.is_none() {
             manifest = manifest.in_runtime(runtime);
         }
-        for handler in &mut manifest.handlers {
-            if handler.export.is_empty() {
-                handler.export.clone_from(&handler.name);
-            }
-        }
+        manifest.name_exports();
         manifest.check()?;
         Ok(manifest)
+    }
+
+    /// An export has the name of its handler where it has no other.
+    fn name_exports(&mut self) {
+        for handler in self.handlers.iter_mut().filter(|handler| handler.export.is_empty()) {
+            handler.export.clone_from(&handler.name);
+        }
     }
 
     /// The runtime that a module's `config` names, where it is one.
@@ -67,11 +76,18 @@ impl Manifest {
 
     /// Reads and checks what a module that was imported by `runtime` declares about its `export`.
     pub(crate) fn of_module(config: Value, export: &str, runtime: Runtime) -> Result<Self, ManifestError> {
+        let has_both =
+            config.get("handlers").is_some() && OF_ONE.iter().any(|field| config.get(field).is_some());
         let config: ModuleConfig = read(config)
             .map_err(|error| ManifestError { place: format!("config.{}", error.place), ..error })?;
         if config.runtime.is_some_and(|named| named != runtime) {
             let problem = format!("the deployment, or the function as it was registered, is for {runtime}");
             return Err(ManifestError::new("config.runtime", problem));
+        }
+        if has_both {
+            let problem =
+                format!("beside `handlers` there is no {}: each handler has its own", OF_ONE.join(", "));
+            return Err(ManifestError::new("config.handlers", problem));
         }
         let handler = Handler {
             name: config.name.unwrap_or_else(|| export.to_owned()),
@@ -86,11 +102,12 @@ impl Manifest {
             version: FORMAT,
             runtime: config.runtime,
             capabilities: config.capabilities,
-            handlers: vec![handler],
+            handlers: config.handlers.unwrap_or_else(|| vec![handler]),
             settings: config.settings,
             allowed_hosts: config.allowed_hosts,
         };
-        let manifest = manifest.in_runtime(runtime);
+        let mut manifest = manifest.in_runtime(runtime);
+        manifest.name_exports();
         manifest.check()?;
         Ok(manifest)
     }

@@ -110,8 +110,8 @@ fn a_module_declares_its_one_handler() {
     let config =
         json!({ "triggers": [{ "kind": "cron", "schedule": "@daily" }], "settings": { "max_workers": 1 } });
     let manifest = Manifest::of_module(config, "default", Runtime::Bun).unwrap();
-    assert!(!manifest.takes_http() && manifest.called().unwrap().export == "default");
-    assert!(Manifest::of_module(json!({}), "default", Runtime::Bun).unwrap().takes_http());
+    assert_eq!(manifest.called().unwrap().export, "default");
+    assert_eq!(Manifest::of_module(json!({}), "default", Runtime::Bun).unwrap(), Manifest::plain("default"));
     let error = Manifest::of_module(json!({ "runtime": "edge" }), "default", Runtime::Bun).unwrap_err();
     assert_eq!(error.place, "config.runtime");
     assert_eq!(Manifest::stored("", "run").unwrap(), Manifest::plain("run"));

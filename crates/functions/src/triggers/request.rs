@@ -11,7 +11,7 @@ use jobs::Job;
 use serde_json::{Value, json};
 use service_kit::clock::rfc3339;
 use std::sync::Arc;
-use worker_pool::{FULL_BODY_BYTES_MAX, InvokeRequest, RequestBody};
+use worker_pool::{CalledHandler, FULL_BODY_BYTES_MAX, InvokeRequest, RequestBody};
 
 const URL: &str = "http://localhost/";
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -22,6 +22,8 @@ pub(super) const SCHEDULE: &str = "schedule";
 pub(super) fn build(job: &Job, target: &Target, invocation_id: Arc<str>) -> Result<InvokeRequest, String> {
     Ok(InvokeRequest {
         invocation_id,
+        // The executor knows its place.
+        handler: CalledHandler::default(),
         method: Method::POST,
         url: URL.to_owned(),
         headers: headers(job, target)?,

@@ -60,10 +60,11 @@ impl Runner {
     }
 
     async fn attempt(&self, job: &Job, target: &Target) -> Outcome {
-        let entered = match self.executor.registry.enter_inside(&job.project, &target.function) {
-            Ok(entered) => entered,
-            Err(reason) => return not_begun(&reason),
-        };
+        let entered =
+            match self.executor.registry.enter_inside(&job.project, (&target.function, &target.handler)) {
+                Ok(entered) => entered,
+                Err(reason) => return not_begun(&reason),
+            };
         self.call(job, target, entered).await
     }
 
@@ -87,7 +88,7 @@ fn origin(job: &Job, target: &Target) -> Origin {
     Origin { trigger, parent_id: None, handler: Some(target.handler.as_str().into()), attempt: job.attempt }
 }
 
-/// No version takes calls now, or its variables cannot be opened: the attempt does not count.
+/// No version takes calls now, one that shares them has no such handler, or its variables cannot be opened: the attempt does not count.
 fn not_begun(reason: &FunctionsError) -> Outcome {
     tracing::debug!(%reason, "a job waits for its function");
     Outcome::Later { after: LATER }

@@ -5,6 +5,7 @@ mod bytecode;
 mod calls;
 mod deploy;
 mod environment;
+mod handlers;
 mod hosts;
 mod manage;
 mod quickjs;

@@ -1,7 +1,7 @@
-// The entrance for Rust: makes the global names, finds the handler, runs calls, delivers outcomes.
+// The entrance for Rust: makes the global names, finds the handlers, runs calls, delivers outcomes.
 
 const [HANDLER_FAILED, NO_RESPONSE] = [1, 2];
-let handler;
+const handlers = [];
 
 const globals = {
   AbortController,
@@ -58,18 +58,33 @@ export function open(offered, environment) {
 }
 
 /**
- * Finds the handler among the exports of the function's module. Two texts: why there is none, and what the module
- * says about itself, where that is wanted; each empty otherwise.
+ * Finds the handlers among the exports of the function's module: one that is missing fails its calls. Two texts: why
+ * there is none, where the module does not name others itself, and what it says about itself, where that is wanted;
+ * each empty otherwise.
  */
-function bind(exports, name, wantsReport) {
-  handler = findHandler(exports, name);
-  if (handler !== undefined) return ["", wantsReport ? reportOf(exports) : ""];
+function bind(exports, names, wantsReport) {
+  let isAny = Array.isArray(exports.config?.handlers);
+  // Not with `map`: the module may have put something else in its place.
+  for (let index = 0; index < names.length; index++) {
+    const found = findHandler(exports, names[index]);
+    isAny ||= found !== undefined;
+    handlers[index] = found ?? missingHandler(exports, names[index]);
+  }
+  if (!isAny) return [missingText(exports, names[0]), ""];
+  return ["", wantsReport ? reportOf(exports) : ""];
+}
+
+function missingHandler(exports, name) {
+  return () => {
+    throw new TypeError(missingText(exports, name));
+  };
+}
+
+function missingText(exports, name) {
   const names = Object.keys(exports).join(", ") || "none";
-  const refusal =
-    name === "default"
-      ? `the bundle has no handler: export a default function, a default object with fetch, or a function named handler (exports: ${names})`
-      : `the bundle has no function or object with fetch exported as "${name}" (exports: ${names})`;
-  return [refusal, ""];
+  return name === "default"
+    ? `the bundle has no handler: export a default function, a default object with fetch, or a function named handler (exports: ${names})`
+    : `the bundle has no function or object with fetch exported as "${name}" (exports: ${names})`;
 }
 
 const REPORT_CHARACTERS_MAX = 256 * 1024;
@@ -116,15 +131,19 @@ function findHandler(exports, name) {
 function callable(value) {
   if (typeof value === "function") return value;
   if (typeof value !== "object" || value === null || typeof value.fetch !== "function") return undefined;
-  return (request) => value.fetch(request);
+  return (request, context) => value.fetch(request, context);
 }
 
-/** Runs a call: `body` is bytes, undefined for none, or a text that says why it broke off. */
-function dispatch(method, url, block, body) {
+/**
+ * Runs a call of the handler at a place, with the parameters of the path as JSON: `body` is bytes, undefined for none,
+ * or a text that says why it broke off.
+ */
+function dispatch(index, params, method, url, block, body) {
   forget();
   const request = new Request(INTERNAL, { method, url, block, content: incoming(body) });
   try {
-    const result = handler(request);
+    const context = { params: params === "" ? {} : JSON.parse(params) };
+    const result = handlers[index](request, context);
     if (result instanceof Response) answer(result);
     else Promise.resolve(result).then(answer).catch(failed);
   } catch (error) {

@@ -38,7 +38,8 @@ async fn every_form_of_handler_is_found() {
         assert_eq!(get_text(&lazy, "/").await, "ok GET", "{name}, registered");
     }
     let other = "export const other = () => new Response('other')";
-    let chosen = bench.load_with("chosen", other, |spec| spec.version.handler = "other".to_owned()).await;
+    let chosen =
+        bench.load_with("chosen", other, |spec| spec.version.handlers = ["other".to_owned()].into()).await;
     assert_eq!(get_text(&chosen, "/").await, "other");
 }
 

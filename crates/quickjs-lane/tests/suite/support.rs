@@ -14,8 +14,8 @@ use quickjs_lane::{Capabilities, Lane, LaneConfig, LaneSpec, LaneVersion};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
 use worker_pool::{
-    Host, InvokeError, InvokeRequest, InvokeResponse, LoadError, PortCall, PortReply, RequestBody,
-    VersionSettings, VersionSpec, WorkerLog,
+    CalledHandler, Host, InvokeError, InvokeRequest, InvokeResponse, LoadError, PortCall, PortReply,
+    RequestBody, VersionSettings, VersionSpec, WorkerLog,
 };
 
 /// Longer than anything here takes, so that a hang is a failure.
@@ -124,7 +124,7 @@ impl Bench {
             project: "project-1".into(),
             bundle_path,
             bytecode_path: None,
-            handler: "default".to_owned(),
+            handlers: ["default".to_owned()].into(),
             env: Vec::new(),
             settings: VersionSettings::default(),
         };
@@ -154,6 +154,7 @@ impl Bench {
 pub(crate) fn get(path: &str) -> InvokeRequest {
     InvokeRequest {
         invocation_id: format!("inv-{path}").into(),
+        handler: CalledHandler::default(),
         method: Method::GET,
         url: format!("http://localhost:3001{path}"),
         headers: HeaderMap::new(),

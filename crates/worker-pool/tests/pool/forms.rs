@@ -23,7 +23,7 @@ async fn every_form_of_handler_is_called() {
         version.retire().await;
     }
     let mut spec = bench.spec("other", "export const other = () => new Response('other'); export default 5");
-    spec.handler = "other".to_owned();
+    spec.handlers = ["other".to_owned()].into();
     let version = bench.pool.load(spec).await.unwrap();
     assert_eq!(get_text(&version, "/").await, "other");
 }

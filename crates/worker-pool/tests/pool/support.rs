@@ -11,9 +11,9 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body_util::BodyExt;
 use tokio::sync::Notify;
 use worker_pool::{
-    BunBinary, Host, InvokeError, InvokeRequest, InvokeResponse, LaunchProgram, LoadError, PoolConfig,
-    PortCall, PortReply, RequestBody, VersionPool, VersionSettings, VersionSpec, WorkerChange, WorkerLog,
-    WorkerPool,
+    BunBinary, CalledHandler, Host, InvokeError, InvokeRequest, InvokeResponse, LaunchProgram, LoadError,
+    PoolConfig, PortCall, PortReply, RequestBody, VersionPool, VersionSettings, VersionSpec, WorkerChange,
+    WorkerLog, WorkerPool,
 };
 
 /// Longer than anything here takes, so that a hang is a failure.
@@ -118,7 +118,7 @@ impl Bench {
             project: "project-1".into(),
             bundle_path,
             bytecode_path: None,
-            handler: "default".to_owned(),
+            handlers: ["default".to_owned()].into(),
             env: Vec::new(),
             settings: VersionSettings::default(),
         }
@@ -147,6 +147,7 @@ impl Bench {
 pub(crate) fn get(path: &str) -> InvokeRequest {
     InvokeRequest {
         invocation_id: format!("inv-{path}").into(),
+        handler: CalledHandler::default(),
         method: Method::GET,
         url: format!("http://localhost:3001{path}"),
         headers: HeaderMap::new(),

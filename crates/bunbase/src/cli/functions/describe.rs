@@ -1,5 +1,6 @@
 //! `functions describe`: what holds for a function and where it comes from, what takes its calls, what became of it.
 
+use super::handlers;
 use super::versions::path_of;
 use crate::cli::context::Context;
 use crate::cli::listing::Listing;
@@ -44,6 +45,12 @@ fn text(output: Output, function: &Value) -> String {
     let parts = [
         head.join("\n"),
         part("CALLS GO TO", "traffic", &[("VERSION", "version"), ("WEIGHT", "weight")], function),
+        part(
+            "HANDLERS",
+            "handlers",
+            &[("HANDLER", "name"), ("EXPORT", "export"), ("STARTED BY", "triggers"), ("TIMEOUT", "timeout")],
+            &handlers::listed(&function["manifest"]),
+        ),
         part("ALIASES", "aliases", &[("ALIAS", "alias"), ("VERSION", "version")], function),
         part(
             "SETTINGS",
@@ -81,6 +88,7 @@ mod tests {
             "traffic": [{ "version": "v2", "weight": 1 }],
             "settings_from": { "max_workers": { "value": 3, "from": "manifest" } },
             "changes": [{ "state": "deployed", "version": "v2", "at": "today" }],
+            "manifest": { "handlers": [{ "name": "tidy", "export": "sweep", "triggers": [{ "kind": "queue", "queue": "dust" }] }] },
         });
         let shown = text(Output::new(false, true), &function);
         for part in [
@@ -89,6 +97,8 @@ mod tests {
             "max_workers",
             "manifest",
             "CALLS GO TO",
+            "sweep",
+            "queue dust",
             "CHANGES",
         ] {
             assert!(shown.contains(part), "{part} in {shown}");

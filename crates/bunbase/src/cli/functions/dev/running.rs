@@ -8,6 +8,7 @@ use crate::cli::failure::Advised;
 use crate::cli::functions::bundle::{Bundler, Style};
 use crate::cli::functions::deploy::{CODE_BYTES_MAX, DEPLOY_TIMEOUT, with_code};
 use crate::cli::functions::entry::{self, Source};
+use crate::cli::functions::handlers;
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -231,18 +232,8 @@ impl<'a> Functions<'a> {
     async fn triggers(&self, name: &str) -> anyhow::Result<Vec<String>> {
         let path = format!("{}/{}", self.project.functions_path()?, segment(name)?);
         let detail: Value = self.project.api.get(&path).await?;
-        let handlers = detail["manifest"]["handlers"].as_array().into_iter().flatten();
-        let triggers = handlers.flat_map(|handler| handler["triggers"].as_array().into_iter().flatten());
-        Ok(triggers.filter_map(trigger).collect())
+        Ok(handlers::told(&detail["manifest"]))
     }
-}
-
-/// A trigger in a word or two; none for requests, which are in the address.
-fn trigger(trigger: &Value) -> Option<String> {
-    let kind = trigger["kind"].as_str().filter(|kind| *kind != "http")?;
-    let subject = ["schedule", "topic", "collection", "queue", "path", "name"];
-    let subject = subject.iter().find_map(|field| trigger[field].as_str()).unwrap_or_default();
-    Some(format!("{kind} {subject}"))
 }
 
 fn is_shared(path: &Path) -> bool {
@@ -255,18 +246,4 @@ fn is_over(error: &anyhow::Error) -> bool {
         error.downcast_ref::<CallError>(),
         Some(CallError::Unreachable { .. } | CallError::Broken { .. })
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_trigger_is_told_in_a_word_or_two() {
-        let told = |value: Value| trigger(&value);
-        assert_eq!(told(json!({ "kind": "http", "path": "/*" })), None);
-        assert_eq!(told(json!({ "kind": "cron", "schedule": "@daily" })).unwrap(), "cron @daily");
-        assert_eq!(told(json!({ "kind": "event", "topic": "orders.>" })).unwrap(), "event orders.>");
-        assert_eq!(told(json!({ "kind": "queue", "queue": "mails" })).unwrap(), "queue mails");
-    }
 }
