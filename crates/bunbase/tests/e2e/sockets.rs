@@ -35,7 +35,13 @@ pub(crate) const ROOM: &str = r#"
       if (pathname === "/plain") return new Response(req.headers.get("upgrade"), { status: 426 });
       if (pathname === "/url") return new Response(req.url);
       const protocol = searchParams.get("protocol");
-      const { socket, response } = upgradeWebSocket(req, protocol === null ? {} : { protocol });
+      let upgraded: ReturnType<typeof upgradeWebSocket>;
+      try {
+        upgraded = upgradeWebSocket(req, protocol === null ? {} : { protocol });
+      } catch (error) {
+        return new Response(String(error), { status: 400 });
+      }
+      const { socket, response } = upgraded;
       last = socket;
       req.signal.addEventListener("abort", () => events.push("aborted"));
       socket.binaryType = "arraybuffer";
@@ -174,8 +180,8 @@ async fn messages_pass_both_ways_and_the_handler_may_answer_otherwise() {
     assert_eq!(pushed.next().await, Some(Message::text("b")));
 
     assert_eq!(world.open("/plain").await.err().unwrap(), (426, "websocket".to_owned()));
-    let error = world.caller.get("/v1/functions/room").await.expect_error(500, "handler_error");
-    assert!(error["error"]["message"].as_str().unwrap().contains("no upgrade to a WebSocket"), "{error}");
+    let refused = world.caller.get("/v1/functions/room").await.expect(400);
+    assert!(refused.as_str().unwrap().contains("no upgrade to a WebSocket"), "{refused}");
 
     let runs = format!("/v1/projects/{}/functions/room/runs", world.project.id);
     let begun = Instant::now();
@@ -199,7 +205,7 @@ async fn a_protocol_is_spoken_that_the_client_offers() {
     let offered = ("sec-websocket-protocol", "chat.v1, chat.v2");
     Socket::open(&world.server, path, &[key, offered]).await.unwrap().echoes(Message::text("hi")).await;
     let (status, body) = Socket::open(&world.server, path, &[key]).await.err().unwrap();
-    assert!(status == 500 && body.contains("does not offer the protocol chat.v2"), "{status} {body}");
+    assert!(status == 400 && body.contains("does not offer the protocol chat.v2"), "{status} {body}");
 }
 
 #[tokio::test]
@@ -344,5 +350,5 @@ async fn a_function_in_quickjs_is_told_that_it_needs_bun() {
     world.ada.post(&format!("/v1/projects/{}/functions", world.project.id), small).await.expect(201);
     let path = format!("/v1/functions/small?key={}", world.project.public_key);
     let (status, body) = Socket::open(&world.server, &path, &[]).await.err().unwrap();
-    assert!(status == 500 && body.contains("needs Bun"), "{status} {body}");
+    assert!(status == 400 && body.contains("needs Bun"), "{status} {body}");
 }
