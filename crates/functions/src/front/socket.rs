@@ -19,6 +19,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -208,6 +209,7 @@ async fn receive(mut client: SplitStream<&mut Client>, handler: &mpsc::Sender<By
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
             Some(Err(Error::Capacity(_))) => return End::Fail(because(CloseCode::Size, "message_too_large")),
             Some(Err(Error::Utf8(_))) => return End::Fail(because(CloseCode::Invalid, "not_utf8")),
+            Some(Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake))) => return End::Gone,
             Some(Err(Error::Protocol(_))) => return End::Fail(because(CloseCode::Protocol, "malformed")),
             Some(Err(_)) | None => return End::Gone,
         }

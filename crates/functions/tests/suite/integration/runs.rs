@@ -196,7 +196,9 @@ async fn what_goes_on_now_is_seen_of_workers_and_instances() {
     let server = Server::start().await;
     let source = r#"export default async (req: Request) => {
         const { pathname } = new URL(req.url);
-        if (pathname === "/wait") await new Promise((done) => setTimeout(done, 600_000));
+        if (pathname === "/wait") {
+            await new Promise((done) => { setTimeout(done, 600_000); req.signal.addEventListener("abort", done); });
+        }
         if (pathname === "/burn") { const until = Date.now() + 500; while (Date.now() < until); }
         return new Response("done");
     }"#;
