@@ -90,8 +90,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Lean<S> {
             let Plain { head, head_bytes, body_bytes } = plain;
             let whole_bytes = head_bytes + body_bytes;
             self.unread.reserve(whole_bytes.saturating_sub(self.unread.len()));
+            patience.renew();
             while self.unread.len() < whole_bytes {
-                patience.renew();
                 tokio::select! {
                     biased;
                     read = self.stream.read_buf(&mut self.unread) => if read? == 0 { return Ok(End::Closed) },

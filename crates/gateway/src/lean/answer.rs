@@ -24,7 +24,8 @@ impl Encoder {
         let status = head.status;
         let reason = status.canonical_reason().unwrap_or_default();
         let _ = write!(out, "HTTP/1.1 {} {reason}\r\n", status.as_str());
-        for (name, value) in &head.headers {
+        // The length is written below, once, and only where it is one.
+        for (name, value) in head.headers.iter().filter(|(name, _)| *name != header::CONTENT_LENGTH) {
             field(out, name.as_str().as_bytes(), value.as_bytes());
         }
         if !head.headers.contains_key(header::DATE) {
@@ -35,9 +36,7 @@ impl Encoder {
         }
         let encoder = if matches!(status.as_u16(), 100..=199 | 204 | 304) {
             Self::Done
-        } else if let Some(bytes) = declared(&head.headers) {
-            Self::Length(bytes)
-        } else if let Some(bytes) = body.size_hint().exact() {
+        } else if let Some(bytes) = declared(&head.headers).or(body.size_hint().exact()) {
             let _ = write!(out, "content-length: {bytes}\r\n");
             Self::Length(bytes)
         } else {

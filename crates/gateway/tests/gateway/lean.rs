@@ -47,6 +47,11 @@ impl Front for Echo {
                     response.headers_mut().insert("content-length", "6".parse().unwrap());
                     response
                 }
+                "misdeclared" => {
+                    let mut response = status(StatusCode::OK, pieces(&["one", "two"]));
+                    response.headers_mut().insert("content-length", "6, 7".parse().unwrap());
+                    response
+                }
                 "broken" => {
                     let items = [Ok(Bytes::from_static(b"half")), Err(std::io::Error::other("broke"))];
                     let later = stream::iter(items).then(|item| async {
@@ -276,6 +281,32 @@ async fn requests_in_pieces_are_whole_ones() {
         assert_eq!(ours, exchange(hypers(gateway).await, &pieces).await, "cut at {cut}");
         assert!(ours.contains("10 bytes\n0123456789"), "{ours}");
     }
+}
+
+#[tokio::test]
+async fn a_length_that_is_none_is_not_sent_beside_chunks() {
+    let mut stream = lean(gateway().await).await;
+    stream.write_all(format!("{}\r\n", head("misdeclared")).as_bytes()).await.unwrap();
+    let text = read_until(&mut stream, "0\r\n\r\n").await;
+    assert!(
+        !text.contains("content-length") && text.contains("\r\ntransfer-encoding: chunked\r\n"),
+        "{text}"
+    );
+}
+
+/// A body that trickles has as long as a whole request, and then hyper has the connection with its own limits.
+#[tokio::test]
+async fn a_body_that_trickles_goes_to_hyper() {
+    let mut impatient = GatewayParts { front: Some(Arc::new(Echo::default())), ..parts() };
+    impatient.config.header_timeout_ms = 100;
+    let mut stream = lean(start(impatient).await).await;
+    let head = "POST /v1/functions/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    for _ in 0..20 {
+        stream.write_all(b"x").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(15)).await;
+    }
+    assert!(read_until(&mut stream, &"x".repeat(20)).await.contains("20 bytes"));
 }
 
 #[tokio::test]
