@@ -7,13 +7,13 @@ use std::path::Path;
 /// The name under which a bundle is compiled.
 pub(crate) const BUNDLE: &str = "bundle.js";
 
-/// A stack with the map that lies beside the bundle, where one does.
-pub(crate) async fn readable(stack: &str, bundle: &Path) -> String {
-    let map = tokio::fs::read(bundle.with_extension("js.map")).await.ok();
-    told(stack, map.and_then(|map| SourceMap::from_slice(&map).ok()).as_ref())
+/// The map that lies beside a bundle, where one does.
+pub(crate) async fn map_of(bundle: &Path) -> Option<SourceMap> {
+    SourceMap::from_slice(&tokio::fs::read(bundle.with_extension("js.map")).await.ok()?).ok()
 }
 
-fn told(stack: &str, map: Option<&SourceMap>) -> String {
+/// A stack with the places of the sources.
+pub(crate) fn readable(stack: &str, map: Option<&SourceMap>) -> String {
     let lines = stack.lines().filter(|line| !is_ours(line));
     lines
         .map(|line| map.and_then(|map| in_source(line, map)).unwrap_or_else(|| line.to_owned()) + "\n")
@@ -48,7 +48,7 @@ mod tests {
         let map = SourceMap::from_slice(map).unwrap();
         let stack =
             "Error: boom\n    at f (bundle.js:1:1)\n    at map (native)\n    at dispatch (<null>:0:1)\n";
-        assert_eq!(told(stack, Some(&map)), "Error: boom\n    at f (src/a.ts:2:1)\n");
-        assert_eq!(told(stack, None), "Error: boom\n    at f (bundle.js:1:1)\n");
+        assert_eq!(readable(stack, Some(&map)), "Error: boom\n    at f (src/a.ts:2:1)\n");
+        assert_eq!(readable(stack, None), "Error: boom\n    at f (bundle.js:1:1)\n");
     }
 }

@@ -133,6 +133,8 @@ pub(crate) struct Version {
     turns: Arc<Semaphore>,
     pub(crate) seats: Seats,
     parts: OnceCell<Arc<Parts>>,
+    /// Read for the first stack: one that many calls write costs no more than a few lookups.
+    map: OnceCell<Option<sourcemap::SourceMap>>,
     used_us: Arc<AtomicU64>,
     /// Calls that were not answered yet.
     calls: TaskTracker,
@@ -156,6 +158,7 @@ impl Version {
             turns,
             seats,
             parts: OnceCell::new(),
+            map: OnceCell::new(),
             used_us: Arc::default(),
             calls: TaskTracker::new(),
             ended: CancellationToken::new(),
@@ -312,7 +315,8 @@ impl Version {
 
     /// Keeps the reason in the function's log, and tells the caller as much as it may know.
     async fn refuse(&self, failure: Failure, invocation_id: &Arc<str>) -> InvokeError {
-        let told = stack::readable(&failure.logged(), &self.spec.version.bundle_path).await;
+        let map = self.map.get_or_init(|| stack::map_of(&self.spec.version.bundle_path)).await;
+        let told = stack::readable(&failure.logged(), map.as_ref());
         let error_id = format!("err_{}", uuid::Uuid::now_v7().simple());
         self.owner.log(LogEntry {
             invocation_id: Some(Arc::clone(invocation_id)),
