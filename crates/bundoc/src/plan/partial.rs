@@ -107,6 +107,7 @@ mod tests {
             (doc! {"a": {"$in": [5, 6]}}, doc! {"a": {"$gte": 5}}),
             (doc! {"a": "x"}, doc! {"a": {"$exists": true}}),
             (doc! {"a": {"$gt": 1}, "b": true}, doc! {"a": {"$exists": true}, "b": true}),
+            (doc! {"a": {"$ne": null}}, doc! {"a": {"$exists": true}}),
             (doc! {"$and": [{"a": 1}, {"b": 2}]}, doc! {"b": 2}),
             (doc! {"a": 1}, doc! {"$or": [{"a": 1}, {"b": 1}]}),
             (doc! {}, doc! {}),
@@ -123,6 +124,9 @@ mod tests {
             (doc! {"a": {"$in": [5, 9]}}, doc! {"a": 5}),
             (doc! {"a": null}, doc! {"a": {"$exists": true}}),
             (doc! {"a": {"$gte": null}}, doc! {"a": {"$exists": true}}),
+            // `{a: [1]}` has no value at the path, so also none that is null.
+            (doc! {"a.k": {"$ne": null}}, doc! {"a.k": {"$exists": true}}),
+            (doc! {"a.k": {"$nin": [null]}}, doc! {"a.k": {"$exists": true}}),
             (doc! {"$or": [{"a": 5}, {"b": 1}]}, doc! {"a": 5}),
             (doc! {"a": {"$not": {"$lt": 5}}}, doc! {"a": {"$gte": 5}}),
             (doc! {"a": f64::NAN}, doc! {"a": {"$lte": 5}}),

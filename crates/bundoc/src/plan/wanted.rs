@@ -63,7 +63,7 @@ impl<'a> Wanted<'a> {
 
     /// Whether every answer has the field.
     pub(super) fn implies_existence(&self, path: &str) -> bool {
-        self.of(path).any(needs_field)
+        self.of(path).any(|condition| needs_field(path, condition))
     }
 }
 
@@ -107,14 +107,16 @@ fn is_null(value: &RawBson) -> bool {
 }
 
 /// Whether nothing without the field fulfils the condition.
-fn needs_field(condition: &Condition) -> bool {
+fn needs_field(path: &str, condition: &Condition) -> bool {
+    // A path through an array of scalars has no value at all, so not even a missing one that counts as null.
+    let counts_as_null = !path.contains('.');
     match condition {
         Condition::Equal(value) | Condition::Compare(_, value) => !is_null(value),
         Condition::In(values) => !values.iter().any(is_null),
-        Condition::NotEqual(value) => is_null(value),
-        Condition::NotIn(values) => values.iter().any(is_null),
+        Condition::NotEqual(value) => counts_as_null && is_null(value),
+        Condition::NotIn(values) => counts_as_null && values.iter().any(is_null),
         Condition::Exists(exists) => *exists,
-        Condition::Any(conditions) => conditions.iter().all(needs_field),
+        Condition::Any(conditions) => conditions.iter().all(|condition| needs_field(path, condition)),
         Condition::Matches(_)
         | Condition::Type(_)
         | Condition::Size(_)
