@@ -1,0 +1,1 @@
+export { Type as t } from "@sinclair/typebox";
