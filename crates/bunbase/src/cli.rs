@@ -3,6 +3,7 @@
 
 mod account;
 mod api;
+mod application;
 mod audit;
 mod config;
 mod context;

@@ -25,7 +25,7 @@ use utoipa::ToSchema;
 /// The one version of the format.
 const FORMAT: u32 = 1;
 /// Bytes of a manifest as JSON.
-const BYTES_MAX: usize = 256 << 10;
+const BYTES_MAX: usize = 1 << 20;
 /// The export of a function that names none.
 pub(crate) const DEFAULT_EXPORT: &str = "default";
 

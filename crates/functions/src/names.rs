@@ -33,9 +33,9 @@ pub(crate) fn check_alias(name: &str) -> Result<(), FunctionsError> {
     })
 }
 
-/// A handler: the name of an export.
+/// A handler: the name of an export, or of one of the export `handlers`, whose names may be parted by dots and hyphens.
 pub(crate) fn check_handler(name: &str) -> Result<(), FunctionsError> {
-    let rest = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$');
+    let rest = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | b'.' | b'-');
     let starts_well = name.starts_with(|first: char| first.is_ascii_alphabetic() || "_$".contains(first));
     let fits = starts_well && name.len() <= NAME_BYTES_MAX && name.bytes().all(rest);
     fits.then_some(()).ok_or(FunctionsError::InvalidName {
@@ -66,6 +66,7 @@ mod tests {
         assert!(check_alias("preview-7").is_ok());
         assert!(["Preview", "a--b", "a-", "a@b", ""].into_iter().all(|name| check_alias(name).is_err()));
         assert!(check_handler("$default").is_ok());
-        assert!(check_handler("a-b").is_err());
+        assert!(check_handler("tasks.create-one").is_ok());
+        assert!(["a b", "../a", "-a", ""].into_iter().all(|name| check_handler(name).is_err()));
     }
 }

@@ -28,3 +28,10 @@ test("a bundle without any of them is refused, unless it names others itself", a
   const named = "export const config = { handlers: [] }; export const b = () => 1;";
   expect(JSON.parse((await load("named", named, ["default"])).report).exports).toEqual(["b"]);
 });
+
+test("handlers whose names are no identifiers stand in the export handlers", async () => {
+  const source = "export const handlers = { 'tasks.create': () => 'made' };";
+  const { handlers, report } = await load("record", source, ["tasks.create"]);
+  expect(handlers[0]?.({} as never, {} as never)).toBe("made");
+  expect(JSON.parse(report).exports).toEqual(["tasks.create"]);
+});

@@ -18,7 +18,7 @@ export interface LoadOrder {
 }
 
 /** Far below what a frame holds. */
-const REPORT_CHARACTERS_MAX = 256 * 1024;
+const REPORT_CHARACTERS_MAX = 1024 * 1024;
 
 export class LoadFailure extends Error {
   readonly kind: "import" | "handler";
@@ -135,9 +135,11 @@ function findHandler(exports: Record<string, unknown>, name: string): Handler | 
   return undefined;
 }
 
+/** Where handlers stand: among the exports, and where their names are no identifiers in the export `handlers`. */
 function scopesOf(exports: Record<string, unknown>): Record<string, unknown>[] {
-  const inner = exports.default;
-  return isRecord(inner) ? [exports, inner] : [exports];
+  const { default: inner, handlers } = exports;
+  const scopes = isRecord(inner) ? [exports, inner] : [exports];
+  return isRecord(handlers) ? [...scopes, handlers] : scopes;
 }
 
 function canBeCalled(scope: Record<string, unknown>, name: string): boolean {

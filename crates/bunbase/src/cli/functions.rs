@@ -5,7 +5,7 @@ mod deploy;
 mod describe;
 mod dev;
 mod domains;
-mod entry;
+pub(crate) mod entry;
 mod env;
 mod handlers;
 mod init;

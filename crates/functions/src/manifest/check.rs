@@ -13,7 +13,7 @@ use ports::events::Pattern;
 use serde_json::{Map, Value};
 use std::collections::HashSet;
 
-const HANDLERS_MAX: usize = 100;
+const HANDLERS_MAX: usize = 1_000;
 const TRIGGERS_MAX: usize = 20;
 const GUARDS_MAX: usize = 20;
 /// Bytes of a schema, a filter, a payload or the options of a guard, as JSON.

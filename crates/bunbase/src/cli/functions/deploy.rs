@@ -3,6 +3,7 @@
 use super::bundle::{self, Bundle, Bundler, Style, Unsound};
 use super::entry::{self, Source};
 use crate::cli::api::segment;
+use crate::cli::application::Application;
 use crate::cli::context::{Context, Project};
 use crate::cli::failure::{Advised, UsageError};
 use crate::cli::output::{Colour, printable};
@@ -110,7 +111,7 @@ struct Deploying<'a> {
 }
 
 pub(crate) async fn run(context: &Context, args: DeployArgs) -> anyhow::Result<()> {
-    let sources = entry::discover(&args.path, args.name.as_deref())?;
+    let sources = sources(&args).await?;
     let one_only = args.remote || args.manifest.is_some() || args.alias.is_some();
     if one_only && args.path.join("functions").is_dir() {
         bail!(UsageError("--remote, --manifest and --alias go with one function: name its directory".into()));
@@ -134,6 +135,20 @@ pub(crate) async fn run(context: &Context, args: DeployArgs) -> anyhow::Result<(
         deployed.push(answer);
     }
     Ok(context.output.answer(&json!({ "deployed": deployed }), || summary(&deploying, &deployed))?)
+}
+
+/// One for a file, a directory or an application, several for a directory that holds `functions/`.
+async fn sources(args: &DeployArgs) -> anyhow::Result<Vec<Source>> {
+    let root = args.path.canonicalize().ok().filter(|root| root.is_dir());
+    let Some(root) = root else { return entry::discover(&args.path, args.name.as_deref()) };
+    match Application::open(&root, &bundle::find_bun()?).await? {
+        Some(mut application) => {
+            let mut source = application.source().await?;
+            source.name = args.name.clone().unwrap_or(source.name);
+            Ok(vec![source])
+        }
+        None => entry::discover(&args.path, args.name.as_deref()),
+    }
 }
 
 fn read_manifest(path: &std::path::Path) -> anyhow::Result<Value> {

@@ -10,6 +10,7 @@ mod variables;
 mod watch;
 
 use super::bundle::{Bundler, find_bun};
+use crate::cli::application::Application;
 use crate::cli::context::{Context, Project};
 use crate::cli::failure::UsageError;
 use crate::serve::{ServeArgs, Server};
@@ -53,7 +54,9 @@ pub(crate) async fn run(context: &Context, args: DevArgs) -> anyhow::Result<()> 
     let started = Instant::now();
     let place = Place::open(&args.path)?;
     let bun = find_bun()?;
-    let listener = listen(args.listen).await?;
+    let application = Application::open(&place.path, &bun).await?;
+    let port = application.as_ref().map_or(PORT, |application| application.config().port);
+    let listener = listen(args.listen, port).await?;
     let settings = settings(&place, &bun)?;
     telemetry::init(&settings.log.filter, settings.log.format);
     let mut server = Box::pin(Server::start(settings, listener)).await?;
@@ -67,7 +70,8 @@ pub(crate) async fn run(context: &Context, args: DevArgs) -> anyhow::Result<()> 
         // Before the first look at the files: what is saved meanwhile is seen.
         let watch = Watch::start(&place.root)?;
         let variables = Variables::new(&project, &place.root, bun.clone());
-        let functions = Functions::new(&project, place.path.clone(), Bundler::new(bun.clone())?);
+        let of = (place.path.clone(), application);
+        let functions = Functions::new(&project, of, Bundler::new(bun.clone())?);
         let names = functions.names();
         tokio::select! {
             done = follow_files((functions, variables, watch), (&url, &console)) => done,
@@ -101,7 +105,7 @@ async fn follow_files(
 }
 
 /// Functions are open to everybody here, so only this machine may reach them.
-async fn listen(wanted: Option<SocketAddr>) -> anyhow::Result<Listener> {
+async fn listen(wanted: Option<SocketAddr>, port: u16) -> anyhow::Result<Listener> {
     if let Some(address) = wanted {
         if !address.ip().is_loopback() {
             bail!(UsageError(format!(
@@ -110,13 +114,14 @@ async fn listen(wanted: Option<SocketAddr>) -> anyhow::Result<Listener> {
         }
         return Ok(Listener::bind(address).await?);
     }
-    for port in PORT..PORT + PORTS_MAX {
+    let last = port.saturating_add(PORTS_MAX - 1);
+    for port in port..=last {
         match Listener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await {
             Err(BindError::InUse { .. }) => {}
             bound => return Ok(bound?),
         }
     }
-    bail!("the ports {PORT} to {} are taken: name another with --listen", PORT + PORTS_MAX - 1)
+    bail!("the ports {port} to {last} are taken: name another with --listen")
 }
 
 /// The settings of every server, with the environment, and what differs here.

@@ -20,6 +20,8 @@ pub(crate) struct Source {
     pub(crate) entry: PathBuf,
     /// The directory that stacks and errors tell paths from.
     pub(crate) root: PathBuf,
+    /// What an application consists of besides its entry, from the root on.
+    pub(crate) parts: Vec<PathBuf>,
 }
 
 #[derive(Deserialize, Default)]
@@ -66,7 +68,7 @@ fn each_in(root: &Path, directory: &Path) -> anyhow::Result<Vec<Source>> {
     for path in paths.into_iter().filter(|path| is_public(path)) {
         if path.is_dir() {
             if let Some(entry) = entry_of(&path, &package_json(&path)?) {
-                sources.push(Source { name: file_name(&path), entry, root: root.clone() });
+                sources.push(Source { name: file_name(&path), entry, root: root.clone(), parts: Vec::new() });
             }
         } else if is_code(&path) {
             sources.push(Source { root: root.clone(), ..of_file(&path)? });
@@ -92,7 +94,7 @@ fn of_file(path: &Path) -> anyhow::Result<Source> {
         _ => stem,
     };
     let root = entry.parent().unwrap_or(Path::new("/")).to_owned();
-    Ok(Source { name, entry, root })
+    Ok(Source { name, entry, root, parts: Vec::new() })
 }
 
 fn of_directory(path: &Path) -> anyhow::Result<Source> {
@@ -107,7 +109,7 @@ fn of_directory(path: &Path) -> anyhow::Result<Source> {
     let named =
         package.name.as_deref().and_then(|name| name.rsplit('/').next()).filter(|name| !name.is_empty());
     let name = named.map_or_else(|| file_name(&directory), str::to_owned);
-    Ok(Source { name, entry, root: directory })
+    Ok(Source { name, entry, root: directory, parts: Vec::new() })
 }
 
 fn package_json(directory: &Path) -> anyhow::Result<PackageJson> {

@@ -3,6 +3,7 @@
 use super::console::Console;
 use super::watch::Changes;
 use crate::cli::api::{CallError, segment};
+use crate::cli::application::Application;
 use crate::cli::context::Project;
 use crate::cli::failure::Advised;
 use crate::cli::functions::bundle::{Bundler, Style};
@@ -80,6 +81,8 @@ struct Function {
 pub(super) struct Functions<'a> {
     project: &'a Project,
     path: PathBuf,
+    /// Where the directory is one: its only function.
+    application: Option<Application>,
     bundler: Bundler,
     by_name: BTreeMap<String, Function>,
     /// Those that the server has, also from the last time.
@@ -90,9 +93,13 @@ pub(super) struct Functions<'a> {
 }
 
 impl<'a> Functions<'a> {
-    pub(super) fn new(project: &'a Project, path: PathBuf, bundler: Bundler) -> Self {
+    pub(super) fn new(
+        project: &'a Project,
+        (path, application): (PathBuf, Option<Application>),
+        bundler: Bundler,
+    ) -> Self {
         let (by_name, known, names) = (BTreeMap::new(), BTreeSet::new(), Names::default());
-        Self { project, path, bundler, by_name, known, names, trouble: None }
+        Self { project, path, application, bundler, by_name, known, names, trouble: None }
     }
 
     pub(super) fn names(&self) -> Names {
@@ -126,11 +133,11 @@ impl<'a> Functions<'a> {
         since: Instant,
         console: &Console,
     ) -> anyhow::Result<()> {
-        let Some(mut sources) = self.discover(console)? else { return Ok(()) };
+        let Some(mut sources) = self.discover(console).await? else { return Ok(()) };
         if self.gone(&sources).next().is_some() {
             // Some editors put a new file in the place of the old one: between the two there is none.
             tokio::time::sleep(GONE_AFTER).await;
-            let Some(again) = self.discover(console)? else { return Ok(()) };
+            let Some(again) = self.discover(console).await? else { return Ok(()) };
             sources = again;
         }
         self.remove_others(&sources, console).await?;
@@ -144,8 +151,12 @@ impl<'a> Functions<'a> {
     }
 
     /// The functions that there are; `None` where nobody can say.
-    fn discover(&mut self, console: &Console) -> anyhow::Result<Option<Vec<Source>>> {
-        let error = match entry::discover(&self.path, None) {
+    async fn discover(&mut self, console: &Console) -> anyhow::Result<Option<Vec<Source>>> {
+        let found = match &mut self.application {
+            Some(application) => application.source().await.map(|source| vec![source]),
+            None => entry::discover(&self.path, None),
+        };
+        let error = match found {
             Ok(sources) => {
                 self.trouble = None;
                 return Ok(Some(sources));

@@ -1,0 +1,15 @@
+// Prints what a configuration says about where things are, as the last line: JSON, or `{ error }`.
+const isText = (value) => typeof value === "string" && value !== "";
+const answer = (value) => console.log(JSON.stringify(value));
+try {
+  const { default: config } = await import(process.argv[1]);
+  if (typeof config !== "object" || config === null) throw new Error("it has to export default defineConfig({ … })");
+  const { port = 3000, hostname, actionsDir = "src", database = {} } = config;
+  if (!Number.isInteger(port) || port < 0 || port > 65535) throw new Error("`port` has to be a number from 0 to 65535");
+  if (!isText(actionsDir)) throw new Error("`actionsDir` has to be the name of a directory");
+  const migrationsDir = database?.migrations?.directory ?? "migrations";
+  const seedsDir = database?.seeds?.directory ?? "seeds";
+  answer({ port, hostname: hostname ?? null, actionsDir, migrationsDir, seedsDir });
+} catch (error) {
+  answer({ error: String(error?.message ?? error) });
+}

@@ -1,0 +1,82 @@
+//! The file that makes a directory an application, and what of it has to be known before anything is bundled.
+
+use crate::cli::failure::Advised;
+use anyhow::{Context as _, bail};
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+use tokio::process::Command;
+use worker_pool::BunBinary;
+
+/// The first that is there.
+const FILES: [&str; 4] = ["bunbase.config.ts", "bunbase.ts", "src/bunbase.config.ts", "src/bunbase.ts"];
+const SCRIPT: &str = include_str!("config.js");
+/// Of what the file prints when it fails.
+const COMPLAINT_CHARACTERS_MAX: usize = 2_000;
+
+/// The file of an application.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ConfigFile {
+    /// The directory of the application.
+    pub(super) root: PathBuf,
+    /// From there on.
+    pub(super) file: &'static str,
+}
+
+/// What it says about where things are.
+#[derive(Debug, Clone, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Config {
+    pub(crate) port: u16,
+    pub(crate) hostname: Option<String>,
+    pub(crate) actions_dir: PathBuf,
+    pub(crate) migrations_dir: PathBuf,
+    pub(crate) seeds_dir: PathBuf,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Answer {
+    Config(Config),
+    Failed { error: String },
+}
+
+impl ConfigFile {
+    /// That of a directory; `None` where it is no application.
+    pub(super) fn find(root: &Path) -> Option<Self> {
+        let file = FILES.into_iter().find(|file| root.join(file).is_file())?;
+        Some(Self { root: root.to_owned(), file })
+    }
+
+    /// What is in the file.
+    pub(super) fn text(&self) -> anyhow::Result<String> {
+        let path = self.root.join(self.file);
+        std::fs::read_to_string(&path).with_context(|| format!("could not read {}", path.display()))
+    }
+
+    /// Runs the file with Bun, with the variables of `.env`.
+    ///
+    /// # Errors
+    /// It fails, or says something else than it may.
+    pub(super) async fn read(&self, bun: &BunBinary) -> anyhow::Result<Config> {
+        let output = Command::new(bun.path())
+            .args(["--no-install", "-e", SCRIPT, "--"])
+            .arg(self.root.join(self.file))
+            .current_dir(&self.root)
+            .kill_on_drop(true)
+            .output()
+            .await
+            .with_context(|| format!("could not run {}", bun.path().display()))?;
+        // What the file itself prints stands before the answer.
+        let printed = String::from_utf8_lossy(&output.stdout);
+        let answer = printed.lines().last().and_then(|line| serde_json::from_str(line).ok());
+        let error = match answer {
+            Some(Answer::Config(config)) => return Ok(config),
+            Some(Answer::Failed { error }) => error,
+            None => String::from_utf8_lossy(&output.stderr).chars().take(COMPLAINT_CHARACTERS_MAX).collect(),
+        };
+        bail!(Advised::new(
+            format!("{}: {}", self.file, error.trim()),
+            "mend the file; packages that are missing are installed with `bun install` or `npm install`",
+        ))
+    }
+}
