@@ -21,6 +21,7 @@ mod output;
 mod password;
 mod projects;
 mod queues;
+mod scaffold;
 mod schedules;
 mod secrets;
 mod storage;
@@ -37,7 +38,8 @@ use std::process::ExitCode;
 
 const EXAMPLES: &str = "\
 Examples:
-  bunbase dev                                     run the functions of this directory, and follow each save
+  bunbase init my-app                             write an application of actions to start from
+  bunbase dev                                     run what is in this directory, and follow each save
   bunbase serve                                   start the server on http://127.0.0.1:3001
   bunbase setup --email me@example.com            create the first account, once per installation
   bunbase login --email me@example.com            sign in; the password is asked for
@@ -105,7 +107,12 @@ enum Command {
 /// The commands that talk to a server, one of their own in the case of `dev`.
 #[derive(Debug, Subcommand)]
 enum ClientCommand {
-    /// Run a directory of functions here: each save takes the next call
+    /// Write an application to start from
+    Init(application::InitArgs),
+    /// Write another part of an application
+    #[command(subcommand, visible_alias = "g")]
+    Generate(application::GenerateCommand),
+    /// Run an application, or a directory of functions, here: each save takes the next call
     Dev(functions::DevArgs),
     /// Create the first account of an installation
     Setup(account::SetupArgs),
@@ -193,6 +200,8 @@ fn run_client(global: &GlobalArgs, output: output::Output, command: ClientComman
 
 async fn dispatch(context: Context, command: ClientCommand) -> anyhow::Result<()> {
     match command {
+        ClientCommand::Init(args) => application::init(&context, &args),
+        ClientCommand::Generate(command) => application::generate(&context, &command),
         ClientCommand::Dev(args) => functions::run(&context, FunctionsCommand::Dev(args)).await,
         ClientCommand::Setup(args) => account::setup(context, args).await,
         ClientCommand::Login(args) => account::login(context, args).await,

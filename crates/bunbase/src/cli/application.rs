@@ -3,8 +3,10 @@
 
 mod config;
 mod discover;
+mod init;
 
 pub(crate) use config::Config;
+pub(crate) use init::{GenerateCommand, InitArgs, generate, init};
 
 use super::functions::entry::Source;
 use config::ConfigFile;
