@@ -82,7 +82,7 @@ struct FunctionCalls(InvocationFront);
 
 impl Front for FunctionCalls {
     fn claims(&self, path: &str) -> bool {
-        InvocationFront::matches(path)
+        self.0.claims(path)
     }
 
     fn claims_host(&self, host: &str) -> bool {

@@ -3,6 +3,7 @@
 //! Only the module can say which runtime it is for, where the deployment does not. One that has `runtime: "quickjs"` in its
 //! text is asked in the lane, where nothing is allowed; it is run by Bun only after it has said that it is for that.
 
+use crate::application::Application;
 use crate::bundle::{Bundled, Bundles, Staged, Upload};
 use crate::error::FunctionsError;
 use crate::handlers::Handlers;
@@ -166,6 +167,7 @@ impl FunctionsService {
             }
         };
         deployment.handlers = Handlers::of(&manifest, &deployment.terms.handlers);
+        deployment.application = Application::of(&manifest);
         version.manifest = Arc::new(manifest);
         Ok(Some(Built { version, is_new: true, ready: Some(Arc::new(deployment)) }))
     }

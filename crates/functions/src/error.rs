@@ -151,6 +151,12 @@ pub enum FunctionsError {
         /// Which.
         version: String,
     },
+    /// A project has one application.
+    #[error("the project has the application \"{name}\" already: remove it, or deploy under its name")]
+    ApplicationExists {
+        /// What it is called.
+        name: String,
+    },
     /// There are as many as there may be.
     #[error("there are {limit} {what} already: remove some, or raise `functions.{setting}`")]
     TooManyOf {
@@ -220,6 +226,7 @@ impl Classify for FunctionsError {
             Self::DomainTaken => ErrorCode::Conflict,
             Self::DomainRefused(_) => ErrorCode::Forbidden,
             Self::VersionExists { .. } => ErrorCode::VersionExists,
+            Self::ApplicationExists { .. } => ErrorCode::Conflict,
             Self::TooManyOf { .. } => ErrorCode::LimitExceeded,
             Self::Busy => ErrorCode::Overloaded,
             Self::ProjectGone => ErrorCode::ProjectNotFound,

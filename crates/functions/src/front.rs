@@ -22,6 +22,7 @@ pub(crate) use record::{Origin, PortSpan, Recorder};
 pub(crate) use socket::Sockets;
 pub(crate) use target::Target;
 
+use crate::registry::APPLICATION;
 use crate::settings::AccessSetting;
 use answer::refused;
 use bytes::Bytes;
@@ -56,9 +57,12 @@ impl InvocationFront {
     }
 
     /// Whether a request with this path is a call of a function:
-    /// `[/v1|/api]/functions/{name}[/…]` or `(/v1|/api)/projects/{project}/functions/{name}/invoke[/…]`.
-    pub fn matches(path: &str) -> bool {
+    /// `[/v1|/api]/functions/{name}[/…]`, `(/v1|/api)/projects/{project}/functions/{name}/invoke[/…]`,
+    /// `(/v1|/api)/apps/{project}[/…]`, or one that the application at the root has.
+    pub fn claims(&self, path: &str) -> bool {
+        let Executor { hosts, registry, .. } = &*self.executor;
         Target::parse(path).is_some()
+            || hosts.root().is_some_and(|project| registry.application_has(project, path))
     }
 
     /// Runs one call. Dropping the future cancels it. The request may carry the extensions `Peer` and
@@ -124,7 +128,20 @@ impl InvocationFront {
                 None => Err(self.unknown_project(&credentials).await),
             };
         }
-        self.admit(&Target::parse(parts.uri.path()).ok_or_else(nothing)?, &credentials, parts).await
+        let at_root = || Some(Target::application(self.executor.hosts.root()?.as_str(), 0));
+        let target = Target::parse(parts.uri.path()).or_else(at_root).ok_or_else(nothing)?;
+        if let (APPLICATION, Some(project)) = (target.name, target.project) {
+            // An id, or the name that people know.
+            let found = self.executor.hosts.application(project, &self.executor.registry).await;
+            return match found {
+                Some(found) => {
+                    let target = Target { rest_at: target.rest_at, ..found.target() };
+                    self.admit(&target, &credentials, parts).await
+                }
+                None => Err(self.unknown_project(&credentials).await),
+            };
+        }
+        self.admit(&target, &credentials, parts).await
     }
 
     /// What a caller learns of a host whose project there is not: the same as of a foreign one.

@@ -88,6 +88,15 @@ impl Handlers {
         }
     }
 
+    /// Whether a handler takes requests for a path, with some method.
+    pub(crate) fn has_path(&self, path: &str) -> bool {
+        match &self.by_path {
+            ByPath::Always(_) => true,
+            ByPath::Nobody => false,
+            ByPath::Table(paths) => !matches!(paths.find(&Method::GET, path), Err(FunctionsError::NoPath)),
+        }
+    }
+
     /// The handler that a trigger names.
     pub(crate) fn named(&self, name: &str) -> Option<Chosen> {
         let index = self.known.iter().position(|known| &*known.name == name)?;

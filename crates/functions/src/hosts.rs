@@ -1,21 +1,22 @@
-//! Hosts that mean a function: `<name>.<project>.<domain>`, with an alias as `<name>--<alias>`, and domains that
-//! projects brought. Looked up in memory for every request, and for none where there are no hosts.
+//! Hosts that mean a function: `<name>.<project>.<domain>`, with an alias as `<name>--<alias>`, `<project>.<domain>` for
+//! the project's application, and domains that projects brought. Looked up in memory for every request, and for none where there are no hosts.
 
 mod slugs;
 
 use crate::front::Target;
-use crate::registry::Registry;
+use crate::registry::{APPLICATION, Registry};
 use ports::project_api::ProjectApi;
 use service_kit::ids::ProjectId;
 use slugs::Slugs;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockWriteGuard};
 
 /// A function that a host means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HostFunction {
     pub(crate) project: ProjectId,
+    /// A name, or `APPLICATION`.
     pub(crate) name: String,
     pub(crate) alias: Option<String>,
 }
@@ -28,11 +29,22 @@ impl HostFunction {
     }
 }
 
+/// What stands before the domain in a host.
+struct Labels<'a> {
+    /// `None`: the application.
+    function: Option<&'a str>,
+    project: &'a str,
+}
+
 /// The hosts.
 #[derive(Default)]
 pub(crate) struct Hosts {
     /// `.functions.example`.
     suffix: Option<String>,
+    /// The server's own, which is nobody's.
+    public_host: String,
+    /// The project whose application has the paths of this server that nothing else has.
+    root: OnceLock<ProjectId>,
     custom: RwLock<HashMap<Box<str>, HostFunction>>,
     /// How many of them there are.
     customs: AtomicUsize,
@@ -40,9 +52,19 @@ pub(crate) struct Hosts {
 }
 
 impl Hosts {
-    pub(crate) fn new(domain: Option<&str>) -> Self {
+    pub(crate) fn new(domain: Option<&str>, public_host: &str) -> Self {
         let suffix = domain.map(|domain| format!(".{}", domain.trim_matches('.').to_ascii_lowercase()));
-        Self { suffix, ..Self::default() }
+        Self { suffix, public_host: plain(public_host), ..Self::default() }
+    }
+
+    /// Puts the application of a project at the root of this server; a second call changes nothing.
+    pub(crate) fn put_at_root(&self, project: ProjectId) {
+        self.root.get_or_init(|| project);
+    }
+
+    /// The project whose application is at the root.
+    pub(crate) fn root(&self) -> Option<&ProjectId> {
+        self.root.get()
     }
 
     /// Reaches the projects' own names; a second call changes nothing.
@@ -65,11 +87,9 @@ impl Hosts {
         if let Some(found) = self.custom_of(&host) {
             return Some(found);
         }
-        let (label, project) = self.labels(&host)?;
-        let project = match of_id(project) {
-            Some(project) => project,
-            None => self.slugs.find(project, registry).await?,
-        };
+        let Labels { function: label, project } = self.labels(&host)?;
+        let Some(label) = label else { return self.application(project, registry).await };
+        let project = self.project(project, registry).await?;
         let is_there = |name: &str| registry.has(&project, name);
         let (name, alias) = match label.rsplit_once("--") {
             Some((name, alias)) if !is_there(label) => (name, Some(alias.to_owned())),
@@ -78,10 +98,28 @@ impl Hosts {
         Some(HostFunction { name: name.to_owned(), alias, project })
     }
 
-    /// Function and project of a host under the domain.
-    fn labels<'a>(&self, host: &'a str) -> Option<(&'a str, &'a str)> {
-        let (label, project) = host.strip_suffix(self.suffix.as_deref()?)?.split_once('.')?;
-        (!label.is_empty() && !project.is_empty() && !project.contains('.')).then_some((label, project))
+    /// The application of a project, by its id or its slug.
+    pub(crate) async fn application(&self, project: &str, registry: &Registry) -> Option<HostFunction> {
+        let project = self.project(project, registry).await?;
+        Some(HostFunction { project, name: APPLICATION.to_owned(), alias: None })
+    }
+
+    async fn project(&self, text: &str, registry: &Registry) -> Option<ProjectId> {
+        match of_id(text) {
+            Some(project) => Some(project),
+            None => self.slugs.find(text, registry).await,
+        }
+    }
+
+    fn labels<'a>(&self, host: &'a str) -> Option<Labels<'a>> {
+        let labels = host.strip_suffix(self.suffix.as_deref()?)?;
+        let (function, project) = match labels.split_once('.') {
+            Some((function, project)) => (Some(function), project),
+            None => (None, labels),
+        };
+        let is_named = function.is_none_or(|label| !label.is_empty()) && !project.is_empty();
+        (is_named && !project.contains('.') && host != self.public_host)
+            .then_some(Labels { function, project })
     }
 
     fn custom_of(&self, host: &str) -> Option<HostFunction> {
@@ -144,7 +182,7 @@ mod tests {
     #[tokio::test]
     async fn a_host_names_function_alias_and_project() {
         let project = ProjectId::generate();
-        let (hosts, registry) = (Hosts::new(Some("Fn.Example.")), Registry::default());
+        let (hosts, registry) = (Hosts::new(Some("Fn.Example."), "own.fn.example"), Registry::default());
         let find = async |host: &str| hosts.find(host, &registry).await;
         let dashed = project.as_str().replacen('_', "-", 1);
         for text in [project.as_str(), &dashed] {
@@ -153,9 +191,11 @@ mod tests {
         }
         let found = find(&format!("hello--preview-1.{project}.fn.example")).await.unwrap();
         assert_eq!((found.name.as_str(), found.alias.as_deref()), ("hello", Some("preview-1")));
+        let application = find(&format!("{dashed}.fn.example")).await.unwrap();
+        assert_eq!((application.name.as_str(), &application.project), (APPLICATION, &project));
         for host in [
             "fn.example",
-            "a.fn.example",
+            "own.fn.example",
             ".b.fn.example",
             "a.b.c.fn.example",
             "a.b.other.example",
@@ -170,7 +210,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_domain_of_a_project_means_one_function_until_it_is_removed() {
-        let (hosts, registry, project) = (Hosts::new(None), Registry::default(), ProjectId::generate());
+        let (hosts, registry, project) =
+            (Hosts::new(None, "own.example"), Registry::default(), ProjectId::generate());
         assert!(!hosts.claims("shop.example"));
         let function = HostFunction { project: project.clone(), name: "shop".to_owned(), alias: None };
         hosts.add("shop.example", function.clone());

@@ -6,6 +6,7 @@
 //! deploys, logs or calls is never visible in another. It never decides who a caller is: it asks `Access`.
 
 mod announce;
+mod application;
 mod build;
 mod bundle;
 mod bytecode;

@@ -60,6 +60,10 @@ pub(crate) struct Manifest {
     pub(crate) capabilities: Option<CapabilitiesPatch>,
     /// What can be started.
     pub(crate) handlers: Vec<Handler>,
+    /// What holds for the application of actions that this is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub(crate) application: Option<Map<String, Value>>,
     /// Settings of the workers of this version, where the function has none of its own.
     #[serde(default, skip_serializing_if = "Overrides::is_empty")]
     pub(crate) settings: Overrides,
@@ -92,6 +96,10 @@ pub(crate) struct Handler {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub(crate) output: Option<Map<String, Value>>,
+    /// What the framework knows of the action that it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub(crate) action: Option<Map<String, Value>>,
     /// Limits of its calls.
     #[serde(default, skip_serializing_if = "HandlerLimits::is_empty")]
     pub(crate) limits: HandlerLimits,
@@ -135,6 +143,7 @@ impl Manifest {
             guards: Vec::new(),
             input: None,
             output: None,
+            action: None,
             limits: HandlerLimits::default(),
         };
         Self {
@@ -142,6 +151,7 @@ impl Manifest {
             runtime: None,
             capabilities: None,
             handlers: vec![handler],
+            application: None,
             settings: Overrides::default(),
             allowed_hosts: None,
         }

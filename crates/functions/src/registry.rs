@@ -5,6 +5,7 @@ mod live;
 
 pub(crate) use live::Live;
 
+use crate::application::Application;
 use crate::error::FunctionsError;
 use crate::handlers::{Chosen, HandlerTerms, Handlers};
 use crate::runtime::Pool;
@@ -53,6 +54,8 @@ pub(crate) struct Deployment {
     pub(crate) terms: Terms,
     /// What calls of it enter.
     pub(crate) handlers: Handlers,
+    /// What stands around its handlers, where it is an application of actions.
+    pub(crate) application: Option<Arc<Application>>,
     /// `None` while the variables cannot be opened.
     pub(crate) pool: Option<Pool>,
     /// Calls that found this deployment and have no answer yet.
@@ -70,9 +73,13 @@ pub(crate) struct Entered {
     pub(crate) call: TaskTrackerToken,
 }
 
+/// In place of a function's name: the application of the project.
+pub(crate) const APPLICATION: &str = "";
+
 /// What a call from outside asks for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wanted<'a> {
+    /// A name, or `APPLICATION`.
     pub(crate) name: &'a str,
     pub(crate) alias: Option<&'a str>,
     pub(crate) method: &'a Method,
@@ -115,6 +122,11 @@ impl Entry {
         Ok(Entered { access: self.access, owner, pool, handler, call: deployment.calls.token() })
     }
 
+    /// Whether what takes the function's own calls is an application of actions.
+    fn is_application(&self) -> bool {
+        self.live.deployments().any(|deployment| deployment.application.is_some())
+    }
+
     /// Each deployment once.
     pub(crate) fn deployments(&self) -> Vec<Arc<Deployment>> {
         let mut found: Vec<Arc<Deployment>> = self.live.deployments().cloned().collect();
@@ -127,7 +139,23 @@ impl Entry {
     }
 }
 
-type Table = IdMap<ProjectId, IdMap<Box<str>, Entry>>;
+/// The functions of a project.
+#[derive(Debug, Default)]
+struct Functions {
+    by_name: IdMap<Box<str>, Entry>,
+    /// The one that is an application of actions.
+    application: Option<Box<str>>,
+}
+
+impl Functions {
+    /// By a name, or by `APPLICATION`.
+    fn get(&self, name: &str) -> Option<&Entry> {
+        let name = if name == APPLICATION { self.application.as_deref()? } else { name };
+        self.by_name.get(name)
+    }
+}
+
+type Table = IdMap<ProjectId, Functions>;
 
 /// The table.
 #[derive(Debug, Default)]
@@ -164,7 +192,7 @@ impl Registry {
     /// Whether the project has such a function.
     pub(crate) fn has(&self, project: &ProjectId, name: &str) -> bool {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
-        table.get(project).is_some_and(|functions| functions.contains_key(name))
+        table.get(project).is_some_and(|functions| functions.get(name).is_some())
     }
 
     /// The deployments of a function.
@@ -177,7 +205,7 @@ impl Registry {
     /// The deployments of all functions of a project.
     pub(crate) fn deployments_of_project(&self, project: &ProjectId) -> Vec<Arc<Deployment>> {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
-        let entries = table.get(project).into_iter().flat_map(|functions| functions.values());
+        let entries = table.get(project).into_iter().flat_map(|functions| functions.by_name.values());
         entries.flat_map(Entry::deployments).collect()
     }
 
@@ -186,7 +214,13 @@ impl Registry {
     pub(crate) fn switch(&self, project: &ProjectId, name: &str, entry: Entry) -> Vec<Arc<Deployment>> {
         let kept = entry.deployments();
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
-        let before = table.entry(project.clone()).or_default().insert(name.into(), entry);
+        let functions = table.entry(project.clone()).or_default();
+        if entry.is_application() {
+            functions.application = Some(name.into());
+        } else if functions.application.as_deref() == Some(name) {
+            functions.application = None;
+        }
+        let before = functions.by_name.insert(name.into(), entry);
         let mut before = before.map(|entry| entry.deployments()).unwrap_or_default();
         before.retain(|deployment| !kept.iter().any(|other| Arc::ptr_eq(other, deployment)));
         before
@@ -195,15 +229,30 @@ impl Registry {
     /// Takes a function out.
     pub(crate) fn remove(&self, project: &ProjectId, name: &str) -> Vec<Arc<Deployment>> {
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
-        let removed = table.get_mut(project).and_then(|functions| functions.remove(name));
-        removed.map(|entry| entry.deployments()).unwrap_or_default()
+        let Some(functions) = table.get_mut(project) else { return Vec::new() };
+        functions.application.take_if(|application| **application == *name);
+        functions.by_name.remove(name).map(|entry| entry.deployments()).unwrap_or_default()
     }
 
     /// Takes all functions of a project out.
     pub(crate) fn remove_project(&self, project: &ProjectId) -> Vec<Arc<Deployment>> {
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
         let functions = table.remove(project).unwrap_or_default();
-        functions.into_values().flat_map(|entry| entry.deployments()).collect()
+        functions.by_name.into_values().flat_map(|entry| entry.deployments()).collect()
+    }
+
+    /// The name of the project's application.
+    pub(crate) fn application(&self, project: &ProjectId) -> Option<Box<str>> {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        table.get(project)?.application.clone()
+    }
+
+    /// Whether the project's application has something at a path, for any method.
+    pub(crate) fn application_has(&self, project: &ProjectId, path: &str) -> bool {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let entry = table.get(project).and_then(|functions| functions.get(APPLICATION));
+        let deployment = entry.and_then(|entry| entry.live.choose());
+        deployment.is_some_and(|deployment| deployment.handlers.has_path(path))
     }
 
     /// The projects that have functions.

@@ -1,6 +1,7 @@
 //! Which versions of a function run, and how calls are spread over them: workers are prepared, then the store is
 //! written, then the table is switched. Until the switch nothing has changed for callers.
 
+use crate::application::Application;
 use crate::environment::Environment;
 use crate::error::FunctionsError;
 use crate::handlers::{HandlerTerms, Handlers};
@@ -258,6 +259,7 @@ impl Order<'_> {
             version_id: self.version.id.as_str().into(),
             terms: self.terms.clone(),
             handlers: Handlers::of(&self.version.manifest, &self.terms.handlers),
+            application: Application::of(&self.version.manifest),
             pool,
             calls: TaskTracker::new(),
         }
@@ -279,6 +281,7 @@ impl Deck<'_> {
     async fn deal(&mut self, routing: &Routing) -> Result<Entry, FunctionsError> {
         let mut live = Vec::with_capacity(routing.live.len());
         for (version, weight) in &routing.live {
+            self.check_only(version)?;
             live.push((self.take(version, true).await?, *weight));
         }
         let mut aliases = BTreeMap::new();
@@ -286,6 +289,19 @@ impl Deck<'_> {
             aliases.insert(name.as_str().into(), self.take(version, false).await?);
         }
         Ok(Entry { access: self.row.access, live: Live::of(live), aliases })
+    }
+
+    /// A project has one application: its host and its paths would mean two otherwise.
+    fn check_only(&self, version: &VersionRow) -> Result<(), FunctionsError> {
+        if version.manifest.application.is_none() {
+            return Ok(());
+        }
+        match self.service.executor.registry.application(&self.row.project) {
+            Some(name) if *name != *self.row.name => {
+                Err(FunctionsError::ApplicationExists { name: name.into() })
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn take(&mut self, version: &VersionRow, is_live: bool) -> Result<Arc<Deployment>, FunctionsError> {

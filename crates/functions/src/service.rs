@@ -90,7 +90,8 @@ impl FunctionsService {
         let builds = data_dir.join("builds");
         let builder =
             Builder::open(bun.clone(), &builds, config.build_limits()).map_err(failed_at(&builds))?;
-        let hosts = Hosts::new(config.domain.as_deref());
+        let public_host = host_of(&public_url);
+        let hosts = Hosts::new(config.domain.as_deref(), &public_host);
         let streams_end = CancellationToken::new();
         let sockets =
             Sockets::new(config.socket_places(), config.socket_message_bytes_max, streams_end.clone());
@@ -114,7 +115,7 @@ impl FunctionsService {
             builder,
             locks: ProjectLocks::default(),
             vault: Vault::new(secrets),
-            public_host: host_of(&public_url),
+            public_host,
             hosts_turn: tokio::sync::Mutex::default(),
             background: TaskTracker::new(),
             loads: AtomicU64::new(0),
@@ -163,6 +164,11 @@ impl FunctionsService {
     pub fn bind_project_api(&self, api: Arc<dyn ProjectApi>) {
         self.executor.hosts.bind(api.clone());
         self.host.bind(api);
+    }
+
+    /// Puts the application of a project at the root of this server: it has the paths that nothing else has.
+    pub fn put_at_root(&self, project: ProjectId) {
+        self.executor.hosts.put_at_root(project);
     }
 
     /// What the workers are doing.

@@ -1,11 +1,13 @@
 //! The path of a call: which function is meant, and what of the path is the function's own.
 
+use crate::registry::APPLICATION;
+
 /// A path that means a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Target<'a> {
     /// The project as it stands in the path; `None` where the key says which.
     pub(crate) project: Option<&'a str>,
-    /// The function's name.
+    /// The function's name, or `APPLICATION`.
     pub(crate) name: &'a str,
     /// The alias behind it (`name@alias`).
     pub(crate) alias: Option<&'a str>,
@@ -20,6 +22,11 @@ impl<'a> Target<'a> {
         Self { project, name, alias, rest_at: 0 }
     }
 
+    /// The application of a project.
+    pub(crate) fn application(project: &'a str, rest_at: usize) -> Self {
+        Self { project: Some(project), name: APPLICATION, alias: None, rest_at }
+    }
+
     pub(crate) fn parse(path: &'a str) -> Option<Self> {
         let versioned = path.strip_prefix("/v1/").or_else(|| path.strip_prefix("/api/"));
         let inner = match versioned {
@@ -31,6 +38,11 @@ impl<'a> Target<'a> {
             let (name, alias) = split_alias(segment);
             let rest_at = offset(path, after) + segment.len();
             return (!name.is_empty()).then_some(Self { project: None, name, alias, rest_at });
+        }
+        if let Some(after) = versioned?.strip_prefix("apps/") {
+            let project = first_segment(after);
+            let rest_at = offset(path, after) + project.len();
+            return (!project.is_empty()).then_some(Self::application(project, rest_at));
         }
         let after = versioned?.strip_prefix("projects/")?;
         let project = first_segment(after);
@@ -85,10 +97,14 @@ mod tests {
         let by_project = "/v1/projects/prj_1/functions/hello/invoke/x";
         assert_eq!(parsed(by_project), Some((Some("prj_1"), "hello", "/x")));
         assert_eq!(parsed("/v1/projects/p/functions/h/invoke"), Some((Some("p"), "h", "")));
+        assert_eq!(parsed("/v1/apps/shop/api/notes"), Some((Some("shop"), APPLICATION, "/api/notes")));
+        assert_eq!(parsed("/v1/apps/prj_1"), Some((Some("prj_1"), APPLICATION, "")));
         for path in [
             "/v1/functions",
             "/v1/functions/",
             "/v1/functions//x",
+            "/v1/apps/",
+            "/apps/shop",
             "/v2/functions/a",
             "/projects/p/functions/h/invoke",
             "/v1/projects/p/functions/h",

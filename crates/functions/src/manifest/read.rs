@@ -15,11 +15,14 @@ use std::sync::Arc;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct ModuleConfig {
+    /// That of the format, where a module gives a whole manifest.
+    version: Option<u32>,
     name: Option<String>,
     runtime: Option<Runtime>,
     capabilities: Option<CapabilitiesPatch>,
     /// Several, as a manifest has them, in place of what follows about one.
     handlers: Option<Vec<Handler>>,
+    application: Option<Map<String, Value>>,
     triggers: Vec<Trigger>,
     guards: Vec<Guard>,
     input: Option<Map<String, Value>>,
@@ -35,10 +38,12 @@ const OF_ONE: [&str; 6] = ["name", "triggers", "guards", "input", "output", "lim
 impl Default for ModuleConfig {
     fn default() -> Self {
         Self {
+            version: None,
             name: None,
             runtime: None,
             capabilities: None,
             handlers: None,
+            application: None,
             triggers: vec![Trigger::Http(HttpTrigger::any())],
             guards: Vec::new(),
             input: None,
@@ -96,13 +101,15 @@ impl Manifest {
             guards: config.guards,
             input: config.input,
             output: config.output,
+            action: None,
             limits: config.limits,
         };
         let manifest = Self {
-            version: FORMAT,
+            version: config.version.unwrap_or(FORMAT),
             runtime: config.runtime,
             capabilities: config.capabilities,
             handlers: config.handlers.unwrap_or_else(|| vec![handler]),
+            application: config.application,
             settings: config.settings,
             allowed_hosts: config.allowed_hosts,
         };

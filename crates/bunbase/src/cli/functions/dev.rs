@@ -20,6 +20,7 @@ use console::Console;
 use gateway::{BindError, Listener};
 use place::Place;
 use running::Functions;
+use service_kit::ids::ProjectId;
 use service_kit::telemetry;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -63,9 +64,13 @@ pub(crate) async fn run(context: &Context, args: DevArgs) -> anyhow::Result<()> 
     let console = Console::new(context.output);
     let logs = server.services.logs.clone().context("the log of functions was not started")?;
     let url = format!("http://{}", server.address);
+    let executor = server.services.functions.clone();
     let work = Box::pin(async {
         let account = account::open(&url, &place.data).await?;
         let project = Project::of_key(&url, account.key, account.project_id.clone())?;
+        if let (Some(_), Some(executor)) = (&application, &executor) {
+            executor.put_at_root(ProjectId::parse(&account.project_id)?);
+        }
         console.ready(&url, &account.project_id, started.elapsed())?;
         // Before the first look at the files: what is saved meanwhile is seen.
         let watch = Watch::start(&place.root)?;
