@@ -1,5 +1,6 @@
 // Runs the parts that were asked for, one after the other. Started by bench/run.
 
+import { actions } from "./actions.ts";
 import { type Bench, closeBench, type Length, openBench } from "./bench.ts";
 import { coldStart } from "./cold-start.ts";
 import { documents } from "./documents.ts";
@@ -22,6 +23,7 @@ const PARTS: Record<string, (bench: Bench) => Promise<Report>> = {
   f: identity,
   g: stores,
   h: functionPeers,
+  i: actions,
 };
 
 const [asked = "all", length = "full"] = process.argv.slice(2);

@@ -82,11 +82,11 @@ struct FunctionCalls(InvocationFront);
 
 impl Front for FunctionCalls {
     fn claims(&self, path: &str) -> bool {
-        self.0.claims(path)
+        InvocationFront::claims(path)
     }
 
-    fn claims_host(&self, host: &str) -> bool {
-        self.0.claims_host(host)
+    fn claims_as_it_is(&self, host: &str, path: &str) -> bool {
+        self.0.claims_as_it_is(host, path)
     }
 
     fn call(&self, request: Request<RequestBody>) -> Answer {

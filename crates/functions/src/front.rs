@@ -37,6 +37,9 @@ use std::sync::Arc;
 use upgrade::Upgrade;
 use worker_pool::BoxError;
 
+/// What an application at the root cannot have: the commands speak with the server there.
+const OWN_PATHS: &str = "/v1/";
+
 /// Takes calls of functions straight from the listener.
 #[derive(Clone)]
 pub struct InvocationFront {
@@ -56,13 +59,10 @@ impl InvocationFront {
         Self { executor, access }
     }
 
-    /// Whether a request with this path is a call of a function:
-    /// `[/v1|/api]/functions/{name}[/…]`, `(/v1|/api)/projects/{project}/functions/{name}/invoke[/…]`,
-    /// `(/v1|/api)/apps/{project}[/…]`, or one that the application at the root has.
-    pub fn claims(&self, path: &str) -> bool {
-        let Executor { hosts, registry, .. } = &*self.executor;
+    /// Whether a request with this path is a call of a function: `[/v1|/api]/functions/{name}[/…]`,
+    /// `(/v1|/api)/projects/{project}/functions/{name}/invoke[/…]` or `(/v1|/api)/apps/{project}[/…]`.
+    pub fn claims(path: &str) -> bool {
         Target::parse(path).is_some()
-            || hosts.root().is_some_and(|project| registry.application_has(project, path))
     }
 
     /// Runs one call. Dropping the future cancels it. The request may carry the extensions `Peer` and
@@ -109,9 +109,12 @@ impl InvocationFront {
         }
     }
 
-    /// Whether every request for this host is a call of a function, whatever its path.
-    pub fn claims_host(&self, host: &str) -> bool {
-        self.executor.hosts.claims(host)
+    /// Whether a request for this host and this path is a call of a function, whatever else the path means: the host is
+    /// a function's, or the application at the root of this server has the path.
+    pub fn claims_as_it_is(&self, host: &str, path: &str) -> bool {
+        let Executor { hosts, registry, .. } = &*self.executor;
+        let is_at_root = |project| !path.starts_with(OWN_PATHS) && registry.application_has(project, path);
+        hosts.claims(host) || hosts.root().is_some_and(is_at_root)
     }
 
     async fn find(&self, parts: &Parts) -> Result<Admission, ApiError> {
@@ -128,8 +131,14 @@ impl InvocationFront {
                 None => Err(self.unknown_project(&credentials).await),
             };
         }
-        let at_root = || Some(Target::application(self.executor.hosts.root()?.as_str(), 0));
-        let target = Target::parse(parts.uri.path()).or_else(at_root).ok_or_else(nothing)?;
+        let path = parts.uri.path();
+        let root = self.executor.hosts.root().filter(|_| !path.starts_with(OWN_PATHS));
+        let target = match root {
+            Some(project) if self.executor.registry.application_has(project, path) => {
+                Target::application(project.as_str(), 0)
+            }
+            _ => Target::parse(path).ok_or_else(nothing)?,
+        };
         if let (APPLICATION, Some(project)) = (target.name, target.project) {
             // An id, or the name that people know.
             let found = self.executor.hosts.application(project, &self.executor.registry).await;

@@ -42,8 +42,9 @@ pub type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 pub trait Front: Send + Sync {
     /// Whether requests for this path are its own.
     fn claims(&self, path: &str) -> bool;
-    /// Whether every request for this host (with or without a port) is its own, whatever its path.
-    fn claims_host(&self, host: &str) -> bool;
+    /// Whether a request for this host (with or without a port) and this path is its own as it stands, whatever this
+    /// server has there.
+    fn claims_as_it_is(&self, host: &str, path: &str) -> bool;
     /// Answers one request.
     fn call(&self, request: Request<RequestBody>) -> Answer;
 }
@@ -134,8 +135,8 @@ impl Gateway {
 
     /// Whether a request with this host and path is a call of a function.
     pub(crate) fn is_call(&self, host: &str, path: &str) -> bool {
-        let path = || alias::canonical(path).map_or(Cow::Borrowed(path), Cow::Owned);
-        self.front.as_ref().is_some_and(|front| front.claims_host(host) || front.claims(&path()))
+        let canonical = || alias::canonical(path).map_or(Cow::Borrowed(path), Cow::Owned);
+        self.front.as_ref().is_some_and(|front| front.claims_as_it_is(host, path) || front.claims(&canonical()))
     }
 
     /// Answers one request from `connection`.
@@ -175,12 +176,12 @@ impl Gateway {
         response
     }
 
-    /// Whether the host decides, or the path.
+    /// Whether it is the front's as it is.
     fn way_of(&self, request: &Request<RequestBody>) -> Way {
         let named = || request.headers().get(header::HOST)?.to_str().ok();
         let host = request.uri().authority().map(http::uri::Authority::as_str).or_else(named);
         match (&self.front, host) {
-            (Some(front), Some(host)) if front.claims_host(host) => Way::Host,
+            (Some(front), Some(host)) if front.claims_as_it_is(host, request.uri().path()) => Way::AsItIs,
             _ => Way::Path,
         }
     }
@@ -235,7 +236,7 @@ impl Gateway {
 
     async fn forward(&self, mut request: Request<RequestBody>, known: Known<'_>) -> Response<Body> {
         let path = request.uri().path();
-        let is_call = |front: &&Arc<dyn Front>| known.way == Way::Host || front.claims(path);
+        let is_call = |front: &&Arc<dyn Front>| known.way == Way::AsItIs || front.claims(path);
         if let Some(front) = self.front.as_ref().filter(is_call) {
             return front.call(request).await;
         }
@@ -264,8 +265,8 @@ enum Admitted {
 /// What decides whose a request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
-    /// Its host: it is the front's, as it is.
-    Host,
+    /// Its host, or an application at the root: it is the front's, as it is.
+    AsItIs,
     /// Its path.
     Path,
 }

@@ -28,7 +28,7 @@ impl Front for Echo {
         path.starts_with("/v1/functions/")
     }
 
-    fn claims_host(&self, host: &str) -> bool {
+    fn claims_as_it_is(&self, host: &str, _path: &str) -> bool {
         host == "own.example"
     }
 

@@ -35,7 +35,7 @@ async fn a_host_under_the_domain_is_the_function_for_every_path() {
         .is(201);
     let host = |label: &str| format!("{label}.{}.fn.example", server.a.as_str().replacen('_', "-", 1));
     let (open, closed) = (host("open"), host("f"));
-    assert!(server.front.claims_host(&open) && !server.front.claims_host("example.com"));
+    assert!(server.front.claims_as_it_is(&open, "/") && !server.front.claims_as_it_is("example.com", "/"));
     let answer = server.call(at(&open, "/v1/functions/f/x")).await;
     assert_eq!(answer.is(200).text(), format!("{open}/v1/functions/f/x"));
     server.call(at(&closed, "/")).await.is_error(401, "unauthenticated");
@@ -95,9 +95,9 @@ async fn a_domain_of_a_project_means_its_function_and_nobody_elses() {
     );
     server.of_project(Method::DELETE, "/domains/www.shop.example", None).await.is(204);
     assert_eq!(server.of_project(Method::GET, "/domains", None).await.is(200).json()["domains"], json!([]));
-    assert!(!server.front.claims_host("www.shop.example"));
+    assert!(!server.front.claims_as_it_is("www.shop.example", "/"));
     server.of_project(Method::PUT, "/domains/b.shop.example", Some(json!({ "function": "f" }))).await.is(200);
     server.manage(Method::DELETE, "/f", None).await.is(204);
-    assert!(!server.front.claims_host("b.shop.example"));
+    assert!(!server.front.claims_as_it_is("b.shop.example", "/"));
     server.stop().await;
 }
