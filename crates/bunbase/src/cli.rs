@@ -114,6 +114,8 @@ enum ClientCommand {
     Generate(application::GenerateCommand),
     /// Run an application, or a directory of functions, here: each save takes the next call
     Dev(functions::DevArgs),
+    /// Run an application in production
+    Start(functions::StartArgs),
     /// Create the first account of an installation
     Setup(account::SetupArgs),
     /// Sign in
@@ -189,9 +191,9 @@ fn run_client(global: &GlobalArgs, output: output::Output, command: ClientComman
     let context = Context::new(global, output)?;
     let mut runtime = match &command {
         // A server runs in it.
-        ClientCommand::Dev(_) | ClientCommand::Functions(FunctionsCommand::Dev(_)) => {
-            tokio::runtime::Builder::new_multi_thread()
-        }
+        ClientCommand::Dev(_)
+        | ClientCommand::Start(_)
+        | ClientCommand::Functions(FunctionsCommand::Dev(_)) => tokio::runtime::Builder::new_multi_thread(),
         _ => tokio::runtime::Builder::new_current_thread(),
     };
     let runtime = runtime.enable_all().build()?;
@@ -202,6 +204,7 @@ async fn dispatch(context: Context, command: ClientCommand) -> anyhow::Result<()
     match command {
         ClientCommand::Init(args) => application::init(&context, &args),
         ClientCommand::Generate(command) => application::generate(&context, &command),
+        ClientCommand::Start(args) => Box::pin(functions::start(&context, args)).await,
         ClientCommand::Dev(args) => functions::run(&context, FunctionsCommand::Dev(args)).await,
         ClientCommand::Setup(args) => account::setup(context, args).await,
         ClientCommand::Login(args) => account::login(context, args).await,

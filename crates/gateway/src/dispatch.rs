@@ -136,7 +136,9 @@ impl Gateway {
     /// Whether a request with this host and path is a call of a function.
     pub(crate) fn is_call(&self, host: &str, path: &str) -> bool {
         let canonical = || alias::canonical(path).map_or(Cow::Borrowed(path), Cow::Owned);
-        self.front.as_ref().is_some_and(|front| front.claims_as_it_is(host, path) || front.claims(&canonical()))
+        self.front
+            .as_ref()
+            .is_some_and(|front| front.claims_as_it_is(host, path) || front.claims(&canonical()))
     }
 
     /// Answers one request from `connection`.

@@ -14,7 +14,7 @@ mod logs;
 mod runs;
 mod versions;
 
-pub(crate) use dev::DevArgs;
+pub(crate) use dev::{DevArgs, StartArgs, start};
 
 use super::api::segment;
 use super::context::Context;

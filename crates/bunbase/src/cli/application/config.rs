@@ -3,6 +3,7 @@
 use crate::cli::failure::Advised;
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use tokio::process::Command;
 use worker_pool::BunBinary;
@@ -38,6 +39,23 @@ pub(crate) struct Config {
 enum Answer {
     Config(Config),
     Failed { error: String },
+}
+
+impl Config {
+    /// Where it listens in production; everywhere where no host is named.
+    ///
+    /// # Errors
+    /// `hostname` is no address.
+    pub(crate) fn address(&self) -> anyhow::Result<SocketAddr> {
+        let host = match self.hostname.as_deref() {
+            None => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            Some("localhost") => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            Some(text) => {
+                text.parse().with_context(|| format!("`hostname` is \"{text}\", which is no address"))?
+            }
+        };
+        Ok(SocketAddr::new(host, self.port))
+    }
 }
 
 impl ConfigFile {

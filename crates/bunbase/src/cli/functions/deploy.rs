@@ -195,7 +195,7 @@ impl Deploying<'_> {
     async fn deploy(&self, source: &Source, upload: Upload) -> anyhow::Result<Value> {
         let one = format!("{}/{}", self.path, segment(&source.name)?);
         let answer = if self.args.no_promote {
-            let registration = json!({ "name": source.name, "settings": self.settings() });
+            let registration = json!({ "name": source.name, "settings": self.settings(source) });
             let _: Value = self.project.api.post(&self.path, &registration).await?;
             let mut version = self.send(&format!("{one}/versions"), (self.fields(), upload)).await?;
             version["name"] = source.name.as_str().into();
@@ -203,7 +203,7 @@ impl Deploying<'_> {
         } else {
             let mut fields = self.fields();
             fields.insert("name".to_owned(), source.name.as_str().into());
-            fields.insert("settings".to_owned(), self.settings());
+            fields.insert("settings".to_owned(), self.settings(source));
             self.send(&self.path, (fields, upload)).await?
         };
         if let Some(alias) = &self.args.alias {
@@ -215,9 +215,11 @@ impl Deploying<'_> {
         Ok(answer)
     }
 
-    /// Settings; what is absent stays as it is.
-    fn settings(&self) -> Value {
-        self.args.access.map_or_else(|| json!({}), |access| json!({ "access": access }))
+    /// Settings; what is absent stays as it is. Who may call an application is decided by its guards.
+    fn settings(&self, source: &Source) -> Value {
+        let of_application = (!source.parts.is_empty()).then_some(FunctionAccess::Public);
+        let access = self.args.access.or(of_application);
+        access.map_or_else(|| json!({}), |access| json!({ "access": access }))
     }
 
     fn fields(&self) -> Map<String, Value> {

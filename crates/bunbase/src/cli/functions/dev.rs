@@ -12,13 +12,14 @@ mod watch;
 use super::bundle::{Bundler, find_bun};
 use crate::cli::application::Application;
 use crate::cli::context::{Context, Project};
+use crate::cli::failure::Advised;
 use crate::cli::failure::UsageError;
 use crate::serve::{ServeArgs, Server};
 use crate::settings::Settings;
 use anyhow::{Context as _, bail};
 use console::Console;
 use gateway::{BindError, Listener};
-use place::Place;
+use place::{Mode, Place};
 use running::Functions;
 use service_kit::ids::ProjectId;
 use service_kit::telemetry;
@@ -50,15 +51,50 @@ pub(crate) struct DevArgs {
     listen: Option<SocketAddr>,
 }
 
-/// Runs until Ctrl-C.
+/// Arguments of `bunbase start`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  bunbase start ./my-app --listen 0.0.0.0:8080")]
+pub(crate) struct StartArgs {
+    /// The directory of an application
+    #[arg(default_value = ".")]
+    path: PathBuf,
+    /// Address and port [default: `hostname` and `port` of the configuration]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+}
+
+/// Runs until Ctrl-C, and follows what is saved.
 pub(crate) async fn run(context: &Context, args: DevArgs) -> anyhow::Result<()> {
-    let started = Instant::now();
-    let place = Place::open(&args.path)?;
+    let place = Place::open(&args.path, Mode::Dev)?;
     let bun = find_bun()?;
     let application = Application::open(&place.path, &bun).await?;
     let port = application.as_ref().map_or(PORT, |application| application.config().port);
     let listener = listen(args.listen, port).await?;
-    let settings = settings(&place, &bun)?;
+    serve(context, (place, application, bun), listener, Mode::Dev).await
+}
+
+/// Runs an application as it is until Ctrl-C; what cannot be loaded ends it.
+pub(crate) async fn start(context: &Context, args: StartArgs) -> anyhow::Result<()> {
+    let place = Place::open(&args.path, Mode::Production)?;
+    let bun = find_bun()?;
+    let Some(application) = Application::open(&place.path, &bun).await? else {
+        bail!(Advised::new(
+            format!("{} holds no application", place.path.display()),
+            "an application has a bunbase.config.ts; `bunbase init` writes one",
+        ));
+    };
+    let listener = Listener::bind(args.listen.map_or_else(|| application.config().address(), Ok)?).await?;
+    serve(context, (place, Some(application), bun), listener, Mode::Production).await
+}
+
+async fn serve(
+    context: &Context,
+    (place, application, bun): (Place, Option<Application>, BunBinary),
+    listener: Listener,
+    mode: Mode,
+) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let settings = settings(&place, &bun, mode)?;
     telemetry::init(&settings.log.filter, settings.log.format);
     let mut server = Box::pin(Server::start(settings, listener)).await?;
     let console = Console::new(context.output);
@@ -71,15 +107,15 @@ pub(crate) async fn run(context: &Context, args: DevArgs) -> anyhow::Result<()> 
         if let (Some(_), Some(executor)) = (&application, &executor) {
             executor.put_at_root(ProjectId::parse(&account.project_id)?);
         }
-        console.ready(&url, &account.project_id, started.elapsed())?;
+        console.ready((&url, &place.keys()), &account.project_id, started.elapsed())?;
         // Before the first look at the files: what is saved meanwhile is seen.
         let watch = Watch::start(&place.root)?;
-        let variables = Variables::new(&project, &place.root, bun.clone());
+        let variables = Variables::new(&project, (&place.root, mode), bun.clone());
         let of = (place.path.clone(), application);
         let functions = Functions::new(&project, of, Bundler::new(bun.clone())?);
         let names = functions.names();
         tokio::select! {
-            done = follow_files((functions, variables, watch), (&url, &console)) => done,
+            done = follow_files((functions, variables, watch), (&url, &console), mode) => done,
             done = follow::follow(&logs, (&account.project_id, names), &console) => done,
         }
     });
@@ -92,14 +128,21 @@ pub(crate) async fn run(context: &Context, args: DevArgs) -> anyhow::Result<()> 
     console.stopped()
 }
 
-/// Brings everything to the server once, and then what changes.
+/// Brings everything to the server once, and in development then what changes.
 async fn follow_files(
     (mut functions, mut variables, mut watch): (Functions<'_>, Variables<'_>, Watch),
     (url, console): (&str, &Console),
+    mode: Mode,
 ) -> anyhow::Result<()> {
     variables.follow(console).await?;
     functions.begin(console).await?;
     console.table(url, functions.rows())?;
+    if mode == Mode::Production {
+        if functions.rows().next().is_none() {
+            bail!("the application could not be loaded");
+        }
+        return std::future::pending().await;
+    }
     loop {
         let changes = watch.next().await?;
         if changes.paths.iter().any(|path| variables::is_file(path)) {
@@ -130,7 +173,7 @@ async fn listen(wanted: Option<SocketAddr>, port: u16) -> anyhow::Result<Listene
 }
 
 /// The settings of every server, with the environment, and what differs here.
-fn settings(place: &Place, bun: &BunBinary) -> anyhow::Result<Settings> {
+fn settings(place: &Place, bun: &BunBinary, mode: Mode) -> anyhow::Result<Settings> {
     let args = ServeArgs {
         data_dir: Some(place.data.clone()),
         bun_path: Some(bun.path().to_owned()),
@@ -139,6 +182,8 @@ fn settings(place: &Place, bun: &BunBinary) -> anyhow::Result<Settings> {
     };
     let mut settings = Settings::load(&args)?;
     settings.services = None;
-    settings.functions.versions_max = VERSIONS_MAX;
+    if mode == Mode::Dev {
+        settings.functions.versions_max = VERSIONS_MAX;
+    }
     Ok(settings)
 }

@@ -24,11 +24,17 @@ impl Console {
         Ok(if self.output.is_json() { self.output.line(value) } else { self.output.line(text()) }?)
     }
 
-    pub(super) fn ready(&self, url: &str, project: &str, took: Duration) -> anyhow::Result<()> {
+    pub(super) fn ready(
+        &self,
+        (url, keys): (&str, &str),
+        project: &str,
+        took: Duration,
+    ) -> anyhow::Result<()> {
         let value = json!({ "event": "ready", "url": url, "project_id": project });
         self.say(&value, || {
             let url = self.output.paint(Colour::Green, url);
-            let where_keys = self.output.paint(Colour::Grey, "keys for other commands: .bunbase/dev/env");
+            let where_keys = format!("keys for other commands: {keys}");
+            let where_keys = self.output.paint(Colour::Grey, &where_keys);
             format!("BunBase is ready on {url} ({} ms)  {where_keys}", took.as_millis())
         })
     }

@@ -1,7 +1,9 @@
-//! Variables out of `.env` and `.env.local`: while a directory is worked on, they are those of the project. Read by Bun,
-//! so that quotes and references mean what they mean there.
+//! Variables out of `.env` and `.env.local`: while a directory is run, they are those of the project. Read by Bun, so that
+//! quotes and references mean what they mean there. In production those of this process come before them, without what is
+//! about the process itself.
 
 use super::console::Console;
+use super::place::Mode;
 use crate::cli::api::segment;
 use crate::cli::context::Project;
 use anyhow::Context as _;
@@ -23,10 +25,21 @@ pub(super) fn is_file(path: &Path) -> bool {
     path.file_name().is_some_and(|name| FILES.iter().any(|file| name == *file))
 }
 
+/// What is about the process that runs here, its shell or this program.
+fn is_for_the_application(name: &str) -> bool {
+    const OTHERS: [&str; 14] = [
+        "PATH", "HOME", "PWD", "OLDPWD", "SHELL", "SHLVL", "TERM", "LANG", "USER", "LOGNAME", "HOSTNAME",
+        "TMPDIR", "NO_COLOR", "_",
+    ];
+    let is_ours = ["BUNBASE_", "LC_", "XDG_"].iter().any(|prefix| name.starts_with(prefix));
+    !is_ours && !OTHERS.contains(&name)
+}
+
 /// What the server was told.
 pub(super) struct Variables<'a> {
     project: &'a Project,
     root: PathBuf,
+    mode: Mode,
     bun: BunBinary,
     /// `None` before the first look: the server may have those of the last time.
     known: Option<BTreeMap<String, String>>,
@@ -43,13 +56,17 @@ struct Named {
 }
 
 impl<'a> Variables<'a> {
-    pub(super) fn new(project: &'a Project, root: &Path, bun: BunBinary) -> Self {
-        Self { project, root: root.to_owned(), bun, known: None }
+    pub(super) fn new(project: &'a Project, (root, mode): (&Path, Mode), bun: BunBinary) -> Self {
+        Self { project, root: root.to_owned(), mode, bun, known: None }
     }
 
     /// Brings what the files say to the server.
     pub(super) async fn follow(&mut self, console: &Console) -> anyhow::Result<()> {
-        let wanted = self.read().await?;
+        let mut wanted = self.read().await?;
+        if self.mode == Mode::Production {
+            wanted.insert("NODE_ENV".to_owned(), "production".to_owned());
+            wanted.extend(std::env::vars().filter(|(name, _)| is_for_the_application(name)));
+        }
         let mut names: BTreeSet<String> = wanted.keys().cloned().collect();
         match &self.known {
             Some(known) => names.extend(known.keys().cloned()),
