@@ -116,6 +116,12 @@ enum ClientCommand {
     Dev(functions::DevArgs),
     /// Run an application in production
     Start(functions::StartArgs),
+    /// Bundle an application and check that it can be loaded
+    Build(application::OfApplication),
+    /// List what starts the actions of an application
+    Routes(application::OfApplication),
+    /// Put an application, a function or a directory of functions on the server
+    Deploy(functions::DeployArgs),
     /// Create the first account of an installation
     Setup(account::SetupArgs),
     /// Sign in
@@ -205,6 +211,9 @@ async fn dispatch(context: Context, command: ClientCommand) -> anyhow::Result<()
         ClientCommand::Init(args) => application::init(&context, &args),
         ClientCommand::Generate(command) => application::generate(&context, &command),
         ClientCommand::Start(args) => Box::pin(functions::start(&context, args)).await,
+        ClientCommand::Build(args) => application::build(&context, &args).await,
+        ClientCommand::Routes(args) => application::routes(&context, &args).await,
+        ClientCommand::Deploy(args) => functions::run(&context, FunctionsCommand::Deploy(args)).await,
         ClientCommand::Dev(args) => functions::run(&context, FunctionsCommand::Dev(args)).await,
         ClientCommand::Setup(args) => account::setup(context, args).await,
         ClientCommand::Login(args) => account::login(context, args).await,

@@ -114,15 +114,22 @@ fn declare_functions(routes: Routes<Service>, bytes_max: usize) -> Routes<Servic
 
 /// The calls that `InvocationFront` serves.
 fn declare_calls(routes: Routes<Service>) -> Routes<Service> {
-    const PATHS: [&str; 4] = [
+    const PATHS: [&str; 6] = [
         "/v1/functions/{name}",
         "/v1/functions/{name}/{*path}",
         "/v1/projects/{project}/functions/{name}/invoke",
         "/v1/projects/{project}/functions/{name}/invoke/{*path}",
+        "/v1/apps/{project}",
+        "/v1/apps/{project}/{*path}",
     ];
     PATHS.into_iter().fold(routes, |routes, path| {
+        let summary = if path.contains("apps") {
+            "Call the application of a project; the answer is that of its action"
+        } else {
+            "Call a function, or with `name@alias` one of its versions; the answer is the handler's"
+        };
         let route = Route::any(path, Need::Invocation)
-            .summary("Call a function, or with `name@alias` one of its versions; the answer is the handler's")
+            .summary(summary)
             .answers_plain("default", "whatever the handler answers")
             .errors(CALL_ERRORS);
         routes.declare(route)

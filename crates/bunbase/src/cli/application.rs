@@ -1,10 +1,12 @@
 //! Applications of actions: what is one, what it consists of, and the module that is bundled for it. The framework itself is
 //! the npm package `bunbase`.
 
+mod build;
 mod config;
 mod discover;
 mod init;
 
+pub(crate) use build::{OfApplication, build, routes};
 pub(crate) use config::Config;
 pub(crate) use init::{GenerateCommand, InitArgs, generate, init};
 

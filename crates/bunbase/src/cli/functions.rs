@@ -1,6 +1,6 @@
 //! Functions: write one to start from, deploy, choose versions, set variables, list, call, watch, remove.
 
-mod bundle;
+pub(crate) mod bundle;
 mod deploy;
 mod describe;
 mod dev;
@@ -14,6 +14,7 @@ mod logs;
 mod runs;
 mod versions;
 
+pub(crate) use deploy::DeployArgs;
 pub(crate) use dev::{DevArgs, StartArgs, start};
 
 use super::api::segment;

@@ -33,7 +33,8 @@ pub(super) const DEPLOY_TIMEOUT: Duration = Duration::from_secs(300);
     after_help = "Examples:\n  bunbase functions deploy hello.ts\n  bunbase functions deploy ./shop --name shop --access public\n  bunbase functions deploy ./shop --no-promote --alias preview-7\n  bunbase functions deploy .        every function in ./functions"
 )]
 pub(crate) struct DeployArgs {
-    /// A file, the directory of a function, or a directory that holds functions/
+    /// A file, the directory of a function or an application, or a directory that holds functions/
+    #[arg(default_value = ".")]
     path: PathBuf,
     /// Name of the function [default: from package.json, the file or the directory]
     #[arg(long)]

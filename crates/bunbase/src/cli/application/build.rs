@@ -1,0 +1,165 @@
+//! `build` and `routes`: the application bundled and imported once, and what it declares.
+
+use super::Application;
+use crate::cli::context::Context;
+use crate::cli::failure::Advised;
+use crate::cli::functions::bundle::{Bundle, Bundler, Style, Unsound, find_bun};
+use crate::cli::output::printable;
+use anyhow::{Context as _, bail};
+use clap::Args;
+use indicatif::HumanBytes;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use tokio::process::Command;
+use worker_pool::BunBinary;
+
+const SCRIPT: &str = include_str!("manifest.js");
+/// As much as a deployment may have.
+const CODE_BYTES_MAX: u64 = 32 << 20;
+const DIRECTORY: &str = ".bunbase/build";
+
+/// Which application.
+#[derive(Debug, Args)]
+pub(crate) struct OfApplication {
+    /// The directory of the application
+    #[arg(default_value = ".")]
+    path: PathBuf,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Answer {
+    Manifest { manifest: Value },
+    Failed { error: String },
+}
+
+/// An application that was bundled and imported.
+pub(super) struct Built {
+    root: PathBuf,
+    bundle: Bundle,
+    pub(super) manifest: Value,
+}
+
+impl OfApplication {
+    /// Bundles and imports it.
+    pub(super) async fn build(&self, style: Style) -> anyhow::Result<Built> {
+        let root = self
+            .path
+            .canonicalize()
+            .with_context(|| format!("there is nothing at {}", self.path.display()))?;
+        let bun = find_bun()?;
+        let Some(mut application) = Application::open(&root, &bun).await? else {
+            bail!(Advised::new(
+                format!("{} holds no application", root.display()),
+                "an application has a bunbase.config.ts; `bunbase init` writes one",
+            ));
+        };
+        let source = application.source().await?;
+        let bundle =
+            Bundler::new(bun.clone())?.bundle(&source, style, CODE_BYTES_MAX).await.map_err(advised)?;
+        let manifest = import(&bun, &root, &bundle.code).await?;
+        Ok(Built { root, bundle, manifest })
+    }
+}
+
+fn advised(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref::<Unsound>() {
+        Some(unsound) => unsound.advised().into(),
+        None => error,
+    }
+}
+
+/// What a bundle declares when it is imported, with the variables of `.env`.
+async fn import(bun: &BunBinary, root: &Path, code: &str) -> anyhow::Result<Value> {
+    let directory =
+        tempfile::Builder::new().prefix("bunbase-").tempdir().context("no temporary directory")?;
+    let file = directory.path().join("bundle.js");
+    std::fs::write(&file, code).with_context(|| format!("could not write {}", file.display()))?;
+    let output = Command::new(bun.path())
+        .args(["--no-install", "-e", SCRIPT, "--"])
+        .arg(&file)
+        .current_dir(root)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .with_context(|| format!("could not run {}", bun.path().display()))?;
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let error = match printed.lines().last().and_then(|line| serde_json::from_str(line).ok()) {
+        Some(Answer::Manifest { manifest }) => return Ok(manifest),
+        Some(Answer::Failed { error }) => error,
+        None => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+    };
+    bail!(Advised::new(format!("the application could not be loaded: {error}"), "mend what is named"))
+}
+
+/// Writes `.bunbase/build/`: the bundle that `deploy` would send, and its manifest without secrets.
+pub(crate) async fn build(context: &Context, args: &OfApplication) -> anyhow::Result<()> {
+    let mut built = args.build(Style::Small).await?;
+    if let Some(auth) = built.manifest.pointer_mut("/application/auth").and_then(Value::as_object_mut) {
+        auth.retain(|name, _| !name.ends_with("secret") && !name.ends_with("secrets"));
+    }
+    let directory = built.root.join(DIRECTORY);
+    std::fs::create_dir_all(&directory)
+        .and_then(|()| std::fs::write(directory.join("bundle.js"), &built.bundle.code))
+        .and_then(|()| std::fs::write(directory.join("manifest.json"), format!("{:#}\n", built.manifest)))
+        .with_context(|| format!("could not write to {}", directory.display()))?;
+    let (actions, bytes) = (handlers(&built.manifest).count(), built.bundle.code.len() as u64);
+    let value = json!({ "directory": directory, "actions": actions, "bytes": bytes });
+    Ok(context
+        .output
+        .answer(&value, || format!("{actions} actions, {} in {}", HumanBytes(bytes), directory.display()))?)
+}
+
+/// Lists what starts each action.
+pub(crate) async fn routes(context: &Context, args: &OfApplication) -> anyhow::Result<()> {
+    let built = args.build(Style::Plain).await?;
+    let rows: Vec<[String; 4]> = handlers(&built.manifest)
+        .flat_map(|handler| {
+            let triggers = handler["triggers"].as_array().into_iter().flatten();
+            triggers.map(|trigger| row(handler, trigger))
+        })
+        .collect();
+    let listed: Vec<Value> = rows
+        .iter()
+        .map(|[kind, subject, action, guards]| {
+            json!({ "trigger": kind, "subject": subject, "action": action, "guards": guards })
+        })
+        .collect();
+    Ok(context.output.answer(&json!({ "routes": listed }), || {
+        let rows = rows.into_iter().map(|row| row.map(|cell| printable(&cell))).collect();
+        context.output.table(["TRIGGER", "SUBJECT", "ACTION", "GUARDS"], rows)
+    })?)
+}
+
+fn handlers(manifest: &Value) -> impl Iterator<Item = &Value> {
+    manifest["handlers"].as_array().into_iter().flatten()
+}
+
+fn row(handler: &Value, trigger: &Value) -> [String; 4] {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let subject = ["path", "schedule", "topic", "queue", "name"];
+    let subject = subject.iter().find_map(|field| trigger[*field].as_str()).unwrap_or_default().to_owned();
+    let methods: Vec<String> = trigger["methods"].as_array().into_iter().flatten().map(text).collect();
+    let kind = if methods.is_empty() { text(&trigger["kind"]) } else { methods.join(",") };
+    let guards = handler["guards"].as_array().into_iter().flatten();
+    let guards: Vec<String> = guards.map(|guard| text(&guard["name"])).collect();
+    [kind, subject, text(&handler["name"]), guards.join(", ")]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_says_what_starts_an_action_and_what_stands_before_it() {
+        let handler =
+            json!({ "name": "tasks.create", "guards": [{ "name": "authenticated" }, { "name": "custom" }] });
+        let http = json!({ "kind": "http", "methods": ["POST"], "path": "/api/tasks" });
+        assert_eq!(row(&handler, &http), ["POST", "/api/tasks", "tasks.create", "authenticated, custom"]);
+        let cron = json!({ "kind": "cron", "schedule": "@daily" });
+        assert_eq!(row(&handler, &cron)[..2], ["cron", "@daily"]);
+    }
+}
