@@ -4,10 +4,12 @@
 mod build;
 mod config;
 mod discover;
+mod doctor;
 mod init;
 
 pub(crate) use build::{OfApplication, build, routes};
 pub(crate) use config::Config;
+pub(crate) use doctor::{DoctorArgs, doctor};
 pub(crate) use init::{GenerateCommand, InitArgs, generate, init};
 
 use super::functions::entry::Source;
