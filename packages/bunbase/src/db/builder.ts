@@ -79,10 +79,14 @@ export class TypedQueryBuilder<DB, T extends keyof S & string, S extends Scope, 
 
   /** All columns of the base table unless said. */
   select<const C extends readonly Selection<S, T>[]>(
-    ...columns: C | [C]
-  ): TypedQueryBuilder<DB, T, S, Selected<S, T, C[number]>[]> {
+    ...columns: C
+  ): TypedQueryBuilder<DB, T, S, Selected<S, T, C[number]>[]>;
+  select<const C extends readonly Selection<S, T>[]>(
+    columns: C,
+  ): TypedQueryBuilder<DB, T, S, Selected<S, T, C[number]>[]>;
+  select(...columns: unknown[]): unknown {
     this.#query.columns = columns.flat() as (string | JsonColumn)[];
-    return this.#as();
+    return this;
   }
 
   /** Rows for which `left = right`: `.innerJoin("users", "tasks.user_id", "users.id")`. */

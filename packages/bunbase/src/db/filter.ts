@@ -196,7 +196,7 @@ function checkedPattern(pattern: string): string {
 
 /** SQLite's LIKE does not tell upper from lower case, its GLOB does. */
 function globOf(pattern: string): string {
-  return checkedPattern(pattern).replace(/\\?[^]/gu, (token) => {
+  return checkedPattern(pattern).replace(/\\?./gsu, (token) => {
     if (token === "%") return "*";
     if (token === "_") return "?";
     const character = token.length > 1 && token.startsWith("\\") ? token.slice(1) : token;

@@ -133,7 +133,7 @@ function compareJson(random: Random): Condition {
 function pattern(random: Random): Condition {
   const operator = pick(random, ["like", "ilike"] as const);
   const text = pick(random, PATTERNS);
-  const source = text.replace(/\\?[^]/g, (token) => {
+  const source = text.replace(/\\?./gs, (token) => {
     if (token === "%") return "[^]*";
     if (token === "_") return "[^]";
     return `\\x${token.slice(-1).charCodeAt(0).toString(16).padStart(2, "0")}`;
