@@ -1,6 +1,6 @@
 -- The framework's tables. Ids are UUIDs (version 7) as text, made by the program; times are milliseconds since the
 -- epoch; JSON is text. `postgres/0001_framework.sql` is this text with the types of PostgreSQL, which a test holds
--- (packages/bunbase/src/db/migrations.test.ts). `_migrations` belongs to the runner.
+-- (packages/bunbase/src/db/typegen.test.ts). `_migrations` belongs to the runner.
 
 CREATE TABLE users (
     id TEXT PRIMARY KEY NOT NULL,
