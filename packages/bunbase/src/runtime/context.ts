@@ -1,0 +1,161 @@
+// `ctx`: everything is made when it is first touched, so that a call pays for what it uses.
+
+import type { DatabaseClient } from "../db.ts";
+import { withMeta } from "../meta.ts";
+import type {
+  ActionContext,
+  ActionLogger,
+  CookieOptions,
+  OrgContext,
+  PushOptions,
+  ResponseControl,
+  TriggerType,
+} from "../types.ts";
+import { Auth } from "./auth.ts";
+import { setCookie } from "./cookies.ts";
+import * as ports from "./ports.ts";
+import type { Registered } from "./registry.ts";
+import type { SessionOperation, WireContext } from "./wire.ts";
+
+/** What a context reaches besides its own call. */
+export interface Surroundings {
+  db(): DatabaseClient;
+  logger(names: { action: string; module?: string; traceId: string }): ActionLogger;
+  /** Runs another action in the course of `from`. */
+  call(from: Context, name: string, input: unknown): Promise<unknown>;
+}
+
+export class Context implements ActionContext {
+  readonly #surroundings: Surroundings;
+  readonly wire: WireContext;
+  readonly registered: Registered;
+  readonly request: Request;
+  /** Names of the actions in whose course this one runs. */
+  readonly path: readonly string[];
+  attempt = 1;
+  org: OrgContext | undefined;
+  #auth: Auth | undefined;
+  #logger: ActionLogger | undefined;
+  #response: Answering | undefined;
+
+  constructor(
+    surroundings: Surroundings,
+    registered: Registered,
+    { wire, request, path = [] }: { wire: WireContext; request: Request; path?: readonly string[] },
+  ) {
+    this.#surroundings = surroundings;
+    this.registered = registered;
+    this.wire = wire;
+    this.request = request;
+    this.path = path;
+    this.org = wire.org ?? undefined;
+  }
+
+  get db(): DatabaseClient {
+    return this.#surroundings.db();
+  }
+
+  get auth(): Auth {
+    this.#auth ??= new Auth(this.wire.auth, () => this.db);
+    return this.#auth;
+  }
+
+  /** Shares who is signed in with the action that called this one. */
+  set auth(auth: Auth) {
+    this.#auth = auth;
+  }
+
+  get logger(): ActionLogger {
+    const { name, module } = this.registered;
+    this.#logger ??= this.#surroundings.logger({
+      action: name,
+      traceId: this.traceId,
+      ...(module === undefined ? {} : { module: module.name }),
+    });
+    return this.#logger;
+  }
+
+  get response(): ResponseControl {
+    this.#response ??= new Answering();
+    return this.#response;
+  }
+
+  get headers(): Headers {
+    return this.request.headers;
+  }
+
+  get kv() {
+    return ports.kv;
+  }
+
+  get storage() {
+    return ports.storage;
+  }
+
+  get mailer() {
+    return ports.mailer;
+  }
+
+  get queue() {
+    return ports.queue;
+  }
+
+  get event() {
+    return ports.event;
+  }
+
+  get retry() {
+    return { attempt: this.attempt, maxAttempts: this.registered.config.retry?.maxAttempts ?? 1 };
+  }
+
+  get traceId(): string {
+    return this.wire.trace_id;
+  }
+
+  get trigger(): TriggerType {
+    return this.wire.trigger;
+  }
+
+  get module(): { name: string } | undefined {
+    const { module } = this.registered;
+    return module === undefined ? undefined : { name: module.name };
+  }
+
+  get signal(): AbortSignal {
+    return this.request.signal;
+  }
+
+  channel(name: string) {
+    return ports.channel(name);
+  }
+
+  schedule(time: number | Date, name: string, data: unknown, options?: PushOptions): Promise<string> {
+    return ports.schedule(time, name, data, options);
+  }
+
+  action(name: string, input: unknown): Promise<never> {
+    return this.#surroundings.call(this, name, input) as Promise<never>;
+  }
+
+  get withMeta() {
+    return withMeta;
+  }
+
+  /** What the answer has besides its body; `undefined` where nobody said anything. */
+  get answering(): Answering | undefined {
+    return this.#response;
+  }
+
+  /** What becomes of the session. */
+  get operations(): readonly SessionOperation[] {
+    return this.#auth?.operations ?? [];
+  }
+}
+
+class Answering implements ResponseControl {
+  readonly headers = new Headers();
+
+  setCookie(name: string, value: string, options?: CookieOptions): void {
+    this.headers.append("set-cookie", setCookie(name, value, options));
+  }
+}

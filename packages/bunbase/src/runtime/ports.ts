@@ -1,0 +1,110 @@
+// The services of the server in the shapes that actions know them by; each is made when it is first touched.
+
+import { bunbase } from "bunbase-js/function";
+import type {
+  ChannelAPI,
+  EventAPI,
+  KVStore,
+  Mailer,
+  PushOptions,
+  QueueAPI,
+  StorageAPI,
+} from "../types.ts";
+import { ask } from "./wire.ts";
+
+const KEYS_PAGE = 1000;
+
+export const kv: KVStore = {
+  get: (key) => bunbase.kv.getJson(key),
+  async set(key, value, options = {}) {
+    await bunbase.kv.set(key, JSON.stringify(value), { ttl: options.ttl });
+  },
+  delete: (key) => bunbase.kv.delete(key),
+  has: (key) => bunbase.kv.exists(key),
+  async list(prefix = "") {
+    const keys: string[] = [];
+    let cursor: string | null | undefined;
+    do {
+      const page = await bunbase.kv.list({ prefix, limit: KEYS_PAGE, cursor });
+      keys.push(...page.keys.map(({ key }) => key));
+      cursor = page.next_cursor;
+    } while (cursor);
+    return keys;
+  },
+  increment: (key, by = 1, options = {}) =>
+    bunbase.kv.increment(key, by, options.ttl === undefined ? {} : { ttl: options.ttl }),
+};
+
+export const storage: StorageAPI = {
+  async upload(key, body, options = {}) {
+    await bunbase.storage.put(key, body as never, { contentType: options.contentType });
+    return { key };
+  },
+  async download(key) {
+    const found = await bunbase.storage.head(key);
+    return found === null ? null : new Uint8Array(await (await bunbase.storage.get(key)).arrayBuffer());
+  },
+  delete: (key) => bunbase.storage.delete(key),
+  exists: async (key) => (await bunbase.storage.head(key)) !== null,
+  async list(prefix = "") {
+    const keys: string[] = [];
+    let cursor: string | null | undefined;
+    do {
+      const page = await bunbase.storage.list(prefix, { cursor });
+      keys.push(...page.objects.map(({ key }) => key));
+      cursor = page.next_cursor;
+    } while (cursor);
+    return keys;
+  },
+  async getUrl(key, options = {}) {
+    const signed = await bunbase.storage.signedUrl(key, options);
+    return typeof signed === "string" ? signed : (signed as { url: string }).url;
+  },
+};
+
+async function push(name: string, data: unknown, options: PushOptions = {}): Promise<string> {
+  const { maxRetries, priority, runAt, delay, uniqueKey, concurrencyKey } = options;
+  const at = runAt === undefined ? undefined : Number(runAt) - Date.now();
+  const { id } = await bunbase.queue(name).enqueue(data, {
+    delayMs: at === undefined ? delay : Math.max(0, Math.round(at)),
+    priority,
+    uniqueKey,
+    concurrencyKey,
+    attemptsMax: maxRetries === undefined ? undefined : maxRetries + 1,
+  });
+  return id;
+}
+
+export const queue: QueueAPI = { push, add: push };
+
+/** Seconds from now, or a time. */
+export function schedule(
+  time: number | Date,
+  name: string,
+  data: unknown,
+  options: PushOptions = {},
+): Promise<string> {
+  const when = typeof time === "number" ? { delay: time * 1000 } : { runAt: time };
+  return push(name, data, { ...options, ...when });
+}
+
+export const event: EventAPI = {
+  async emit(name, payload) {
+    await bunbase.events.publish(name, payload ?? null);
+  },
+};
+
+export function channel(name: string): ChannelAPI {
+  return {
+    async publish(kind, payload) {
+      await bunbase.events.publish(`channel.${name}`, { event: kind, payload: payload ?? null });
+    },
+  };
+}
+
+export const mailer: Mailer = {
+  async send(message) {
+    const answer = await ask("/v1/app/mail", message);
+    if (!answer.ok) throw new Error(`the mail was not taken: ${await answer.text()}`);
+  },
+};

@@ -1,0 +1,128 @@
+// One execution: guards that are left, input, handler with its retries, output.
+
+import type { RetryConfig } from "../action.ts";
+import { BunbaseError, CircularDependencyError, GuardError, isRetryable, NotFound } from "../errors.ts";
+import { type BuiltInGuard, type Guard, isBuiltIn, isGroup } from "../guards.ts";
+import type { Context } from "./context.ts";
+import { inputOf } from "./input.ts";
+import { answer, complete, failure, type OutputField, outcomeOf, ready } from "./output.ts";
+import type { Registered } from "./registry.ts";
+import { decode, type Schema } from "./schema.ts";
+import { ask, type WireAuth, type WireOrg } from "./wire.ts";
+
+const DEPTH_MAX = 50;
+
+/** An action with what is needed to run it. */
+export interface Runnable {
+  readonly registered: Registered;
+  readonly input: Schema;
+  readonly output: Schema;
+  readonly fields: readonly OutputField[];
+}
+
+/** Runs an action for a request. */
+export async function respond(runnable: Runnable, ctx: Context): Promise<Response> {
+  try {
+    const { guards } = runnable.registered;
+    if (ctx.wire.guards < guards.length) await runGuards(guards.slice(ctx.wire.guards), ctx);
+    const input = inputOf(ctx, runnable.input);
+    const result = await handle(runnable, ctx, input instanceof Promise ? await input : input);
+    const whole = ready(result);
+    if (whole !== undefined) return complete(ctx, whole);
+    return answer(ctx, outcomeOf(result, runnable.output), runnable.fields);
+  } catch (error) {
+    return failure(ctx, error, ctx.traceId);
+  }
+}
+
+/** Runs an action for another one, and gives its data. */
+export async function runInside(runnable: Runnable, ctx: Context, input: unknown): Promise<unknown> {
+  const { name, guards } = runnable.registered;
+  if (ctx.path.includes(name) || ctx.path.length >= DEPTH_MAX)
+    throw new CircularDependencyError(name, ctx.path);
+  await runGuards(guards, ctx);
+  const result = await handle(runnable, ctx, decode(runnable.input, input));
+  return ready(result) ?? outcomeOf(result, runnable.output).data;
+}
+
+/** The handler, as often as it may be tried. */
+async function handle({ registered }: Runnable, ctx: Context, input: unknown): Promise<unknown> {
+  const { handler } = registered.action;
+  const { retry } = registered.config;
+  const maxAttempts = retry?.maxAttempts ?? 1;
+  for (;;) {
+    try {
+      return await handler(input, ctx);
+    } catch (error) {
+      const isOver = ctx.attempt >= maxAttempts || ctx.signal.aborted;
+      if (isOver || !isRetryable(error) || retry?.retryIf?.(error) === false) throw error;
+      await pause(delayOf(ctx.attempt, retry), ctx.signal);
+      ctx.attempt += 1;
+    }
+  }
+}
+
+/** Half of it is chance, so that those who failed together do not come back together. */
+function delayOf(attempt: number, retry: RetryConfig = {}): number {
+  const { backoff = "exponential", backoffMs = 1000, maxBackoffMs = 30_000 } = retry;
+  const full = backoff === "fixed" ? backoffMs : backoffMs * 2 ** (attempt - 1);
+  return Math.min(full, maxBackoffMs) * (0.5 + Math.random() / 2);
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener(
+      "abort",
+      () => {
+        clearTimeout(timer);
+        reject(signal.reason);
+      },
+      { once: true },
+    );
+  });
+}
+
+async function runGuards(guards: readonly Guard[], ctx: Context): Promise<void> {
+  for (const guard of guards) await runGuard(guard, ctx);
+}
+
+async function runGuard(guard: Guard, ctx: Context): Promise<void> {
+  if (typeof guard === "function") return guard(ctx);
+  if (isBuiltIn(guard)) return askServer(guard, ctx);
+  if (isGroup(guard) && guard.mode === "parallel") {
+    await Promise.all(guard.guards.map((each) => runGuard(each, ctx)));
+    return;
+  }
+  await runGuards(guard.guards, ctx);
+}
+
+interface Decision {
+  auth: WireAuth | null;
+  org: WireOrg | null;
+}
+
+/** What is built in is decided by the server, with what the guards before have left. */
+async function askServer(guard: BuiltInGuard, ctx: Context): Promise<void> {
+  const key = guard.key === undefined ? undefined : await guard.key(ctx);
+  const { headers, url } = ctx.request;
+  const options = { ...guard.options, ...(key === undefined ? {} : { key }) };
+  const answered = await ask("/v1/app/guard", {
+    handler: ctx.registered.name,
+    guard: { name: guard.guard, options },
+    auth: ctx.auth.userId === undefined ? null : ctx.auth.wire,
+    org: ctx.org ?? null,
+    ip: ctx.wire.ip,
+    org_id: headers.get("x-org-id") ?? new URL(url).searchParams.get("orgId") ?? undefined,
+  });
+  const body = (await answered.json()) as Decision & { error?: { code: string; message: string } };
+  if (body.error !== undefined)
+    throw new GuardError(body.error.message, answered.status, body.error.code);
+  ctx.auth.wire = body.auth ?? {};
+  ctx.org = body.org ?? undefined;
+}
+
+/** What is thrown where an action calls one that is not there. */
+export function unknownAction(name: string, known: Iterable<string>): BunbaseError {
+  return new NotFound(`there is no action "${name}"; there are ${[...known].join(", ")}`);
+}

@@ -1,0 +1,218 @@
+/** What an action's handler is given, and what it may give back. */
+
+import type { DatabaseClient } from "./db.ts";
+import type { CookieFieldOptions } from "./http.ts";
+import type {
+  ActionInput,
+  ActionName,
+  ActionOutput,
+  EventName,
+  EventPayload,
+  QueueName,
+  QueuePayload,
+} from "./names.ts";
+
+export type MaybePromise<T> = T | Promise<T>;
+
+/** A value of the output's shape, or an answer as it is. */
+export type HandlerResult<O> = MaybePromise<
+  O | (O & WithMeta) | Response | ReadableStream | Blob | AsyncIterable<unknown>
+>;
+
+export interface CookieOptions extends CookieFieldOptions {
+  expires?: Date;
+}
+
+/** What a handler says about the way its answer travels. */
+export interface TransportMeta {
+  http?: {
+    status?: number;
+    headers?: Record<string, string>;
+    cookies?: ({ name: string; value: string } & CookieOptions)[];
+  };
+  mcp?: { format?: "text" | "json" | "structured"; includeSchema?: boolean; isStreaming?: boolean };
+}
+
+export interface WithMeta {
+  _meta?: TransportMeta;
+}
+
+/** A file of a form. */
+export interface UploadedFile {
+  filename: string;
+  contentType: string;
+  /** Bytes. */
+  size: number;
+  data: Uint8Array;
+}
+
+/** A user as actions see one: never with the hash of a password. */
+export interface AuthUser {
+  id: string;
+  email: string;
+  username: string | null;
+  phone: string | null;
+  name: string | null;
+  role: string | null;
+}
+
+export interface SignupInput {
+  email: string;
+  password: string;
+  username?: string | undefined;
+  phone?: string | undefined;
+  name?: string | undefined;
+}
+
+export interface AuthContext {
+  readonly userId: string | undefined;
+  readonly sessionId: string | undefined;
+  readonly orgId: string | undefined;
+  readonly role: string | undefined;
+  readonly permissions: readonly string[];
+  /** How who calls has proved it. */
+  readonly kind: "session" | "api_key" | "bearer" | "tenant" | undefined;
+  /** The user who is signed in; `Unauthorized` where nobody is. */
+  user(): Promise<AuthUser>;
+  /** Members of the organisation. */
+  team(): Promise<(AuthUser & { orgRole: string })[]>;
+  /** Signs a user in; the session's cookie goes out with the answer. */
+  createSession(payload: { userId: string; role?: string; orgId?: string; [key: string]: unknown }): void;
+  destroySession(): void;
+  loginWithEmail(input: { email: string; password: string }): Promise<AuthUser>;
+  loginWithUsername(input: { username: string; password: string }): Promise<AuthUser>;
+  loginWithPhone(input: { phone: string; password: string }): Promise<AuthUser>;
+  /** Makes a user and signs them in; fields that are not named here are not taken. */
+  signup(input: SignupInput): Promise<AuthUser>;
+  logout(): Promise<void>;
+  can(permission: string): { allowed: boolean; reason?: string };
+  canAll(permissions: readonly string[]): Map<string, { allowed: boolean; reason?: string }>;
+  hasRole(role: string): boolean;
+}
+
+/** The organisation that `guards.inOrg()` found. */
+export interface OrgContext {
+  id: string;
+  slug: string;
+  name: string;
+  plan: string;
+  features: readonly string[];
+  memberCount: number;
+  role: string;
+}
+
+/** Keys and values of the application. */
+export interface KVStore {
+  get<T = unknown>(key: string): Promise<T | null>;
+  /** `ttl` in seconds. */
+  set(key: string, value: unknown, options?: { ttl?: number }): Promise<void>;
+  delete(key: string): Promise<boolean>;
+  has(key: string): Promise<boolean>;
+  list(prefix?: string): Promise<string[]>;
+  increment(key: string, by?: number, options?: { ttl?: number }): Promise<number>;
+}
+
+export interface StorageAPI {
+  upload(
+    key: string,
+    body: Uint8Array | string | Blob | ReadableStream,
+    options?: { contentType?: string },
+  ): Promise<{ key: string }>;
+  download(key: string): Promise<Uint8Array | null>;
+  delete(key: string): Promise<boolean>;
+  exists(key: string): Promise<boolean>;
+  list(prefix?: string): Promise<string[]>;
+  /** An address that works for `expiresIn` seconds; 900 where absent. */
+  getUrl(key: string, options?: { expiresIn?: number; method?: "GET" | "PUT" }): Promise<string>;
+}
+
+export interface MailMessage {
+  to: string | readonly string[];
+  subject: string;
+  text?: string;
+  html?: string;
+  cc?: string | readonly string[];
+  bcc?: string | readonly string[];
+  replyTo?: string;
+  from?: string;
+}
+
+export interface Mailer {
+  send(message: MailMessage): Promise<void>;
+}
+
+export interface PushOptions {
+  /** Attempts after the first; 3 where absent. */
+  maxRetries?: number;
+  /** The higher is first; 0 where absent. */
+  priority?: number;
+  runAt?: Date | number;
+  /** Milliseconds. */
+  delay?: number;
+  /** As long as a job with it waits or runs, there is no second one. */
+  uniqueKey?: string;
+  concurrencyKey?: string;
+}
+
+export interface QueueAPI {
+  /** Adds a job and gives its id; it is on disk then. */
+  push<N extends QueueName>(name: N, data: QueuePayload<N>, options?: PushOptions): Promise<string>;
+  add<N extends QueueName>(name: N, data: QueuePayload<N>, options?: PushOptions): Promise<string>;
+}
+
+export interface EventAPI {
+  emit<N extends EventName>(name: N, payload?: EventPayload<N>): Promise<void>;
+}
+
+export interface ChannelAPI {
+  publish(event: string, payload?: unknown): Promise<void>;
+}
+
+export interface ActionLogger {
+  debug(message: string, fields?: Record<string, unknown>): void;
+  info(message: string, fields?: Record<string, unknown>): void;
+  warn(message: string, fields?: Record<string, unknown>): void;
+  error(message: string, fields?: Record<string, unknown>): void;
+}
+
+export type TriggerType = "api" | "event" | "cron" | "queue" | "tool" | "webhook" | "call";
+
+export interface ResponseControl {
+  readonly headers: Headers;
+  setCookie(name: string, value: string, options?: CookieOptions): void;
+}
+
+/** The same for every trigger. */
+export interface ActionContext {
+  readonly db: DatabaseClient;
+  readonly kv: KVStore;
+  readonly storage: StorageAPI;
+  readonly mailer: Mailer;
+  readonly queue: QueueAPI;
+  readonly event: EventAPI;
+  readonly logger: ActionLogger;
+  readonly auth: AuthContext;
+  readonly org: OrgContext | undefined;
+  /** What the answer has besides its body; over HTTP only. */
+  readonly response: ResponseControl;
+  /** As it came; for other triggers what started the action. */
+  readonly request: Request;
+  readonly headers: Headers;
+  readonly retry: { readonly attempt: number; readonly maxAttempts: number };
+  readonly traceId: string;
+  readonly trigger: TriggerType;
+  readonly module: { readonly name: string } | undefined;
+  /** Aborted when the caller goes away or the time is over. */
+  readonly signal: AbortSignal;
+  channel(name: string): ChannelAPI;
+  /** A job for later: seconds from now, or a time. It survives a restart. */
+  schedule<N extends QueueName>(
+    time: number | Date,
+    name: N,
+    data: QueuePayload<N>,
+    options?: PushOptions,
+  ): Promise<string>;
+  /** Calls another action as whoever this one is called by; its guards are asked, too. */
+  action<N extends ActionName>(name: N, input: ActionInput<N>): Promise<ActionOutput<N>>;
+  withMeta<T extends object>(data: T, meta: TransportMeta): T & WithMeta;
+}
