@@ -22,7 +22,7 @@ node_modules/.package-lock.json: package.json package-lock.json
 	@touch $@
 
 # Built again only where a source changed: the Rust build embeds them and looks at their times.
-WEB := packages/worker/dist/worker.js packages/bunbase-js/dist/index.js
+WEB := packages/worker/dist/worker.js packages/bunbase-js/dist/index.js packages/bunbase/dist/index.js
 WEB_SOURCES := $(shell find packages \( -name node_modules -o -name dist \) -prune -o -type f -name '*.ts' -print -o -type f -name '*.json' -print)
 
 web: npm $(WEB) ## The SDK and the worker's code

@@ -73,7 +73,9 @@ export function action<I extends TSchema, O extends TSchema>(
     throw new TypeError(`action ${config.name}: the second argument has to be its handler`);
   for (const place of ["input", "output"] as const) {
     if (typeof config[place] !== "object" || config[place] === null)
-      throw new TypeError(`action ${config.name}: \`${place}\` has to be a schema, as t.Object({})`);
+      throw new TypeError(
+        `action ${config.name}: \`${place}\` has to be a schema, as t.Object({})`,
+      );
   }
   for (const [name, schema] of Object.entries(propertiesOf(config.output))) {
     const place = mappingOf(schema)?.in;
@@ -101,7 +103,9 @@ export function isModule(value: unknown): value is ModuleDefinition {
 }
 
 function brandOf(value: unknown): unknown {
-  return typeof value === "object" && value !== null ? (value as { [BRAND]?: unknown })[BRAND] : undefined;
+  return typeof value === "object" && value !== null
+    ? (value as { [BRAND]?: unknown })[BRAND]
+    : undefined;
 }
 
 /** The fields of an object schema; none of another. */

@@ -119,7 +119,6 @@ export function checkConfig(config: unknown): asserts config is BunbaseConfig {
 function check(value: unknown, shape: Check, place: string): void {
   if (value === undefined || shape === "any") return;
   const wanted = typeof shape === "string" ? shape : "object";
-  // biome-ignore lint/suspicious/useValidTypeof: the shapes above name types
   if (typeof value !== wanted || value === null)
     throw new TypeError(`config: ${place || "the default export"} has to be of type ${wanted}`);
   if (typeof shape === "string") return;
@@ -150,9 +149,7 @@ function distance(left: string, right: string): number {
     const next = [at];
     for (let to = 1; to <= right.length; to++) {
       const change = left[at - 1] === right[to - 1] ? 0 : 1;
-      next.push(
-        Math.min((row[to] ?? 0) + 1, (next[to - 1] ?? 0) + 1, (row[to - 1] ?? 0) + change),
-      );
+      next.push(Math.min((row[to] ?? 0) + 1, (next[to - 1] ?? 0) + 1, (row[to - 1] ?? 0) + change));
     }
     row = next;
   }

@@ -117,7 +117,10 @@ export class CircularDependencyError extends BunbaseError {
   override readonly code = "circular_call";
   readonly callStack: readonly string[];
   constructor(actionName: string, callStack: readonly string[]) {
-    super(`${actionName} is called in its own course: ${[...callStack, actionName].join(" → ")}`, 500);
+    super(
+      `${actionName} is called in its own course: ${[...callStack, actionName].join(" → ")}`,
+      500,
+    );
     this.callStack = callStack;
   }
 }

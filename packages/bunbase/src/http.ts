@@ -25,7 +25,10 @@ const MAPPING = Symbol.for("bunbase.http.field");
 
 function mark<T extends TSchema>(schema: T, mapping: FieldMapping): T {
   // With the symbols of TypeBox: without them an optional field would not be one any more.
-  const copy = Object.create(Object.getPrototypeOf(schema), Object.getOwnPropertyDescriptors(schema));
+  const copy = Object.create(
+    Object.getPrototypeOf(schema),
+    Object.getOwnPropertyDescriptors(schema),
+  );
   // Enumerable, so that `t.Optional(http.Query(…))` keeps it.
   Object.defineProperty(copy, MAPPING, { value: mapping, enumerable: true });
   return copy as T;

@@ -65,11 +65,14 @@ function handlerOf(runnable: Runnable, surroundings: Surroundings): Handler {
   };
 }
 
-function surroundingsOf(config: BunbaseConfig, byName: ReadonlyMap<string, Runnable>): Surroundings {
+function surroundingsOf(
+  config: BunbaseConfig,
+  byName: ReadonlyMap<string, Runnable>,
+): Surroundings {
   let db: DatabaseClient | undefined;
-  return {
+  const surroundings: Surroundings = {
     db() {
-      db ??= createDB(config.database?.url ?? process.env.DATABASE_URL);
+      db ??= createDB(config.database?.url);
       return db;
     },
     logger: (names) => new Logger().child(names),
@@ -79,10 +82,11 @@ function surroundingsOf(config: BunbaseConfig, byName: ReadonlyMap<string, Runna
       const { request, wire } = from;
       const path = [...from.path, from.registered.name];
       const inner = { ...wire, trigger: "call" as const, index: -1, guards: 0 };
-      const ctx = new Context(surroundingsOf(config, byName), wanted.registered, { wire: inner, request, path });
+      const ctx = new Context(surroundings, wanted.registered, { wire: inner, request, path });
       ctx.auth = from.auth;
       ctx.org = from.org;
       return runInside(wanted, ctx, input);
     },
   };
+  return surroundings;
 }

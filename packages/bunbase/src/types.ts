@@ -2,6 +2,8 @@
 
 import type { DatabaseClient } from "./db.ts";
 import type { CookieFieldOptions } from "./http.ts";
+import type { AuthContext } from "./iam/auth-context.ts";
+import type { IAMManager } from "./iam/manager.ts";
 import type {
   ActionInput,
   ActionName,
@@ -44,50 +46,6 @@ export interface UploadedFile {
   /** Bytes. */
   size: number;
   data: Uint8Array;
-}
-
-/** A user as actions see one: never with the hash of a password. */
-export interface AuthUser {
-  id: string;
-  email: string;
-  username: string | null;
-  phone: string | null;
-  name: string | null;
-  role: string | null;
-}
-
-export interface SignupInput {
-  email: string;
-  password: string;
-  username?: string | undefined;
-  phone?: string | undefined;
-  name?: string | undefined;
-}
-
-export interface AuthContext {
-  readonly userId: string | undefined;
-  readonly sessionId: string | undefined;
-  readonly orgId: string | undefined;
-  readonly role: string | undefined;
-  readonly permissions: readonly string[];
-  /** How who calls has proved it. */
-  readonly kind: "session" | "api_key" | "bearer" | "tenant" | undefined;
-  /** The user who is signed in; `Unauthorized` where nobody is. */
-  user(): Promise<AuthUser>;
-  /** Members of the organisation. */
-  team(): Promise<(AuthUser & { orgRole: string })[]>;
-  /** Signs a user in; the session's cookie goes out with the answer. */
-  createSession(payload: { userId: string; role?: string; orgId?: string; [key: string]: unknown }): void;
-  destroySession(): void;
-  loginWithEmail(input: { email: string; password: string }): Promise<AuthUser>;
-  loginWithUsername(input: { username: string; password: string }): Promise<AuthUser>;
-  loginWithPhone(input: { phone: string; password: string }): Promise<AuthUser>;
-  /** Makes a user and signs them in; fields that are not named here are not taken. */
-  signup(input: SignupInput): Promise<AuthUser>;
-  logout(): Promise<void>;
-  can(permission: string): { allowed: boolean; reason?: string };
-  canAll(permissions: readonly string[]): Map<string, { allowed: boolean; reason?: string }>;
-  hasRole(role: string): boolean;
 }
 
 /** The organisation that `guards.inOrg()` found. */
@@ -192,6 +150,8 @@ export interface ActionContext {
   readonly event: EventAPI;
   readonly logger: ActionLogger;
   readonly auth: AuthContext;
+  /** Users, organisations, roles and subscriptions of the application. */
+  readonly iam: IAMManager;
   readonly org: OrgContext | undefined;
   /** What the answer has besides its body; over HTTP only. */
   readonly response: ResponseControl;

@@ -1,5 +1,7 @@
 /** What the services of users, organisations, roles and subscriptions refuse. */
 
+import { BunbaseError } from "../errors.ts";
+
 const STATUS = {
   invalid_input: 400,
   unauthorized: 401,
@@ -11,15 +13,13 @@ const STATUS = {
 export type ServiceErrorCode = keyof typeof STATUS;
 
 /** Its message may be shown to whoever asked. */
-export class ServiceError extends Error {
-  override readonly name = "ServiceError";
-  readonly code: ServiceErrorCode;
-  readonly statusCode: number;
+export class ServiceError extends BunbaseError {
+  override readonly code: ServiceErrorCode;
 
   constructor(code: ServiceErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
+    super(message, STATUS[code]);
     this.code = code;
-    this.statusCode = STATUS[code];
+    if (options?.cause !== undefined) this.cause = options.cause;
   }
 }
 

@@ -1,6 +1,8 @@
 // `ctx`: everything is made when it is first touched, so that a call pays for what it uses.
 
 import type { DatabaseClient } from "../db.ts";
+import { AuthContext, type SessionOperation } from "../iam/auth-context.ts";
+import { createIAMManager, type IAMManager } from "../iam/manager.ts";
 import { withMeta } from "../meta.ts";
 import type {
   ActionContext,
@@ -11,11 +13,10 @@ import type {
   ResponseControl,
   TriggerType,
 } from "../types.ts";
-import { Auth } from "./auth.ts";
 import { setCookie } from "./cookies.ts";
 import * as ports from "./ports.ts";
 import type { Registered } from "./registry.ts";
-import type { SessionOperation, WireContext } from "./wire.ts";
+import type { WireContext } from "./wire.ts";
 
 /** What a context reaches besides its own call. */
 export interface Surroundings {
@@ -34,7 +35,10 @@ export class Context implements ActionContext {
   readonly path: readonly string[];
   attempt = 1;
   org: OrgContext | undefined;
-  #auth: Auth | undefined;
+  #auth: AuthContext | undefined;
+  #iam: IAMManager | undefined;
+  /** What becomes of the session. */
+  readonly operations: SessionOperation[] = [];
   #logger: ActionLogger | undefined;
   #response: Answering | undefined;
 
@@ -55,14 +59,23 @@ export class Context implements ActionContext {
     return this.#surroundings.db();
   }
 
-  get auth(): Auth {
-    this.#auth ??= new Auth(this.wire.auth, () => this.db);
+  get auth(): AuthContext {
+    this.#auth ??= new AuthContext({
+      identity: this.wire.auth,
+      db: () => this.db,
+      onSession: (operation) => this.operations.push(operation),
+    });
     return this.#auth;
   }
 
   /** Shares who is signed in with the action that called this one. */
-  set auth(auth: Auth) {
+  set auth(auth: AuthContext) {
     this.#auth = auth;
+  }
+
+  get iam(): IAMManager {
+    this.#iam ??= createIAMManager(this.db);
+    return this.#iam;
   }
 
   get logger(): ActionLogger {
@@ -129,7 +142,12 @@ export class Context implements ActionContext {
     return ports.channel(name);
   }
 
-  schedule(time: number | Date, name: string, data: unknown, options?: PushOptions): Promise<string> {
+  schedule(
+    time: number | Date,
+    name: string,
+    data: unknown,
+    options?: PushOptions,
+  ): Promise<string> {
     return ports.schedule(time, name, data, options);
   }
 
@@ -144,11 +162,6 @@ export class Context implements ActionContext {
   /** What the answer has besides its body; `undefined` where nobody said anything. */
   get answering(): Answering | undefined {
     return this.#response;
-  }
-
-  /** What becomes of the session. */
-  get operations(): readonly SessionOperation[] {
-    return this.#auth?.operations ?? [];
   }
 }
 

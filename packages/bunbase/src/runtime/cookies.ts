@@ -4,7 +4,15 @@ import type { CookieOptions } from "../types.ts";
 
 /** A `Set-Cookie` header. */
 export function setCookie(name: string, value: string, options: CookieOptions = {}): string {
-  const { httpOnly = true, secure, sameSite = "lax", maxAge, path = "/", domain, expires } = options;
+  const {
+    httpOnly = true,
+    secure,
+    sameSite = "lax",
+    maxAge,
+    path = "/",
+    domain,
+    expires,
+  } = options;
   const parts = [`${name}=${encodeURIComponent(value)}`, `Path=${path}`];
   if (domain !== undefined) parts.push(`Domain=${domain}`);
   if (maxAge !== undefined) parts.push(`Max-Age=${Math.trunc(maxAge)}`);

@@ -12,7 +12,8 @@ import { coerce, decode, type Schema } from "./schema.ts";
 export function inputOf(ctx: Context, schema: Schema): unknown | Promise<unknown> {
   const { wire } = ctx;
   if ("input" in wire) return finished(ctx, schema, wire.input);
-  if (wire.body === "json") return bodyOf(ctx.request).then((value) => finished(ctx, schema, value));
+  if (wire.body === "json")
+    return bodyOf(ctx.request).then((value) => finished(ctx, schema, value));
   return rawInput(ctx, schema);
 }
 

@@ -57,7 +57,11 @@ export function handlerManifest(registered: Registered, schemas: Schemas): Handl
 
 /** Whether code of the application makes the input. */
 export function isMapped(trigger: Trigger): boolean {
-  return ("map" in trigger && trigger.map !== undefined) || trigger.kind === "webhook" || hasInput(trigger);
+  return (
+    ("map" in trigger && trigger.map !== undefined) ||
+    trigger.kind === "webhook" ||
+    hasInput(trigger)
+  );
 }
 
 function hasInput(trigger: Trigger): boolean {
@@ -86,7 +90,12 @@ function triggerManifest(trigger: Trigger, prefix: string): Record<string, unkno
         verify: typeof trigger.verify === "object" ? trigger.verify : { scheme: "custom" },
       };
     case "event":
-      return { kind: "event", topic: trigger.name, ...extra("filter", trigger.filter), ...retries(trigger) };
+      return {
+        kind: "event",
+        topic: trigger.name,
+        ...extra("filter", trigger.filter),
+        ...retries(trigger),
+      };
     case "cron":
       return {
         kind: "cron",
@@ -170,7 +179,10 @@ export function applicationManifest(config: BunbaseConfig): Record<string, unkno
 }
 
 /** Throws where two actions take the same method and path. */
-export function checkRoutes(handlers: readonly HandlerManifest[], files: readonly Registered[]): void {
+export function checkRoutes(
+  handlers: readonly HandlerManifest[],
+  files: readonly Registered[],
+): void {
   const taken = new Map<string, string>();
   handlers.forEach((handler, index) => {
     for (const trigger of handler.triggers) {

@@ -51,7 +51,8 @@ export function outcomeOf(result: unknown, schema: Schema): Outcome {
 export function ready(result: unknown): Response | undefined {
   if (typeof result !== "object" || result === null) return undefined;
   if (result instanceof Response) return result;
-  if (result instanceof ReadableStream || result instanceof Blob) return new Response(result as never);
+  if (result instanceof ReadableStream || result instanceof Blob)
+    return new Response(result as never);
   if (Symbol.asyncIterator in result) return eventStream(result as AsyncIterable<unknown>);
   return undefined;
 }
@@ -75,7 +76,11 @@ function eventStream(values: AsyncIterable<unknown>): Response {
 }
 
 /** The answer of a success. */
-export function answer(ctx: Context, { data, meta }: Outcome, fields: readonly OutputField[]): Response {
+export function answer(
+  ctx: Context,
+  { data, meta }: Outcome,
+  fields: readonly OutputField[],
+): Response {
   const status = meta?.http?.status ?? 200;
   const isPlain = meta === undefined && fields.length === 0 && ctx.answering === undefined;
   if (isPlain && ctx.operations.length === 0)
@@ -124,13 +129,17 @@ function takeOut(data: unknown, fields: readonly OutputField[], headers: Headers
 
 /** Headers hold nothing else. */
 function ascii(text: string): string {
-  return text.replace(/[^\x20-\x7e]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return text.replace(
+    /[^\x20-\x7e]/g,
+    (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 /** The answer of a failure; what nobody foresaw is told to the log alone. */
 export function failure(ctx: Context | undefined, error: unknown, traceId: string): Response {
   const known = error instanceof BunbaseError ? error : undefined;
-  const isForeseen = known !== undefined && !(known instanceof ActionValidationError && known.phase === "output");
+  const isForeseen =
+    known !== undefined && !(known instanceof ActionValidationError && known.phase === "output");
   const status = known?.statusCode ?? 500;
   if (status >= 500) console.error(error);
   const shown = isForeseen || !isProduction();

@@ -42,7 +42,9 @@ export const storage: StorageAPI = {
   },
   async download(key) {
     const found = await bunbase.storage.head(key);
-    return found === null ? null : new Uint8Array(await (await bunbase.storage.get(key)).arrayBuffer());
+    return found === null
+      ? null
+      : new Uint8Array(await (await bunbase.storage.get(key)).arrayBuffer());
   },
   delete: (key) => bunbase.storage.delete(key),
   exists: async (key) => (await bunbase.storage.head(key)) !== null,

@@ -1,5 +1,6 @@
 // The actions of an application by their names, out of the files that export them.
 
+import type { TSchema } from "@sinclair/typebox";
 import {
   type ActionConfig,
   type AnyAction,
@@ -9,7 +10,6 @@ import {
   type ModuleDefinition,
 } from "../action.ts";
 import type { Guard, GuardGroup } from "../guards.ts";
-import type { TSchema } from "@sinclair/typebox";
 
 /** The exports of a file, by its path. */
 export type Loaded = readonly [path: string, exports: Record<string, unknown>];

@@ -1,7 +1,13 @@
 // One execution: guards that are left, input, handler with its retries, output.
 
 import type { RetryConfig } from "../action.ts";
-import { BunbaseError, CircularDependencyError, GuardError, isRetryable, NotFound } from "../errors.ts";
+import {
+  type BunbaseError,
+  CircularDependencyError,
+  GuardError,
+  isRetryable,
+  NotFound,
+} from "../errors.ts";
 import { type BuiltInGuard, type Guard, isBuiltIn, isGroup } from "../guards.ts";
 import type { Context } from "./context.ts";
 import { inputOf } from "./input.ts";
@@ -36,7 +42,11 @@ export async function respond(runnable: Runnable, ctx: Context): Promise<Respons
 }
 
 /** Runs an action for another one, and gives its data. */
-export async function runInside(runnable: Runnable, ctx: Context, input: unknown): Promise<unknown> {
+export async function runInside(
+  runnable: Runnable,
+  ctx: Context,
+  input: unknown,
+): Promise<unknown> {
   const { name, guards } = runnable.registered;
   if (ctx.path.includes(name) || ctx.path.length >= DEPTH_MAX)
     throw new CircularDependencyError(name, ctx.path);
@@ -110,7 +120,7 @@ async function askServer(guard: BuiltInGuard, ctx: Context): Promise<void> {
   const answered = await ask("/v1/app/guard", {
     handler: ctx.registered.name,
     guard: { name: guard.guard, options },
-    auth: ctx.auth.userId === undefined ? null : ctx.auth.wire,
+    auth: identityOf(ctx),
     org: ctx.org ?? null,
     ip: ctx.wire.ip,
     org_id: headers.get("x-org-id") ?? new URL(url).searchParams.get("orgId") ?? undefined,
@@ -118,8 +128,15 @@ async function askServer(guard: BuiltInGuard, ctx: Context): Promise<void> {
   const body = (await answered.json()) as Decision & { error?: { code: string; message: string } };
   if (body.error !== undefined)
     throw new GuardError(body.error.message, answered.status, body.error.code);
-  ctx.auth.wire = body.auth ?? {};
+  const { userId, orgId, role, permissions } = body.auth ?? {};
+  Object.assign(ctx.auth, { userId, orgId, role, permissions });
   ctx.org = body.org ?? undefined;
+}
+
+function identityOf({ auth }: Context): WireAuth | null {
+  const { userId, sessionId, orgId, role, permissions, kind } = auth;
+  if (userId === undefined) return null;
+  return { userId, sessionId, orgId, role, permissions, kind } as WireAuth;
 }
 
 /** What is thrown where an action calls one that is not there. */

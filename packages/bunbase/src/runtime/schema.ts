@@ -1,6 +1,6 @@
 // Schemas as they are used at a call: compiled once, asked for values and for what is wrong with them.
 
-import { Kind, type TSchema, TransformKind } from "@sinclair/typebox";
+import { Kind, TransformKind, type TSchema } from "@sinclair/typebox";
 import { type TypeCheck, TypeCompiler } from "@sinclair/typebox/compiler";
 import { Value } from "@sinclair/typebox/value";
 import { ActionValidationError, type ValidationProblem } from "../errors.ts";

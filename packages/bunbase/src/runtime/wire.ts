@@ -47,10 +47,6 @@ export const CONTEXT_HEADER = "x-bunbase-context";
 /** In answers, for the server alone: what becomes of the session. */
 export const SESSION_HEADER = "x-bunbase-session";
 
-export type SessionOperation =
-  | { op: "create"; payload: Record<string, unknown> }
-  | { op: "destroy" };
-
 interface Channel {
   fetch(request: {
     method: string;
