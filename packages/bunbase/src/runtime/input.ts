@@ -35,7 +35,9 @@ async function bodyOf(request: Request): Promise<unknown> {
 async function rawInput(ctx: Context, schema: Schema): Promise<unknown> {
   const trigger = ctx.registered.config.triggers?.[ctx.wire.index];
   const value = await mapped(trigger, ctx.request, schema.schema);
-  return decode(schema, value);
+  const { fields } = ctx.wire;
+  // What has a place of its own is not taken from a form.
+  return decode(schema, fields === undefined ? value : { ...(value as object), ...fields });
 }
 
 async function mapped(

@@ -107,30 +107,50 @@ async function runGuard(guard: Guard, ctx: Context): Promise<void> {
   await runGuards(guard.guards, ctx);
 }
 
+interface WireError {
+  code: string;
+  message: string;
+  details?: unknown;
+}
+
 interface Decision {
   auth: WireAuth | null;
   org: WireOrg | null;
+  /** For the answer: how much is left of a rate limit. */
+  headers?: Record<string, string>;
+  error?: WireError;
 }
 
 /** What is built in is decided by the server, with what the guards before have left. */
 async function askServer(guard: BuiltInGuard, ctx: Context): Promise<void> {
   const key = guard.key === undefined ? undefined : await guard.key(ctx);
   const { headers, url } = ctx.request;
-  const options = { ...guard.options, ...(key === undefined ? {} : { key }) };
+  const orgId = headers.get("x-org-id");
   const answered = await ask("/v1/app/guard", {
     handler: ctx.registered.name,
-    guard: { name: guard.guard, options },
-    auth: identityOf(ctx),
-    org: ctx.org ?? null,
-    ip: ctx.wire.ip,
-    org_id: headers.get("x-org-id") ?? new URL(url).searchParams.get("orgId") ?? undefined,
+    guard: {
+      name: guard.guard,
+      options: { ...guard.options, ...(key === undefined ? {} : { key }) },
+    },
+    context: { auth: identityOf(ctx), org: ctx.org ?? null, ip: ctx.wire.ip ?? null },
+    request: {
+      headers: orgId === null ? {} : { "x-org-id": orgId },
+      query: new URL(url).search.slice(1),
+    },
   });
-  const body = (await answered.json()) as Decision & { error?: { code: string; message: string } };
-  if (body.error !== undefined)
-    throw new GuardError(body.error.message, answered.status, body.error.code);
-  const { userId, orgId, role, permissions } = body.auth ?? {};
-  Object.assign(ctx.auth, { userId, orgId, role, permissions });
+  const body = (await answered.json()) as Decision;
+  if (body.error !== undefined) throw refusal(body.error, answered.status);
+  const { userId, orgId: org, role, permissions } = body.auth ?? {};
+  Object.assign(ctx.auth, { userId, orgId: org, role, permissions });
   ctx.org = body.org ?? undefined;
+  for (const [name, value] of Object.entries(body.headers ?? {}))
+    ctx.response.headers.set(name, value);
+}
+
+function refusal({ code, message, details }: WireError, status: number): GuardError {
+  const error = new GuardError(message, status, code);
+  error.details = details;
+  return error;
 }
 
 function identityOf({ auth }: Context): WireAuth | null {

@@ -14,6 +14,8 @@ export interface WireContext {
   guards: number;
   /** The input, where it does not stand in the body. */
   input?: unknown;
+  /** What stands beside a form: in the path, the query, headers and cookies. */
+  fields?: Record<string, unknown>;
   /** `json`: the body is the input. `raw`: the body is as it came. */
   body?: "json" | "raw";
   /** Whether the input was checked, and has its defaults. */
