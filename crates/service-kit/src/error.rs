@@ -34,6 +34,8 @@ macro_rules! error_codes {
 error_codes! {
     /// The body, a parameter or a header is malformed.
     InvalidRequest = "invalid_request", BAD_REQUEST;
+    /// The input of an action does not fit its schema; the details have `path` and `message` of each place.
+    InvalidInput = "invalid_input", BAD_REQUEST;
     /// The body is not valid JSON.
     InvalidJson = "invalid_json", BAD_REQUEST;
     /// A name, id or slug breaks a rule.
@@ -66,6 +68,8 @@ error_codes! {
     TopicNotDurable = "topic_not_durable", BAD_REQUEST;
     /// Nobody is signed in, or the key, cookie or token is not valid.
     Unauthenticated = "unauthenticated", UNAUTHORIZED;
+    /// The action of an application is for people who are signed in.
+    Unauthorized = "unauthorized", UNAUTHORIZED;
     /// E-mail or password is wrong.
     InvalidCredentials = "invalid_credentials", UNAUTHORIZED;
     /// The token is expired, was used, was revoked or never was one: get a new one.

@@ -1,0 +1,458 @@
+//! What a manifest says of an application and its actions, checked when a version is loaded. Secrets are taken out of
+//! the JSON first and never become part of it again.
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// Characters of a secret that signs sessions.
+pub const SECRET_CHARS_MIN: usize = 32;
+/// Secrets that were in use before.
+const PREVIOUS_SECRETS_MAX: usize = 4;
+
+/// What is wrong with the parts of a manifest that make an application, and where: `handlers[0].guards[1].options`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the application is not valid at `{place}`: {problem}")]
+pub struct SpecError {
+    /// Where.
+    pub place: String,
+    /// What, and what to do.
+    pub problem: String,
+}
+
+impl SpecError {
+    pub(crate) fn new(place: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self { place: place.into(), problem: problem.into() }
+    }
+}
+
+/// What signs sessions: the current secret first, then those that it replaced. Empty where there are no sessions.
+#[derive(Clone, Default)]
+pub struct SessionSecrets(pub(crate) Vec<SecretString>);
+
+impl SessionSecrets {
+    /// Takes the secrets out of the JSON of a manifest.
+    ///
+    /// # Errors
+    /// Where one is no text or too short, or there are too many.
+    pub fn take_from(manifest: &mut Value) -> Result<Self, SpecError> {
+        let place = "application.auth";
+        let Some(auth) = manifest.pointer_mut("/application/auth").and_then(Value::as_object_mut) else {
+            return Ok(Self::default());
+        };
+        let (current, previous) = (auth.remove("session_secret"), auth.remove("previous_secrets"));
+        // What serde says of a wrong type would show it.
+        let previous: Vec<String> =
+            serde_json::from_value(previous.unwrap_or_else(|| Value::Array(Vec::new()))).map_err(|_| {
+                SpecError::new(format!("{place}.previous_secrets"), "it has to be a list of texts")
+            })?;
+        let Some(current) = current.filter(|secret| !secret.is_null()) else { return Ok(Self::default()) };
+        let current: String = serde_json::from_value(current)
+            .map_err(|_| SpecError::new(format!("{place}.session_secret"), "it has to be a text"))?;
+        if previous.len() > PREVIOUS_SECRETS_MAX {
+            let problem = format!("there are more than {PREVIOUS_SECRETS_MAX}");
+            return Err(SpecError::new(format!("{place}.previous_secrets"), problem));
+        }
+        let secrets: Vec<_> = std::iter::once(current).chain(previous).map(SecretString::from).collect();
+        if secrets.iter().any(|secret| secret.expose_secret().chars().count() < SECRET_CHARS_MIN) {
+            let problem = format!("a secret has {SECRET_CHARS_MIN} characters at least");
+            return Err(SpecError::new(format!("{place}.session_secret"), problem));
+        }
+        Ok(Self(secrets))
+    }
+}
+
+/// The field `application` of a manifest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ApplicationSpec {
+    /// Its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Sessions.
+    pub auth: AuthSpec,
+    /// Which other sites may call it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cors: Option<CorsSpec>,
+    /// Bytes of a body.
+    pub max_body_bytes: u64,
+    /// Its description for programs.
+    pub openapi: OpenApiSpec,
+    /// Studio.
+    pub studio: StudioSpec,
+    /// Tools.
+    pub mcp: McpSpec,
+    /// The write buffer of runs.
+    pub persistence: PersistenceSpec,
+    /// How guards run that are in no group.
+    pub guards_default_mode: GuardMode,
+}
+
+impl Default for ApplicationSpec {
+    fn default() -> Self {
+        Self {
+            name: None,
+            auth: AuthSpec::default(),
+            cors: None,
+            max_body_bytes: 10 << 20,
+            openapi: OpenApiSpec::default(),
+            studio: StudioSpec::default(),
+            mcp: McpSpec::default(),
+            persistence: PersistenceSpec::default(),
+            guards_default_mode: GuardMode::Sequential,
+        }
+    }
+}
+
+/// How long sessions last, and their cookie.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuthSpec {
+    /// Seconds from the last renewal.
+    pub expires_in_s: u32,
+    /// The cookie.
+    pub cookie: CookieSpec,
+}
+
+impl Default for AuthSpec {
+    fn default() -> Self {
+        Self { expires_in_s: 604_800, cookie: CookieSpec::default() }
+    }
+}
+
+/// The cookie of sessions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CookieSpec {
+    /// Its name.
+    pub name: String,
+    /// Whether it has `Secure`; as the request came, where absent.
+    pub secure: Option<bool>,
+}
+
+impl Default for CookieSpec {
+    fn default() -> Self {
+        Self { name: "bunbase_session".to_owned(), secure: None }
+    }
+}
+
+/// Cross-origin requests.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct CorsSpec {
+    /// Which origins.
+    pub origin: CorsOrigin,
+    /// Whether with cookies.
+    pub credentials: Option<bool>,
+    /// Methods.
+    pub methods: Option<Vec<String>>,
+    /// Headers of requests.
+    #[serde(alias = "headers")]
+    pub allowed_headers: Option<Vec<String>>,
+    /// Headers of answers.
+    pub exposed_headers: Option<Vec<String>>,
+    /// Seconds that an answer about it holds.
+    pub max_age: Option<u32>,
+}
+
+/// Origins that may call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum CorsOrigin {
+    /// All or none.
+    Any(bool),
+    /// One, or `*`.
+    One(String),
+    /// These.
+    These(Vec<String>),
+}
+
+impl Default for CorsOrigin {
+    fn default() -> Self {
+        Self::Any(true)
+    }
+}
+
+impl CorsSpec {
+    /// Origins that are named and may act with cookies.
+    pub(crate) fn trusted(&self) -> Vec<String> {
+        let named: &[String] = match &self.origin {
+            CorsOrigin::Any(_) => &[],
+            CorsOrigin::One(origin) => std::slice::from_ref(origin),
+            CorsOrigin::These(origins) => origins,
+        };
+        let is_trusted = self.credentials.unwrap_or(true);
+        named.iter().filter(|origin| is_trusted && *origin != "*").cloned().collect()
+    }
+}
+
+/// The OpenAPI document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OpenApiSpec {
+    /// Whether it is served.
+    pub enabled: bool,
+    /// Where.
+    pub path: String,
+    /// Its title; the name of the application where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The version of the API.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+impl Default for OpenApiSpec {
+    fn default() -> Self {
+        Self { enabled: true, path: "/api/openapi.json".to_owned(), title: None, version: None }
+    }
+}
+
+/// Studio.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StudioSpec {
+    /// Whether it is served.
+    pub enabled: bool,
+    /// Where its pages are.
+    pub path: String,
+    /// Where its API is.
+    pub api_path: String,
+}
+
+impl Default for StudioSpec {
+    fn default() -> Self {
+        Self { enabled: false, path: "/_studio".to_owned(), api_path: "/_studio/api".to_owned() }
+    }
+}
+
+/// Tools over the Model Context Protocol.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct McpSpec {
+    /// Whether they are served.
+    pub enabled: bool,
+    /// Where.
+    pub path: String,
+}
+
+impl Default for McpSpec {
+    fn default() -> Self {
+        Self { enabled: false, path: "/_mcp".to_owned() }
+    }
+}
+
+/// The write buffer of runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PersistenceSpec {
+    /// Whether runs are kept.
+    pub enabled: bool,
+    /// Milliseconds between writes.
+    pub flush_interval_ms: u64,
+    /// Runs that wait at most.
+    pub max_buffer_size: usize,
+}
+
+impl Default for PersistenceSpec {
+    fn default() -> Self {
+        Self { enabled: true, flush_interval_ms: 2_000, max_buffer_size: 500 }
+    }
+}
+
+/// Whether guards run one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GuardMode {
+    /// In order.
+    Sequential,
+    /// All at once.
+    Parallel,
+}
+
+/// The field `action` of a handler.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ActionSpec {
+    /// For people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The module that it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub module: Option<String>,
+    /// Fields of the input that come from somewhere else than the body.
+    pub input_fields: BTreeMap<String, FieldSpec>,
+    /// Fields of the output that leave the body.
+    pub output_fields: BTreeMap<String, FieldSpec>,
+    /// Indexes of triggers whose input a function in Bun makes.
+    pub mapped: Vec<usize>,
+    /// Its input schema has parts that JSON does not show.
+    pub opaque: bool,
+    /// Attempts; they are made in Bun.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Value>,
+}
+
+/// Where a field is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FieldSpec {
+    /// The part of the message.
+    #[serde(rename = "in")]
+    pub place: FieldPlace,
+    /// Its name there.
+    pub name: String,
+    /// Attributes of a cookie of the output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub options: Option<Value>,
+}
+
+/// A part of a request or an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FieldPlace {
+    /// A parameter of the path.
+    Path,
+    /// A parameter of the query.
+    Query,
+    /// A header.
+    Header,
+    /// A cookie.
+    Cookie,
+}
+
+/// A guard as the manifest writes it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GuardSpec {
+    /// `authenticated`, `custom`, `parallel`, …
+    pub name: String,
+    /// What it is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub options: Option<Value>,
+}
+
+/// What of a trigger matters here.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct TriggerSpec {
+    pub(crate) kind: String,
+    pub(crate) methods: Vec<String>,
+    pub(crate) path: String,
+}
+
+impl TriggerSpec {
+    /// Names of the path's parameters.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = &str> {
+        self.path.split('/').filter_map(|segment| segment.strip_prefix(':'))
+    }
+}
+
+/// What of a handler matters here.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub(crate) struct HandlerSpec {
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) triggers: Vec<TriggerSpec>,
+    #[serde(default)]
+    pub(crate) guards: Vec<GuardSpec>,
+    #[serde(default)]
+    pub(crate) input: Option<Map<String, Value>>,
+    #[serde(default)]
+    pub(crate) output: Option<Map<String, Value>>,
+    #[serde(default)]
+    pub(crate) action: ActionSpec,
+}
+
+/// What of a manifest matters here.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub(crate) struct ManifestSpec {
+    pub(crate) handlers: Vec<HandlerSpec>,
+    #[serde(default)]
+    pub(crate) application: ApplicationSpec,
+}
+
+pub(crate) fn part<T: DeserializeOwned>(value: Value) -> Result<T, SpecError> {
+    serde_path_to_error::deserialize(value)
+        .map_err(|error| SpecError::new(error.path().to_string(), error.inner().to_string()))
+}
+
+impl ManifestSpec {
+    pub(crate) fn read(manifest: &Value) -> Result<Self, SpecError> {
+        let spec: Self = part(manifest.clone())?;
+        for (index, handler) in spec.handlers.iter().enumerate() {
+            handler.check(&format!("handlers[{index}]"))?;
+        }
+        if spec.application.auth.expires_in_s == 0 {
+            return Err(SpecError::new("application.auth.expires_in_s", "it has to be 1 at least"));
+        }
+        if !is_token(&spec.application.auth.cookie.name) {
+            return Err(SpecError::new(
+                "application.auth.cookie.name",
+                "it is no name of a cookie (RFC 6265)",
+            ));
+        }
+        Ok(spec)
+    }
+}
+
+impl HandlerSpec {
+    fn check(&self, place: &str) -> Result<(), SpecError> {
+        if let Some(index) = self.action.mapped.iter().find(|index| **index >= self.triggers.len()) {
+            let problem = format!("there is no trigger {index}");
+            return Err(SpecError::new(format!("{place}.action.mapped"), problem));
+        }
+        for (name, field) in &self.action.output_fields {
+            if matches!(field.place, FieldPlace::Path | FieldPlace::Query) {
+                let problem = "an output has headers and cookies only";
+                return Err(SpecError::new(format!("{place}.action.output_fields.{name}"), problem));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A token of RFC 9110 §5.6.2.
+fn is_token(name: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !name.is_empty() && name.bytes().all(is_part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn secrets_leave_the_manifest() {
+        let secret = "s".repeat(SECRET_CHARS_MIN);
+        let mut manifest = json!({"handlers": [], "application": {"auth": {
+            "session_secret": secret, "previous_secrets": [secret], "expires_in_s": 60}}});
+        let secrets = SessionSecrets::take_from(&mut manifest).unwrap();
+        assert_eq!(secrets.0.len(), 2);
+        assert!(!manifest.to_string().contains("ssss"));
+        assert_eq!(ManifestSpec::read(&manifest).unwrap().application.auth.expires_in_s, 60);
+        let error =
+            SessionSecrets::take_from(&mut json!({"application": {"auth": {"session_secret": "short-one"}}}));
+        let error = error.err().unwrap();
+        assert!(error.to_string().contains("32") && !error.to_string().contains("short-one"));
+        assert!(SessionSecrets::take_from(&mut json!({})).unwrap().0.is_empty());
+    }
+
+    #[test]
+    fn errors_name_the_place() {
+        let place = |manifest: Value| ManifestSpec::read(&manifest).unwrap_err().place;
+        let handler = |action: Value| json!({"handlers": [{"name": "a", "action": action}]});
+        assert_eq!(place(handler(json!({"mapped": [0]}))), "handlers[0].action.mapped");
+        assert_eq!(
+            place(handler(json!({"input_fields": {"a": {"in": "body", "name": "a"}}}))),
+            "handlers[0].action.input_fields.a.in"
+        );
+        let output = json!({"output_fields": {"a": {"in": "query", "name": "a"}}});
+        assert_eq!(place(handler(output)), "handlers[0].action.output_fields.a");
+        let cookie = json!({"handlers": [], "application": {"auth": {"cookie": {"name": "a b"}}}});
+        assert_eq!(place(cookie), "application.auth.cookie.name");
+    }
+}
