@@ -13,4 +13,5 @@ pub mod lifecycle;
 pub mod objects;
 pub mod project_api;
 pub mod secrets;
+pub mod sql;
 pub mod tenant;

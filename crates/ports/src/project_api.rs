@@ -4,6 +4,12 @@
 use crate::access::Grant;
 use async_trait::async_trait;
 use bytes::Bytes;
+use std::sync::Arc;
+
+/// The call of a function in whose course a request is made, as an extension of the request. The worker says which;
+/// that it is one of the request's own project, nobody says.
+#[derive(Debug, Clone)]
+pub struct Invocation(pub Arc<str>);
 
 /// The routes under `/v1` that a project key can call.
 #[async_trait]

@@ -64,6 +64,8 @@ error_codes! {
     WeakPassword = "weak_password", BAD_REQUEST;
     /// The bytes were not sealed with this key for this project, or were changed since.
     DecryptionFailed = "decryption_failed", BAD_REQUEST;
+    /// SQLite refuses the statement; `code` in the details is the name of its result code.
+    SqlError = "sql_error", BAD_REQUEST;
     /// The topic keeps no log.
     TopicNotDurable = "topic_not_durable", BAD_REQUEST;
     /// Nobody is signed in, or the key, cookie or token is not valid.
@@ -158,10 +160,14 @@ error_codes! {
     WrongType = "wrong_type", CONFLICT;
     /// It is in use, or being removed.
     Conflict = "conflict", CONFLICT;
+    /// The SQL transaction ended, or was idle and was rolled back.
+    TransactionGone = "transaction_gone", GONE;
     /// The body is larger than the limit.
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE;
     /// A limit of the project or the account is reached.
     LimitExceeded = "limit_exceeded", PAYLOAD_TOO_LARGE;
+    /// The result of a SQL statement is larger than the limit: read it in pages.
+    ResultTooLarge = "result_too_large", PAYLOAD_TOO_LARGE;
     /// The body is not of a type that is understood here.
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE;
     /// The range lies outside of the object.
@@ -182,6 +188,8 @@ error_codes! {
     MemoryLimit = "memory_limit", BAD_GATEWAY;
     /// A queue is full; try again after `Retry-After`.
     Overloaded = "overloaded", SERVICE_UNAVAILABLE;
+    /// Another SQL transaction is writing; try again.
+    Busy = "busy", SERVICE_UNAVAILABLE;
     /// The variables of the function cannot be opened at the moment.
     EnvironmentUnavailable = "environment_unavailable", SERVICE_UNAVAILABLE;
     /// The disk is full; reads go on.

@@ -4,6 +4,7 @@
 //! What must hold: one writer per file; readers never wait for it (WAL); with `Durability::Full` a
 //! committed transaction is on disk before `commit` returns.
 
+pub mod confined;
 mod database;
 mod error;
 mod migrate;
