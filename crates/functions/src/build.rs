@@ -166,7 +166,7 @@ impl FunctionsService {
                 return other.map(|_| None);
             }
         };
-        deployment.handlers = Handlers::of(&manifest, &deployment.terms.handlers);
+        deployment.handlers = Handlers::of(&manifest, &deployment.terms.handlers, Some(&environment));
         deployment.application = Application::of(&manifest);
         version.manifest = Arc::new(manifest);
         Ok(Some(Built { version, is_new: true, ready: Some(Arc::new(deployment)) }))

@@ -40,6 +40,7 @@ mod settings;
 mod store;
 mod tail;
 mod triggers;
+mod webhooks;
 
 pub use bundle::{ENTRY_FILES, write_sdk};
 pub use config::FunctionsConfig;

@@ -258,7 +258,7 @@ impl Order<'_> {
             key: pool.as_ref().map_or_else(|| "".into(), |pool| pool.key().clone()),
             version_id: self.version.id.as_str().into(),
             terms: self.terms.clone(),
-            handlers: Handlers::of(&self.version.manifest, &self.terms.handlers),
+            handlers: Handlers::of(&self.version.manifest, &self.terms.handlers, self.environment),
             application: Application::of(&self.version.manifest),
             pool,
             calls: TaskTracker::new(),
