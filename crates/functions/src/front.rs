@@ -13,11 +13,11 @@ mod upgrade;
 mod url;
 
 pub use answer::CallBody;
-pub(crate) use answer::collect_answer;
+pub(crate) use answer::{collect_answer, explain};
 pub(crate) use body::{BodyLimits, of_bytes as body_of, whole as whole_body};
 pub(crate) use executor::Executor;
 pub(crate) use headers::INVOCATION_HEADER;
-pub(crate) use headers::{continue_trace, of_triggers};
+pub(crate) use headers::{continue_trace, for_handler, of_triggers};
 pub(crate) use record::{Origin, PortSpan, Recorder};
 pub(crate) use socket::Sockets;
 pub(crate) use target::Target;

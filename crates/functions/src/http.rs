@@ -7,6 +7,7 @@ mod logs;
 mod parameters;
 mod rollout;
 mod runs;
+mod tools;
 mod types;
 mod upload;
 mod versions;
@@ -66,6 +67,7 @@ pub(crate) fn routes(service: &Service, access: Arc<dyn Access>) -> ServiceRoute
     let routes = crate::triggers::declare(routes);
     let routes = logs::declare(routes);
     let routes = runs::declare(routes);
+    let routes = tools::declare(routes);
     declare_calls(routes).finish()
 }
 

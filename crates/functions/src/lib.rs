@@ -39,6 +39,7 @@ mod service;
 mod settings;
 mod store;
 mod tail;
+mod tools;
 mod triggers;
 mod webhooks;
 

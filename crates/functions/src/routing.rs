@@ -259,6 +259,7 @@ impl Order<'_> {
             version_id: self.version.id.as_str().into(),
             terms: self.terms.clone(),
             handlers: Handlers::of(&self.version.manifest, &self.terms.handlers, self.environment),
+            tools: crate::tools::declared(&self.version.manifest),
             application: Application::of(&self.version.manifest),
             pool,
             calls: TaskTracker::new(),

@@ -22,6 +22,8 @@ const TABLE: &[(&str, &str)] = &[
     ("/v1/functions/**", "functions"),
     ("/v1/projects/*/functions/**", "functions"),
     ("/v1/projects/*/metrics", "functions"),
+    ("/v1/mcp", "functions"),
+    ("/v1/projects/*/mcp", "functions"),
     ("/v1/queues/**", "functions"),
     ("/v1/schedules/**", "functions"),
     ("/v1/projects/*/queues/**", "functions"),
