@@ -28,4 +28,5 @@ mod revocation;
 mod server;
 mod sockets;
 mod stacks;
+mod tools;
 mod triggers;
