@@ -10,7 +10,7 @@ use run_log::{Level, LogLine, RunLog};
 use secrecy::{ExposeSecret as _, SecretSlice};
 use service_kit::clock::now_ms;
 use service_kit::error::{ApiError, ErrorCode};
-use service_kit::ids::ProjectId;
+use service_kit::ids::{FunctionId, ProjectId};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -27,11 +27,13 @@ pub(super) struct Keys {
     secrets: Arc<dyn Secrets>,
     logs: Arc<RunLog>,
     kept: Mutex<HashMap<(ProjectId, String), (Instant, Answer)>>,
+    /// When the developer of a function was told last.
+    told: Mutex<HashMap<FunctionId, Instant>>,
 }
 
 impl Keys {
     pub(super) fn new(secrets: Arc<dyn Secrets>, logs: Arc<RunLog>) -> Self {
-        Self { secrets, logs, kept: Mutex::default() }
+        Self { secrets, logs, kept: Mutex::default(), told: Mutex::default() }
     }
 
     /// The key of a webhook.
@@ -85,8 +87,15 @@ impl Keys {
         kept.get(place).filter(|(at, _)| at.elapsed() < KEPT).map(|(_, answer)| answer.clone())
     }
 
-    /// Tells the developer what to set.
+    /// Tells the developer what to set. Not each time: anybody may ask.
     fn say(&self, webhook: &Webhook, owner: &Owner, problem: &str) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.retain(|_, at| at.elapsed() < KEPT);
+        if told.contains_key(&owner.function) {
+            return;
+        }
+        told.insert(owner.function.clone(), Instant::now());
+        drop(told);
         let name = &webhook.verify.secret;
         self.logs.write(LogLine {
             project: owner.project.clone(),
