@@ -31,6 +31,7 @@ const CALL_ERRORS: &[ErrorCode] = &[
     ErrorCode::FunctionNotFound,
     ErrorCode::FunctionNotDeployed,
     ErrorCode::VersionNotFound,
+    ErrorCode::Conflict,
     ErrorCode::BodyTooLarge,
     ErrorCode::Forbidden,
     ErrorCode::HandlerError,

@@ -173,6 +173,8 @@ mod tests {
             ("/v1/projects/p/env", "functions"),
             ("/v1/projects/p/env/KEY", "functions"),
             ("/v1/projects/p/domains/shop.example", "functions"),
+            ("/v1/mcp", "functions"),
+            ("/v1/projects/{project}/mcp", "functions"),
             ("/v1/functionsx", "platform"),
             ("/v1/database/collections", "bundoc-server"),
             ("/v1/projects/p/database/documents/c/d", "bundoc-server"),

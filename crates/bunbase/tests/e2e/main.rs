@@ -30,3 +30,4 @@ mod sockets;
 mod stacks;
 mod tools;
 mod triggers;
+mod webhooks;
