@@ -16,6 +16,7 @@ mod keys;
 mod kv;
 mod listing;
 mod mail;
+mod mcp;
 mod members;
 mod output;
 mod password;
@@ -175,6 +176,8 @@ enum ClientCommand {
     Audit(audit::AuditArgs),
     /// Mail that was captured in development
     Mail(mail::MailArgs),
+    /// Give the tools of the project to a client of the Model Context Protocol, over standard input and output
+    Mcp,
 }
 
 /// Reads the arguments, runs the command, and says how it ended.
@@ -237,6 +240,7 @@ async fn dispatch(context: Context, command: ClientCommand) -> anyhow::Result<()
         ClientCommand::Tokens(command) => tokens::run(&context, command).await,
         ClientCommand::Audit(args) => audit::run(&context, args).await,
         ClientCommand::Mail(args) => mail::run(&context, args).await,
+        ClientCommand::Mcp => mcp::run(&context).await,
     }
 }
 

@@ -166,7 +166,8 @@ impl FunctionsService {
                 return other.map(|_| None);
             }
         };
-        deployment.handlers = Handlers::of(&manifest, &deployment.terms.handlers);
+        deployment.handlers = Handlers::of(&manifest, &deployment.terms.handlers, Some(&environment));
+        deployment.tools = crate::tools::declared(&manifest);
         deployment.application = Application::of(&manifest);
         version.manifest = Arc::new(manifest);
         Ok(Some(Built { version, is_new: true, ready: Some(Arc::new(deployment)) }))

@@ -39,6 +39,11 @@ impl Environment {
         self.values.values().cloned().collect()
     }
 
+    /// One of them.
+    pub(crate) fn get(&self, name: &str) -> Option<&SecretString> {
+        self.values.get(name)
+    }
+
     fn size_bytes(&self) -> usize {
         self.values.iter().map(|(key, value)| key.len() + value.expose_secret().len()).sum()
     }

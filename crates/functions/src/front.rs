@@ -13,11 +13,11 @@ mod upgrade;
 mod url;
 
 pub use answer::CallBody;
-pub(crate) use answer::collect_answer;
-pub(crate) use body::BodyLimits;
+pub(crate) use answer::{collect_answer, explain};
+pub(crate) use body::{BodyLimits, of_bytes as body_of, whole as whole_body};
 pub(crate) use executor::Executor;
 pub(crate) use headers::INVOCATION_HEADER;
-pub(crate) use headers::{continue_trace, of_triggers};
+pub(crate) use headers::{continue_trace, for_handler, of_triggers};
 pub(crate) use record::{Origin, PortSpan, Recorder};
 pub(crate) use socket::Sockets;
 pub(crate) use target::Target;
@@ -174,7 +174,13 @@ impl InvocationFront {
         let project = ProjectId::parse(text).ok();
         // Whether it is public is asked first: then nobody has to say who they are.
         match project.as_ref().map(|project| self.executor.enter(project, target, parts)) {
-            Some(Ok(admission)) if admission.entered.access == AccessSetting::Public => return Ok(admission),
+            // The signature says who sends a webhook.
+            Some(Ok(admission))
+                if admission.entered.access == AccessSetting::Public
+                    || admission.entered.handler.webhook.is_some() =>
+            {
+                return Ok(admission);
+            }
             Some(Err(closed)) if closed.access == Some(AccessSetting::Public) => {
                 return Err(closed.why.into_api());
             }
@@ -224,7 +230,8 @@ impl InvocationFront {
         let admission =
             self.executor.enter(project, target, parts).map_err(|closed| closed.why.into_api())?;
         let by_public_key = matches!(caller, Caller::Key { kind: KeyKind::Public, .. });
-        if admission.entered.access == AccessSetting::Secret && by_public_key {
+        let is_webhook = admission.entered.handler.webhook.is_some();
+        if admission.entered.access == AccessSetting::Secret && by_public_key && !is_webhook {
             let message = "this function takes secret keys (sk_…) only; its `access` setting says so";
             return Err(ApiError::new(ErrorCode::Forbidden, message));
         }

@@ -3,11 +3,14 @@
 
 mod paths;
 
-pub(crate) use paths::{Conflict, Paths};
+pub(crate) use paths::{Conflict, Entrance, Paths};
 
+use crate::environment::Environment;
 use crate::error::FunctionsError;
 use crate::manifest::{Handler, HttpTrigger, Manifest, Trigger};
+use crate::webhooks::Webhook;
 use http::Method;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 use worker_pool::CalledHandler;
@@ -40,6 +43,8 @@ pub(crate) struct Chosen {
     pub(crate) called: CalledHandler,
     /// Its name; `None` where the version has just one.
     pub(crate) name: Option<Arc<str>>,
+    /// Where a webhook starts it: who sends it has to be proven first.
+    pub(crate) webhook: Option<Arc<Webhook>>,
 }
 
 /// What a worker has to know of a handler.
@@ -68,12 +73,12 @@ impl HandlerTerms {
 }
 
 impl Handlers {
-    /// Those of a manifest, under their terms.
-    pub(crate) fn of(manifest: &Manifest, terms: &[HandlerTerms]) -> Self {
+    /// Those of a manifest, under their terms; variables may hold the secrets of webhooks.
+    pub(crate) fn of(manifest: &Manifest, terms: &[HandlerTerms], environment: Option<&Environment>) -> Self {
         let timeouts = terms.iter().map(|terms| terms.timeout).chain(std::iter::repeat(None));
         let known = manifest.handlers.iter().zip(timeouts);
         let known = known.map(|(handler, timeout)| Known { name: handler.name.as_str().into(), timeout });
-        Self { by_path: ByPath::of(manifest), known: known.collect() }
+        Self { by_path: ByPath::of(manifest, environment), known: known.collect() }
     }
 
     /// The handler that takes a request; `path` is the function's own part.
@@ -82,8 +87,9 @@ impl Handlers {
             ByPath::Always(index) => Ok(self.chosen(*index, String::new())),
             ByPath::Nobody => Err(FunctionsError::NoHttpTrigger),
             ByPath::Table(paths) => {
-                let (index, params) = paths.find(method, path)?;
-                Ok(self.chosen(index, params))
+                let (entrance, params) = paths.find(method, path)?;
+                let webhook = entrance.webhook;
+                Ok(Chosen { webhook, ..self.chosen(entrance.handler, params) })
             }
         }
     }
@@ -108,32 +114,39 @@ impl Handlers {
         Chosen {
             called: CalledHandler { index, params, timeout: known.and_then(|known| known.timeout) },
             name: known.filter(|_| self.known.len() > 1).map(|known| known.name.clone()),
+            webhook: None,
         }
     }
 }
 
 impl ByPath {
-    fn of(manifest: &Manifest) -> Self {
-        let mut triggers = http_triggers(manifest).peekable();
-        let Some((first, trigger)) = triggers.next() else { return Self::Nobody };
-        if *trigger == HttpTrigger::any() && triggers.peek().is_none() {
-            return Self::Always(first);
+    fn of(manifest: &Manifest, environment: Option<&Environment>) -> Self {
+        let mut requests = requests(manifest, environment).peekable();
+        let Some((taken, first)) = requests.next() else { return Self::Nobody };
+        if *taken == HttpTrigger::any() && requests.peek().is_none() {
+            return Self::Always(first.handler);
         }
         let mut paths = Paths::default();
-        for (index, trigger) in std::iter::once((first, trigger)).chain(triggers) {
+        for (taken, entrance) in std::iter::once((taken, first)).chain(requests) {
             // A manifest of before this was checked may say something twice: then the first holds.
-            let _conflict = paths.add(trigger, index);
+            let _conflict = paths.add(&taken, entrance);
         }
         Self::Table(Box::new(paths))
     }
 }
 
-/// The triggers for requests, with the places of their handlers.
-fn http_triggers(manifest: &Manifest) -> impl Iterator<Item = (u16, &HttpTrigger)> {
-    (0_u16..).zip(&manifest.handlers).flat_map(|(index, handler)| {
-        handler.triggers.iter().filter_map(move |trigger| match trigger {
-            Trigger::Http(http) => Some((index, http)),
-            _ => None,
+/// The requests that are taken, with where they lead.
+fn requests<'a>(
+    manifest: &'a Manifest,
+    environment: Option<&'a Environment>,
+) -> impl Iterator<Item = (Cow<'a, HttpTrigger>, Entrance)> {
+    (0_u16..).zip(&manifest.handlers).flat_map(move |(handler, declared)| {
+        declared.triggers.iter().filter_map(move |trigger| {
+            let webhook = match trigger {
+                Trigger::Webhook(webhook) => Some(Arc::new(Webhook::of(webhook, environment))),
+                _ => None,
+            };
+            Some((trigger.requests()?, Entrance { handler, webhook }))
         })
     })
 }
@@ -147,15 +160,16 @@ mod tests {
     fn handlers(list: &Value) -> Handlers {
         let manifest = json!({ "version": 1, "handlers": list });
         let manifest = Manifest::of_field(manifest, Runtime::Bun).unwrap();
-        Handlers::of(&manifest, &HandlerTerms::of(&manifest, Some(1_000)))
+        Handlers::of(&manifest, &HandlerTerms::of(&manifest, Some(1_000)), None)
     }
 
     #[test]
     fn one_handler_for_everything_is_not_looked_up() {
-        let plain = Handlers::of(&Manifest::plain("default"), &[]);
+        let plain = Handlers::of(&Manifest::plain("default"), &[], None);
         assert!(matches!(plain.by_path, ByPath::Always(0)));
         let chosen = plain.of_request(&Method::DELETE, "/a/b").unwrap();
         assert_eq!((chosen.called, chosen.name), (CalledHandler::default(), None));
+        assert!(chosen.webhook.is_none());
     }
 
     #[test]

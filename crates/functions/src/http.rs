@@ -7,6 +7,7 @@ mod logs;
 mod parameters;
 mod rollout;
 mod runs;
+mod tools;
 mod types;
 mod upload;
 mod versions;
@@ -30,6 +31,7 @@ const CALL_ERRORS: &[ErrorCode] = &[
     ErrorCode::FunctionNotFound,
     ErrorCode::FunctionNotDeployed,
     ErrorCode::VersionNotFound,
+    ErrorCode::Conflict,
     ErrorCode::BodyTooLarge,
     ErrorCode::Forbidden,
     ErrorCode::HandlerError,
@@ -66,6 +68,7 @@ pub(crate) fn routes(service: &Service, access: Arc<dyn Access>) -> ServiceRoute
     let routes = crate::triggers::declare(routes);
     let routes = logs::declare(routes);
     let routes = runs::declare(routes);
+    let routes = tools::declare(routes);
     declare_calls(routes).finish()
 }
 

@@ -39,7 +39,9 @@ mod service;
 mod settings;
 mod store;
 mod tail;
+mod tools;
 mod triggers;
+mod webhooks;
 
 pub use bundle::{ENTRY_FILES, write_sdk};
 pub use config::FunctionsConfig;

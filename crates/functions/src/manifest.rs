@@ -11,7 +11,7 @@ mod trigger;
 
 pub(crate) use trigger::{
     CatchUp, CronTrigger, DocumentTrigger, EventTrigger, HttpTrigger, Operation, Overlap, QueueTrigger,
-    Retries, Trigger,
+    Retries, Scheme, ToolTrigger, Trigger, Verify, WebhookTrigger,
 };
 
 use crate::runtime::Runtime;

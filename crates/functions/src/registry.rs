@@ -10,6 +10,7 @@ use crate::error::FunctionsError;
 use crate::handlers::{Chosen, HandlerTerms, Handlers};
 use crate::runtime::Pool;
 use crate::settings::{AccessSetting, FunctionSettings};
+use crate::tools::DeclaredTool;
 use http::Method;
 use quickjs_lane::Capabilities;
 use service_kit::ids::{FunctionId, IdMap, ProjectId};
@@ -54,6 +55,8 @@ pub(crate) struct Deployment {
     pub(crate) terms: Terms,
     /// What calls of it enter.
     pub(crate) handlers: Handlers,
+    /// What it offers to clients of the Model Context Protocol.
+    pub(crate) tools: Arc<[DeclaredTool]>,
     /// What stands around its handlers, where it is an application of actions.
     pub(crate) application: Option<Arc<Application>>,
     /// `None` while the variables cannot be opened.
@@ -93,6 +96,15 @@ pub(crate) struct Closed {
     /// Who may call the function, where there is one: only they are told `why`.
     pub(crate) access: Option<AccessSetting>,
     pub(crate) why: FunctionsError,
+}
+
+/// The tools of a function.
+#[derive(Debug)]
+pub(crate) struct FunctionTools {
+    pub(crate) function: Box<str>,
+    pub(crate) access: AccessSetting,
+    pub(crate) is_application: bool,
+    pub(crate) tools: Arc<[DeclaredTool]>,
 }
 
 /// One function.
@@ -207,6 +219,22 @@ impl Registry {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         let entries = table.get(project).into_iter().flat_map(|functions| functions.by_name.values());
         entries.flat_map(Entry::deployments).collect()
+    }
+
+    /// The tools of a project's functions; of versions that share the calls of one, those of the first.
+    pub(crate) fn tools(&self, project: &ProjectId) -> Vec<FunctionTools> {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let entries = table.get(project).into_iter().flat_map(|functions| &functions.by_name);
+        let tools = entries.filter_map(|(name, entry)| {
+            let deployment = entry.live.deployments().next()?;
+            Some(FunctionTools {
+                function: name.clone(),
+                access: entry.access,
+                is_application: deployment.application.is_some(),
+                tools: deployment.tools.clone(),
+            })
+        });
+        tools.collect()
     }
 
     /// Puts `entry` in place of what was there; the deployments that are not in it any more are handed back,

@@ -12,6 +12,7 @@ use crate::places::Places;
 use crate::registry::Deployment;
 use crate::store::{self, MIGRATIONS, OWNER};
 use crate::triggers::Triggers;
+use crate::webhooks::Webhooks;
 use ports::access::Access;
 use ports::events::EventBus;
 use ports::project_api::ProjectApi;
@@ -96,7 +97,8 @@ impl FunctionsService {
         let sockets =
             Sockets::new(config.socket_places(), config.socket_message_bytes_max, streams_end.clone());
         let recorder = Recorder::new(logs.clone());
-        let executor = Arc::new(Executor::new(config.body_limits(), hosts, recorder, sockets));
+        let webhooks = Webhooks::new(secrets.clone(), logs.clone());
+        let executor = Arc::new(Executor::new(config.body_limits(), (hosts, recorder), (sockets, webhooks)));
         let (host, worker_changes) = FunctionHost::new(executor.clone(), logs.clone());
         let host = Arc::new(host);
         let mut pool_config = PoolConfig::new(bun, work_dir);

@@ -76,6 +76,8 @@ error_codes! {
     InvalidCredentials = "invalid_credentials", UNAUTHORIZED;
     /// The token is expired, was used, was revoked or never was one: get a new one.
     TokenInvalid = "token_invalid", UNAUTHORIZED;
+    /// The webhook's signature is missing, wrong or too old.
+    InvalidSignature = "invalid_signature", UNAUTHORIZED;
     /// The caller may know of it and may not do this.
     Forbidden = "forbidden", FORBIDDEN;
     /// Accounts are not open to registration.

@@ -23,6 +23,7 @@ pub(crate) const TABLE: &[(&str, [bool; 6])] = &[
     ("function_deploy", [false, true, true, true, false, true]),
     ("function_delete", [false, false, true, true, false, true]),
     ("function_logs", [true, true, true, true, false, true]),
+    ("function_invoke", [false, true, true, true, true, true]),
     ("document_read", [true, true, true, true, true, true]),
     ("document_write", [false, true, true, true, true, true]),
     ("database_read", [true, true, true, true, false, true]),

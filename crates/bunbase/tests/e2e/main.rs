@@ -28,4 +28,6 @@ mod revocation;
 mod server;
 mod sockets;
 mod stacks;
+mod tools;
 mod triggers;
+mod webhooks;

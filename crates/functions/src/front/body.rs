@@ -1,9 +1,9 @@
 //! The body of a call: small ones whole, others as a stream, none over the limit.
 
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt as _};
 use http_body::Body;
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use service_kit::error::{ApiError, ErrorCode};
 use service_kit::json::too_large;
 use std::pin::Pin;
@@ -40,6 +40,10 @@ impl Fate {
     }
 }
 
+fn late() -> ApiError {
+    ApiError::new(ErrorCode::RequestTimeout, "the body did not arrive in time")
+}
+
 fn ended_early() -> ApiError {
     ApiError::new(ErrorCode::InvalidRequest, "the body ended early")
 }
@@ -59,13 +63,37 @@ where
     }
     if size.exact().is_some_and(|bytes| bytes <= FULL_BODY_BYTES_MAX as u64) {
         let whole = tokio::time::timeout(limits.timeout, body.collect()).await;
-        let late = ApiError::new(ErrorCode::RequestTimeout, "the body did not arrive in time");
-        let bytes = whole.map_err(|_| late)?.map_err(|_| ended_early())?.to_bytes();
+        let bytes = whole.map_err(|_| late())?.map_err(|_| ended_early())?.to_bytes();
         return Ok((RequestBody::Full(bytes), None));
     }
     let fate = Arc::new(Fate::default());
     let stream = Metered { body: Box::pin(body), bytes_left: limits.bytes_max, fate: fate.clone() };
     Ok((RequestBody::Stream(Box::pin(stream)), Some(fate)))
+}
+
+/// Takes a body whole, up to the limit.
+pub(crate) async fn whole<B>(body: B, limits: BodyLimits) -> Result<Bytes, ApiError>
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    let read = tokio::time::timeout(limits.timeout, Limited::new(body, limits.bytes_max).collect()).await;
+    match read.map_err(|_| late())? {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large(limits.bytes_max)),
+        Err(_) => Err(ended_early()),
+    }
+}
+
+/// Bytes as the body of a call.
+pub(crate) fn of_bytes(bytes: Bytes) -> RequestBody {
+    if bytes.is_empty() {
+        return RequestBody::Empty;
+    }
+    if bytes.len() <= FULL_BODY_BYTES_MAX {
+        return RequestBody::Full(bytes);
+    }
+    RequestBody::Stream(futures_util::stream::iter([Ok(bytes)]).boxed())
 }
 
 /// A body that ends in an error when it goes over its limit.
@@ -109,7 +137,6 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures_util::StreamExt;
     use http_body_util::{Full, StreamBody};
 
     const LIMITS: BodyLimits = BodyLimits { bytes_max: 10, timeout: Duration::from_secs(5) };

@@ -11,12 +11,14 @@ use crate::error::FunctionsError;
 use crate::hosts::Hosts;
 use crate::metrics::{CallMetrics, Outcome};
 use crate::registry::{Closed, Entered, Registry, Wanted};
+use crate::webhooks::{Accepted, Webhook, Webhooks};
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::Full;
+use run_log::Trigger;
 use service_kit::error::{ApiError, ErrorCode};
 use service_kit::ids::{InvocationId, ProjectId, RequestId};
 use std::sync::Arc;
@@ -38,13 +40,19 @@ pub(crate) struct Executor {
     pub(crate) hosts: Hosts,
     pub(crate) recorder: Recorder,
     pub(crate) sockets: Sockets,
+    webhooks: Webhooks,
     metrics: CallMetrics,
     limits: BodyLimits,
 }
 
 impl Executor {
-    pub(crate) fn new(limits: BodyLimits, hosts: Hosts, recorder: Recorder, sockets: Sockets) -> Self {
-        Self { registry: Registry::default(), hosts, recorder, sockets, metrics: CallMetrics::new(), limits }
+    pub(crate) fn new(
+        limits: BodyLimits,
+        (hosts, recorder): (Hosts, Recorder),
+        (sockets, webhooks): (Sockets, Webhooks),
+    ) -> Self {
+        let (registry, metrics) = (Registry::default(), CallMetrics::new());
+        Self { registry, hosts, recorder, sockets, webhooks, metrics, limits }
     }
 
     /// Finds a function of a project, and the handler that takes the request.
@@ -157,11 +165,42 @@ impl Executor {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let taken = body::take(body, self.limits).await;
-        let taken = taken.map_err(|error| (error, Outcome::Refused))?;
+        let refused = |error| (error, Outcome::Refused);
+        let webhook = admission.entered.handler.webhook.as_ref().filter(|webhook| !webhook.is_custom());
+        if let Some(webhook) = webhook.cloned() {
+            return Box::pin(self.invoke_signed(invocation_id, (admission, webhook), parts, body)).await;
+        }
+        let taken = body::take(body, self.limits).await.map_err(refused)?;
         let is_head = parts.method == Method::HEAD;
         let answered = self.invoke_taken(invocation_id, admission, parts, taken).await?;
         Ok(respond(answered, is_head))
+    }
+
+    /// Asks the handler of a webhook, once it is known who sent the request.
+    async fn invoke_signed<B>(
+        &self,
+        invocation_id: &Arc<str>,
+        (admission, webhook): (Admission, Arc<Webhook>),
+        parts: Parts,
+        body: B,
+    ) -> Result<Response<CallBody>, (ApiError, Outcome)>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let sent = (&*webhook, &*admission.entered.owner);
+        let accepted = self.webhooks.accept(sent, &parts.headers, (body, self.limits)).await;
+        let (body, turn) = match accepted.map_err(|error| (error, Outcome::Refused))? {
+            Accepted::Again => return Ok(handled_before()),
+            Accepted::New(body, turn) => (body, turn),
+        };
+        let taken = (body::of_bytes(body), None);
+        let answered = self.invoke_taken(invocation_id, admission, parts, taken).await?;
+        // What failed may come again.
+        if let Some(turn) = turn.filter(|_| answered.status.is_success()) {
+            turn.done();
+        }
+        Ok(respond(answered, false))
     }
 
     async fn invoke_socket(
@@ -202,6 +241,10 @@ impl Executor {
             upgrade::show(&mut parts.headers);
         }
         let Admission { entered, mut origin, .. } = admission;
+        if entered.handler.webhook.is_some() {
+            parts.headers.insert(headers::of_triggers::TRIGGER, HeaderValue::from_static("webhook"));
+            origin.trigger = Trigger::Webhook;
+        }
         origin.handler = entered.handler.name;
         let begun = Begun { owner: entered.owner, id: invocation_id.clone(), origin };
         let mut run = self.recorder.begin(begun, &mut parts.headers);
@@ -247,6 +290,13 @@ fn note(
             Err((told, outcome))
         }
     }
+}
+
+/// The answer to an event that a sender sends again: what it asks for has been done.
+fn handled_before() -> Response<CallBody> {
+    let mut response = Response::new(CallBody::Error(Full::from(r#"{"duplicate":true}"#)));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 fn respond(answered: InvokeResponse, is_head: bool) -> Response<CallBody> {

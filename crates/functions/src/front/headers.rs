@@ -13,7 +13,7 @@ pub(crate) const INVOCATION_HEADER: HeaderName = HeaderName::from_static("x-invo
 pub(crate) mod of_triggers {
     use http::HeaderName;
 
-    /// `cron`, `event`, `document` or `queue`.
+    /// `cron`, `event`, `document`, `queue`, `webhook` or `tool`.
     pub(crate) const TRIGGER: HeaderName = HeaderName::from_static("x-bunbase-trigger");
     /// 1 for the first attempt.
     pub(crate) const ATTEMPT: HeaderName = HeaderName::from_static("x-bunbase-attempt");

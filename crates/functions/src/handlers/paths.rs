@@ -5,11 +5,13 @@
 
 use crate::error::FunctionsError;
 use crate::manifest::HttpTrigger;
+use crate::webhooks::Webhook;
 use http::Method;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// The parameter that `*` is.
 const REST: &str = "*";
@@ -30,9 +32,18 @@ pub(crate) struct Paths {
 struct Endpoint {
     /// Any where empty.
     methods: Vec<String>,
-    handler: u16,
+    entrance: Entrance,
     /// Names of the pattern's parameters, in its order.
     names: Vec<String>,
+}
+
+/// The handler behind a pattern.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Entrance {
+    /// Its place.
+    pub(crate) handler: u16,
+    /// Where a webhook starts it.
+    pub(crate) webhook: Option<Arc<Webhook>>,
 }
 
 /// Another trigger takes the same path with the same method.
@@ -51,8 +62,8 @@ struct Search<'a> {
 }
 
 impl Paths {
-    /// Adds a trigger that starts `handler`.
-    pub(crate) fn add(&mut self, trigger: &HttpTrigger, handler: u16) -> Result<(), Conflict> {
+    /// Adds the requests of a trigger.
+    pub(crate) fn add(&mut self, trigger: &HttpTrigger, entrance: Entrance) -> Result<(), Conflict> {
         let (mut node, mut names) = (self, Vec::new());
         let mut is_rest = false;
         for segment in trigger.path.split('/').filter(|segment| !segment.is_empty()) {
@@ -69,12 +80,12 @@ impl Paths {
         if endpoints.iter().any(|known| known.overlaps(&trigger.methods)) {
             return Err(Conflict);
         }
-        endpoints.push(Endpoint { methods: trigger.methods.clone(), handler, names });
+        endpoints.push(Endpoint { methods: trigger.methods.clone(), entrance, names });
         Ok(())
     }
 
     /// The handler for a request, and the parameters of its path as JSON.
-    pub(crate) fn find(&self, method: &Method, path: &str) -> Result<(u16, String), FunctionsError> {
+    pub(crate) fn find(&self, method: &Method, path: &str) -> Result<(Entrance, String), FunctionsError> {
         let path = path.strip_prefix('/').unwrap_or(path);
         let path = path.strip_suffix('/').unwrap_or(path);
         let segments: Vec<_> =
@@ -90,7 +101,7 @@ impl Paths {
             allowed: BTreeSet::new(),
         };
         match search.from(self, 0) {
-            Some((endpoint, depth)) => Ok((endpoint.handler, search.params(endpoint, depth))),
+            Some((endpoint, depth)) => Ok((endpoint.entrance.clone(), search.params(endpoint, depth))),
             None if search.allowed.is_empty() => Err(FunctionsError::NoPath),
             None => Err(FunctionsError::NoMethod {
                 allow: search.allowed.into_iter().collect::<Vec<_>>().join(", "),
@@ -168,7 +179,7 @@ mod tests {
     fn paths(triggers: &[(&str, &str)]) -> Paths {
         let mut paths = Paths::default();
         for (index, (methods, path)) in (0..).zip(triggers) {
-            paths.add(&trigger(methods, path), index).unwrap();
+            paths.add(&trigger(methods, path), Entrance { handler: index, webhook: None }).unwrap();
         }
         paths
     }
@@ -181,7 +192,8 @@ mod tests {
     }
 
     fn found(paths: &Paths, method: &Method, path: &str) -> (u16, Value) {
-        let (index, params) = paths.find(method, path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let (entrance, params) = paths.find(method, path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let index = entrance.handler;
         (index, if params.is_empty() { json!({}) } else { serde_json::from_str(&params).unwrap() })
     }
 
@@ -245,10 +257,14 @@ mod tests {
     fn what_cannot_be_told_apart_is_a_conflict() {
         let mut paths = paths(&[("GET POST", "/a/:id"), ("", "/b"), ("GET", "/c/*")]);
         for (methods, path) in [("POST", "/a/:other"), ("", "/b"), ("GET HEAD", "/c/*"), ("GET", "/%61/:x")] {
-            assert_eq!(paths.add(&trigger(methods, path), 9), Err(Conflict), "{methods} {path}");
+            assert_eq!(
+                paths.add(&trigger(methods, path), Entrance::default()),
+                Err(Conflict),
+                "{methods} {path}"
+            );
         }
         for (methods, path) in [("PUT", "/a/:id"), ("GET", "/b"), ("", "/c/*"), ("GET", "/c/:x")] {
-            assert_eq!(paths.add(&trigger(methods, path), 9), Ok(()), "{methods} {path}");
+            assert_eq!(paths.add(&trigger(methods, path), Entrance::default()), Ok(()), "{methods} {path}");
         }
     }
 }

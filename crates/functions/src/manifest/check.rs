@@ -5,7 +5,7 @@ use super::trigger::{
     Trigger, WebhookTrigger,
 };
 use super::{FORMAT, Handler, Manifest, ManifestError};
-use crate::handlers::{Conflict, Paths};
+use crate::handlers::{Conflict, Entrance, Paths};
 use crate::names;
 use croner::parser::{CronParser, Year};
 use jobs::When;
@@ -86,14 +86,21 @@ impl Manifest {
                     Trigger::Tool(tool) if !tools.insert(tool.name.as_str()) => {
                         return wrong(format!("{place}.name"), "another tool has this name");
                     }
-                    // Which handler it is does not matter here.
-                    Trigger::Http(http) if paths.add(http, 0) == Err(Conflict) => {
-                        return wrong(
-                            format!("{place}.path"),
-                            "another trigger takes this path with this method",
-                        );
+                    Trigger::Webhook(webhook)
+                        if webhook.verify.scheme == Scheme::Custom && self.application.is_none() =>
+                    {
+                        let problem = "`custom` is for applications, whose code verifies: name a scheme";
+                        return wrong(format!("{place}.verify.scheme"), problem);
                     }
                     _ => {}
+                }
+                // Which handler it is does not matter here.
+                let added = trigger.requests().map_or(Ok(()), |taken| paths.add(&taken, Entrance::default()));
+                if added == Err(Conflict) {
+                    return wrong(
+                        format!("{place}.path"),
+                        "another trigger takes this path with this method",
+                    );
                 }
             }
         }
@@ -220,7 +227,12 @@ impl WebhookTrigger {
         if self.path.contains([':', '*']) {
             return wrong(format!("{place}.path"), "a webhook has one path, without parameters");
         }
-        text(&format!("{place}.verify.secret"), &self.verify.secret)?;
+        let secret = format!("{place}.verify.secret");
+        match self.verify.scheme {
+            Scheme::Custom if self.verify.secret.is_empty() => {}
+            Scheme::Custom => return wrong(secret, "the code knows its own secret; leave it out"),
+            _ => text(&secret, &self.verify.secret)?,
+        }
         let header = format!("{place}.verify.header");
         match (self.verify.scheme, &self.verify.header) {
             (Scheme::HmacSha256, Some(name)) if http::HeaderName::try_from(name).is_ok() => Ok(()),
@@ -237,7 +249,9 @@ impl ToolTrigger {
         if !(1..=64).contains(&self.name.len()) || !self.name.bytes().all(plain) {
             return wrong(format!("{place}.name"), "use 1 to 64 letters, digits, `_` and `-`");
         }
-        bound(&format!("{place}.description"), self.description.len(), 1, DESCRIPTION_BYTES_MAX)
+        bound(&format!("{place}.description"), self.description.len(), 1, DESCRIPTION_BYTES_MAX)?;
+        let title = self.annotations.as_ref().and_then(|hints| hints.title.as_deref());
+        title.map_or(Ok(()), |title| text(&format!("{place}.annotations.title"), title))
     }
 }
 

@@ -91,6 +91,13 @@ fn what_a_trigger_cannot_mean_is_refused() {
             "header",
         ),
         (json!({ "kind": "webhook", "path": "/x", "verify": { "scheme": "none", "secret": "s" } }), "scheme"),
+        (json!({ "kind": "webhook", "path": "/x" }), "verify"),
+        (json!({ "kind": "webhook", "path": "/x", "verify": { "scheme": "custom" } }), "verify.scheme"),
+        (json!({ "kind": "webhook", "path": "/x", "verify": { "scheme": "stripe" } }), "verify.secret"),
+        (
+            json!({ "kind": "tool", "name": "a", "description": "d", "annotations": { "safe": true } }),
+            "annotations",
+        ),
         (json!({ "kind": "tool", "name": "a b", "description": "d" }), "name"),
         (json!({ "kind": "tool", "name": "ab" }), "description"),
     ];
@@ -164,4 +171,12 @@ fn exports_have_to_be_there() {
     assert!(manifest.check_exports(&["a".to_owned(), "c".to_owned()]).is_ok());
     assert_eq!(manifest.check_exports(&["a".to_owned()]).unwrap_err().place, "handlers[1].export");
     assert!(Manifest::plain("default").check_exports(&["handler".to_owned()]).is_ok());
+}
+
+#[test]
+fn only_the_code_of_an_application_may_know_who_sends_a_webhook() {
+    let hook = json!({ "kind": "webhook", "path": "/x", "verify": { "scheme": "custom" } });
+    let handlers = json!([{ "name": "f", "triggers": [hook] }]);
+    let application = json!({ "version": 1, "handlers": handlers, "application": {} });
+    assert!(Manifest::of_field(application, Runtime::Bun).is_ok());
 }

@@ -3,6 +3,7 @@
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use utoipa::ToSchema;
 
 /// A trigger; `kind` tells which.
@@ -53,6 +54,20 @@ fn part<T: serde::de::DeserializeOwned>(fields: Value) -> Result<T, String> {
         "." => error.inner().to_string(),
         path => format!("`{path}`: {}", error.inner()),
     })
+}
+
+impl Trigger {
+    /// The requests that start the handler, where there are such.
+    pub(crate) fn requests(&self) -> Option<Cow<'_, HttpTrigger>> {
+        match self {
+            Self::Http(http) => Some(Cow::Borrowed(http)),
+            Self::Webhook(webhook) => {
+                let path = webhook.path.clone();
+                Some(Cow::Owned(HttpTrigger { methods: vec!["POST".to_owned()], path }))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// `http`.
@@ -251,7 +266,9 @@ pub(crate) struct WebhookTrigger {
 pub(crate) struct Verify {
     /// What is signed, and where the signature stands.
     pub(crate) scheme: Scheme,
-    /// The name of the KMS secret that holds the shared secret. Never the secret itself.
+    /// The name of the function's variable, or of the KMS secret, that holds the shared secret; never the secret itself.
+    /// Empty for `custom` only.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) secret: String,
     /// The header with the signature, for `hmac_sha256`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -272,6 +289,8 @@ pub(crate) enum Scheme {
     StandardWebhooks,
     /// HMAC-SHA-256 of the body in hex, in the header that is named.
     HmacSha256,
+    /// Whatever the code of an application checks.
+    Custom,
 }
 
 /// `tool`.
@@ -282,4 +301,28 @@ pub(crate) struct ToolTrigger {
     pub(crate) name: String,
     /// For whoever chooses tools.
     pub(crate) description: String,
+    /// What it does to the world, in the words of the protocol.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) annotations: Option<ToolHints>,
+}
+
+/// Hints, not promises (`ToolAnnotations` of the Model Context Protocol).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct ToolHints {
+    /// A name for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) title: Option<String>,
+    /// It changes nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) read_only_hint: Option<bool>,
+    /// It may overwrite or remove.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) destructive_hint: Option<bool>,
+    /// Twice is as once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) idempotent_hint: Option<bool>,
+    /// It reaches what is outside the project.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) open_world_hint: Option<bool>,
 }

@@ -2,16 +2,16 @@
 
 use super::names::Source;
 use super::run::Target;
+use crate::front::body_of;
 use crate::front::of_triggers::{ATTEMPT, HANDLER, TRIGGER};
 use bytes::Bytes;
-use futures_util::StreamExt as _;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use jobs::Job;
 use serde_json::{Value, json};
 use service_kit::clock::rfc3339;
 use std::sync::Arc;
-use worker_pool::{CalledHandler, FULL_BODY_BYTES_MAX, InvokeRequest, RequestBody};
+use worker_pool::{CalledHandler, InvokeRequest};
 
 const URL: &str = "http://localhost/";
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -27,7 +27,7 @@ pub(super) fn build(job: &Job, target: &Target, invocation_id: Arc<str>) -> Resu
         method: Method::POST,
         url: URL.to_owned(),
         headers: headers(job, target)?,
-        body: whole(body(job, target.source)),
+        body: body_of(body(job, target.source)),
         deadline: None,
     })
 }
@@ -88,13 +88,6 @@ fn with_payload(head: &Value, payload: &[u8]) -> Bytes {
     text.extend_from_slice(if payload.is_empty() { b"null" } else { payload });
     text.push(b'}');
     text.into()
-}
-
-fn whole(body: Bytes) -> RequestBody {
-    if body.len() <= FULL_BODY_BYTES_MAX {
-        return RequestBody::Full(body);
-    }
-    RequestBody::Stream(futures_util::stream::iter([Ok(body)]).boxed())
 }
 
 #[cfg(test)]

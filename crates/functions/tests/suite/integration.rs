@@ -12,3 +12,4 @@ mod quickjs;
 mod rollout;
 mod runs;
 mod tail;
+mod webhooks;
