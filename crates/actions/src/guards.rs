@@ -15,7 +15,7 @@ use crate::spec::GuardMode;
 use crate::state::{Auth, AuthState, Org};
 use credentials::network;
 use futures_util::future::{BoxFuture, join_all};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue, header};
 use service_kit::error::{ApiError, ErrorCode};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -104,7 +104,14 @@ impl Guards {
         let mut passed = Passed { state, count, headers: HeaderMap::new() };
         match self.group(&guards[..count], mode, &mut passed, asked, 0).await {
             Ok(()) => Ok(passed),
-            Err(error) => Err(Refused { error, headers: passed.headers }),
+            Err(error) => {
+                let mut headers = passed.headers;
+                if error.code == ErrorCode::Unauthorized {
+                    // RFC 9110 §11.6.1.
+                    headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+                }
+                Err(Refused { error, headers })
+            }
         }
     }
 
@@ -304,6 +311,3 @@ fn subject<'a>(limit: &'a RateLimit, state: &'a AuthState, asked: Asked<'_>) -> 
         (None, None) => Subject::Network(asked.ip.map(network)),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -10,7 +10,7 @@ mod fill;
 mod node;
 mod pattern;
 
-pub(crate) use node::{Additional, Kind, Node};
+use node::Node;
 
 use bytes::Bytes;
 use serde::Serialize;

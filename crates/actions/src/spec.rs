@@ -26,6 +26,14 @@ impl SpecError {
     pub(crate) fn new(place: impl Into<String>, problem: impl Into<String>) -> Self {
         Self { place: place.into(), problem: problem.into() }
     }
+
+    /// The same inside of `place`.
+    pub(crate) fn under(self, place: &str) -> Self {
+        let is_whole = self.place.is_empty() || self.place.starts_with('[');
+        let place =
+            if is_whole { format!("{place}{}", self.place) } else { format!("{place}.{}", self.place) };
+        Self { place, ..self }
+    }
 }
 
 /// What signs sessions: the current secret first, then those that it replaced. Empty where there are no sessions.
@@ -375,8 +383,10 @@ pub(crate) struct ManifestSpec {
 }
 
 pub(crate) fn part<T: DeserializeOwned>(value: Value) -> Result<T, SpecError> {
-    serde_path_to_error::deserialize(value)
-        .map_err(|error| SpecError::new(error.path().to_string(), error.inner().to_string()))
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = error.path().to_string();
+        SpecError::new(if path == "." { String::new() } else { path }, error.inner().to_string())
+    })
 }
 
 impl ManifestSpec {

@@ -87,8 +87,9 @@ impl Guard {
 
     pub(crate) fn read(spec: &GuardSpec, place: &str, depth: usize) -> Result<Self, SpecError> {
         let options = spec.options.clone().unwrap_or_else(|| Value::Object(Map::new()));
+        let name_place = format!("{place}.name");
         let place = format!("{place}.options");
-        let inside = |error: SpecError| SpecError::new(format!("{place}.{}", error.place), error.problem);
+        let inside = |error: SpecError| error.under(&place);
         Ok(match spec.name.as_str() {
             "authenticated" => Self::Authenticated,
             "inOrg" => Self::InOrg,
@@ -108,7 +109,7 @@ impl Guard {
                 let mode = if spec.name == "parallel" { GuardMode::Parallel } else { GuardMode::Sequential };
                 Self::Group { mode, guards: Self::read_list(&specs, &format!("{place}.guards"), depth + 1)? }
             }
-            name => return Err(SpecError::new(place, format!("there is no guard {name}"))),
+            name => return Err(SpecError::new(name_place, format!("there is no guard {name}"))),
         })
     }
 

@@ -1,0 +1,426 @@
+//! An application that is loaded, and one call of it: see the order of one execution in `lib.rs`.
+
+use crate::context::{BodyKind, CONTEXT_HEADER, Context, EventContext, JobContext, TriggerKind};
+use crate::csrf;
+use crate::directory::Directory;
+use crate::guards::{Asked, Guard, Guards, Passed, Refused};
+use crate::identity::{Identities, Identity};
+use crate::input::{Assembled, BodyType, InputPlan, Parts, body_type, json, not_json, takes_body};
+use crate::schema::{FieldError, Schema};
+use crate::session::Tokens;
+use crate::spec::{
+    ActionSpec, ApplicationSpec, GuardSpec, HandlerSpec, ManifestSpec, SessionSecrets, SpecError,
+};
+use crate::state::{Auth, AuthState};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, header};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use service_kit::clock::Clock;
+use service_kit::error::{ApiError, ErrorCode};
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// A version of an application that was loaded.
+pub struct Application {
+    pub(crate) spec: ApplicationSpec,
+    pub(crate) handlers: Vec<Loaded>,
+    trusted_origins: Vec<String>,
+    pub(crate) identities: Identities,
+    guards: Guards,
+    pub(crate) clock: Clock,
+}
+
+/// A handler, ready for calls.
+pub(crate) struct Loaded {
+    pub(crate) spec: HandlerSpec,
+    guards: Vec<Guard>,
+    plan: InputPlan,
+    schema: Schema,
+}
+
+/// One call, before its body is read.
+pub struct Call<'a> {
+    /// Place of the handler in the manifest.
+    pub handler: usize,
+    /// What starts it.
+    pub trigger: TriggerKind,
+    /// Which trigger of the handler; nothing for a call.
+    pub index: Option<usize>,
+    /// The method; `POST` for what is no request.
+    pub method: &'a Method,
+    /// The query, without `?`.
+    pub query: &'a str,
+    /// The headers; empty for what is no request.
+    pub headers: &'a HeaderMap,
+    /// Names and values of the path's parameters, decoded.
+    pub path: &'a [(String, String)],
+    /// The address that asks.
+    pub ip: Option<IpAddr>,
+    /// It came over TLS.
+    pub is_secure: bool,
+    /// The trace.
+    pub trace_id: &'a str,
+    /// The run.
+    pub invocation_id: &'a str,
+    /// The request.
+    pub request_id: Option<&'a str>,
+    /// Who it is for, where that is known without the headers.
+    pub identity: Option<Arc<Auth>>,
+    /// 1 for the first.
+    pub attempt: u32,
+    /// The job that starts it.
+    pub job: Option<JobContext>,
+    /// The event that starts it.
+    pub event: Option<EventContext>,
+}
+
+/// A call that passed the guards that are decided here.
+pub struct Admitted<'a> {
+    handler: &'a Loaded,
+    call: Call<'a>,
+    passed: Passed,
+}
+
+/// A body, where it was taken.
+pub enum Taken {
+    /// All of it; empty where there is none.
+    Whole(Bytes),
+    /// It goes on to the handler as it comes.
+    Streamed,
+}
+
+/// What a handler is called with.
+#[derive(Debug)]
+pub struct Before {
+    /// The value of [`CONTEXT_HEADER`](crate::CONTEXT_HEADER).
+    pub context: HeaderValue,
+    /// A JSON body in place of the one that came.
+    pub body: Option<Bytes>,
+    /// Headers of the answer: `RateLimit-*`, and the cookie of a session that goes on.
+    pub headers: HeaderMap,
+    /// For what comes after the handler.
+    pub trail: Trail,
+}
+
+/// What is remembered of a call for its answer.
+#[derive(Debug, Clone, Default)]
+pub struct Trail {
+    pub(crate) session_id: Option<String>,
+    pub(crate) is_request: bool,
+    pub(crate) is_secure: bool,
+    pub(crate) ip: Option<IpAddr>,
+    pub(crate) user_agent: Option<String>,
+}
+
+impl Trail {
+    /// Of a request of which nothing is known.
+    pub fn of_request() -> Self {
+        Self { is_request: true, ..Self::default() }
+    }
+}
+
+/// A guard that Bun asks for (`/v1/app/guard`).
+#[derive(Debug, Deserialize)]
+pub struct GuardRequest {
+    guard: GuardSpec,
+    context: GuardContext,
+    #[serde(default)]
+    request: GuardedRequest,
+}
+
+#[derive(Debug, Deserialize)]
+struct GuardContext {
+    #[serde(flatten)]
+    state: AuthState,
+    #[serde(default)]
+    ip: Option<IpAddr>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct GuardedRequest {
+    headers: HashMap<String, String>,
+    query: String,
+}
+
+/// What the guard made of it.
+#[derive(Debug, Serialize)]
+pub struct GuardAnswer {
+    /// Who calls, and in which organisation.
+    #[serde(flatten)]
+    pub state: AuthState,
+    /// Headers for the answer.
+    pub headers: BTreeMap<String, String>,
+}
+
+impl Application {
+    /// Loads the parts of `manifest` that make an application; its secrets were taken out before.
+    ///
+    /// # Errors
+    /// With the place of what is wrong.
+    pub fn load(
+        manifest: &Value,
+        secrets: &SessionSecrets,
+        directory: Arc<dyn Directory>,
+        clock: Clock,
+    ) -> Result<Self, SpecError> {
+        let ManifestSpec { handlers, application: spec } = ManifestSpec::read(manifest)?;
+        let load = |(index, handler)| Loaded::of(handler, &format!("handlers[{index}]"));
+        let handlers = handlers.into_iter().enumerate().map(load).collect::<Result<_, _>>()?;
+        let identities = Identities::new(directory.clone(), Tokens::new(secrets, &spec.auth));
+        let guards = Guards::new(directory, identities.roles.clone());
+        let trusted_origins = spec.cors.as_ref().map(crate::spec::CorsSpec::trusted).unwrap_or_default();
+        Ok(Self { spec, handlers, trusted_origins, identities, guards, clock })
+    }
+
+    /// What the manifest says of the application.
+    pub fn spec(&self) -> &ApplicationSpec {
+        &self.spec
+    }
+
+    /// What the manifest says of an action.
+    pub fn action(&self, handler: usize) -> Option<&ActionSpec> {
+        self.handlers.get(handler).map(|handler| &handler.spec.action)
+    }
+
+    /// Finds out who calls, and decides the guards up to the first that is a function.
+    ///
+    /// # Errors
+    /// What a guard says, `origin_not_allowed` for a write from another site, or that the tables did not answer.
+    pub async fn admit<'a>(&'a self, mut call: Call<'a>) -> Result<Admitted<'a>, Refused> {
+        let handler = self.handler(call.handler)?;
+        let now_ms = self.clock.now_ms();
+        let identity = match call.identity.take() {
+            Some(auth) => Identity { auth: Some(auth), ..Identity::default() },
+            None => self.identities.of_request(call.headers, call.is_secure, now_ms).await?,
+        };
+        if identity.is_by_cookie {
+            csrf::check(call.method, call.headers, &self.trusted_origins)?;
+        }
+        let asked = Asked {
+            handler: &handler.spec.name,
+            headers: call.headers,
+            query: call.query,
+            ip: call.ip,
+            now_ms,
+        };
+        let state = AuthState { auth: identity.auth, org: None };
+        let mode = self.spec.guards_default_mode;
+        let decided = self.guards.decide(&handler.guards, mode, state, asked).await;
+        let renew = |headers: &mut HeaderMap| {
+            if let Some(cookie) = identity.renewal {
+                headers.append(header::SET_COOKIE, cookie);
+            }
+        };
+        match decided {
+            Ok(mut passed) => {
+                renew(&mut passed.headers);
+                Ok(Admitted { handler, call, passed })
+            }
+            Err(mut refused) => {
+                renew(&mut refused.headers);
+                Err(refused)
+            }
+        }
+    }
+
+    /// Decides one guard that Bun came to in its list.
+    ///
+    /// # Errors
+    /// What the guard says; `invalid_request` where it is none that is decided here.
+    pub async fn guard(&self, handler: usize, request: GuardRequest) -> Result<GuardAnswer, Refused> {
+        let handler = self.handler(handler)?;
+        let guard = Guard::read(&request.guard, "guard", 0)
+            .map_err(|error| ApiError::new(ErrorCode::InvalidRequest, error.to_string()))?;
+        let headers = HeaderMap::try_from(&request.request.headers).map_err(|_| {
+            ApiError::new(ErrorCode::InvalidRequest, "`request.headers` has what is no header")
+        })?;
+        let asked = Asked {
+            handler: &handler.spec.name,
+            headers: &headers,
+            query: &request.request.query,
+            ip: request.context.ip,
+            now_ms: self.clock.now_ms(),
+        };
+        let mode = crate::spec::GuardMode::Sequential;
+        let passed = self.guards.decide(&[guard], mode, request.context.state, asked).await?;
+        if passed.count == 0 {
+            return Err(
+                ApiError::new(ErrorCode::InvalidRequest, "a guard that is a function runs in Bun").into()
+            );
+        }
+        let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
+        let headers = passed.headers.iter().map(|(name, value)| (name.to_string(), text(value)));
+        Ok(GuardAnswer { headers: headers.collect(), state: passed.state })
+    }
+
+    fn handler(&self, index: usize) -> Result<&Loaded, ApiError> {
+        let missing = || ApiError::new(ErrorCode::NotFound, "the version has no such action");
+        self.handlers.get(index).ok_or_else(missing)
+    }
+}
+
+impl Loaded {
+    fn of(spec: HandlerSpec, place: &str) -> Result<Self, SpecError> {
+        let guards = Guard::read_all(&spec.guards, &format!("{place}.guards"))?;
+        let schema =
+            Schema::compile(spec.input.as_ref().unwrap_or(&serde_json::Map::new()), spec.action.opaque);
+        if let Schema::InBun(reason) = &schema {
+            tracing::debug!(action = %spec.name, %reason, "input is checked in bun");
+        }
+        Ok(Self { plan: InputPlan::of(&spec), guards, schema, spec })
+    }
+}
+
+/// An input that stands in the header or the body, and whether it was checked.
+#[derive(Default)]
+struct Ready {
+    input: Option<Value>,
+    fields: Option<Value>,
+    body: Option<Bytes>,
+    is_raw: bool,
+    is_checked: bool,
+}
+
+impl Admitted<'_> {
+    /// Whether [`prepare`](Self::prepare) is to be given the whole body: JSON and forms. Others go to the handler as
+    /// they come.
+    pub fn wants_body(&self) -> bool {
+        let has_input = takes_body(self.call.method) || self.call.trigger != TriggerKind::Api;
+        let is_readable = self.call.trigger != TriggerKind::Api
+            || matches!(body_type(self.call.headers), Ok(BodyType::Json | BodyType::Form));
+        has_input && is_readable && !self.is_raw()
+    }
+
+    /// Puts the input together and checks it.
+    ///
+    /// # Errors
+    /// `invalid_input` with `[{path, message}]`, `invalid_json`, `unsupported_media_type`.
+    pub fn prepare(self, body: Taken) -> Result<Before, Refused> {
+        match self.ready(body) {
+            Ok(ready) => self.before(ready).map_err(Refused::from),
+            Err(error) => Err(Refused { error, headers: self.passed.headers }),
+        }
+    }
+
+    fn is_raw(&self) -> bool {
+        let is_mapped = self.call.index.is_some_and(|index| self.handler.spec.action.mapped.contains(&index));
+        is_mapped || self.call.trigger == TriggerKind::Webhook
+    }
+
+    fn ready(&self, body: Taken) -> Result<Ready, ApiError> {
+        if self.is_raw() {
+            return Ok(Ready { is_raw: true, ..Ready::default() });
+        }
+        let is_request = self.call.trigger == TriggerKind::Api;
+        let Taken::Whole(body) = body else { return self.streamed() };
+        if !is_request {
+            return self.check_body(&body);
+        }
+        let trigger = self.call.index.unwrap_or(usize::MAX);
+        match self.handler.plan.assemble(trigger, self.parts(), &body)? {
+            Assembled::Body => self.check_body(&body),
+            Assembled::Beside(fields) => Ok(Ready { fields: Some(fields), is_raw: true, ..Ready::default() }),
+            Assembled::Value(mut value) => {
+                let is_checked = self.check(&mut value)?;
+                // A query fits into a header; a body may not.
+                if body.is_empty() || !takes_body(self.call.method) {
+                    return Ok(Ready { input: Some(value), is_checked, ..Ready::default() });
+                }
+                let text = serde_json::to_vec(&value).map_err(|error| not_json(&error))?;
+                Ok(Ready { body: Some(text.into()), is_checked, ..Ready::default() })
+            }
+        }
+    }
+
+    /// A body that was not taken: a multipart form goes to Bun with what came beside it.
+    fn streamed(&self) -> Result<Ready, ApiError> {
+        if !takes_body(self.call.method) {
+            return self.ready(Taken::Whole(Bytes::new()));
+        }
+        body_type(self.call.headers)?;
+        let fields = match self.handler.plan.assemble(usize::MAX, self.parts(), &Bytes::new())? {
+            Assembled::Value(fields) => Some(fields),
+            Assembled::Body | Assembled::Beside(_) => None,
+        };
+        Ok(Ready { fields, is_raw: true, ..Ready::default() })
+    }
+
+    fn parts(&self) -> Parts<'_> {
+        let Call { method, headers, query, path, .. } = self.call;
+        Parts { method, headers, query, path }
+    }
+
+    /// A body that is the input; nothing is an object without fields.
+    fn check_body(&self, body: &Bytes) -> Result<Ready, ApiError> {
+        if body.is_empty() {
+            let mut value = Value::Object(serde_json::Map::new());
+            let is_checked = self.check(&mut value)?;
+            return Ok(Ready { input: Some(value), is_checked, ..Ready::default() });
+        }
+        let Schema::Portable(schema) = &self.handler.schema else {
+            json(body)?;
+            return Ok(Ready::default());
+        };
+        let checked = schema.check_text(body).map_err(|error| not_json(&error))?;
+        if !checked.errors.is_empty() {
+            return Err(invalid(&checked.errors));
+        }
+        Ok(Ready { body: checked.input, is_checked: true, ..Ready::default() })
+    }
+
+    fn check(&self, value: &mut Value) -> Result<bool, ApiError> {
+        let Schema::Portable(schema) = &self.handler.schema else { return Ok(false) };
+        schema.check(value).map(|_| true).map_err(|errors| invalid(&errors))
+    }
+
+    fn before(self, ready: Ready) -> Result<Before, ApiError> {
+        let Self { call, passed, .. } = self;
+        let Passed { state, count, headers } = passed;
+        let index = call.index.and_then(|index| i32::try_from(index).ok()).unwrap_or(-1);
+        let context = Context {
+            trigger: call.trigger,
+            index,
+            trace_id: call.trace_id,
+            invocation_id: call.invocation_id,
+            request_id: call.request_id,
+            auth: state.auth.as_deref(),
+            org: state.org.as_deref(),
+            guards: count,
+            input: ready.input.as_ref(),
+            fields: ready.fields.as_ref(),
+            body: if ready.is_raw { BodyKind::Raw } else { BodyKind::Json },
+            checked: ready.is_checked,
+            attempt: call.attempt,
+            job: call.job.as_ref(),
+            event: call.event.as_ref(),
+            ip: call.ip,
+        };
+        let context = context.header().map_err(|error| ApiError::internal(&error))?;
+        let agent = call.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+        let trail = Trail {
+            session_id: state.auth.as_ref().and_then(|auth| auth.session_id.clone()),
+            is_request: matches!(call.trigger, TriggerKind::Api | TriggerKind::Webhook),
+            is_secure: call.is_secure,
+            ip: call.ip,
+            user_agent: agent.map(str::to_owned),
+        };
+        Ok(Before { context, body: ready.body, headers, trail })
+    }
+}
+
+fn invalid(errors: &[FieldError]) -> ApiError {
+    let first = errors.first().map(|error| format!(": {} at `{}`", error.message, error.path));
+    let message = format!("the input does not fit its schema{}", first.unwrap_or_default());
+    ApiError::new(ErrorCode::InvalidInput, message).with_details(serde_json::json!(errors))
+}
+
+/// Takes out of a request what only this crate may say.
+pub fn strip(headers: &mut HeaderMap) {
+    headers.remove(CONTEXT_HEADER);
+}
+
+#[cfg(test)]
+mod tests;
