@@ -1,15 +1,264 @@
-//! Applications of actions: a version whose handlers have stages in front of them and behind them.
+//! Applications of actions: a version whose handlers have stages in front of them and behind them, which are those of the
+//! crate `actions`. What signs sessions is known from the import of the bundle alone, and kept in memory.
 
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, ManifestError, Trigger};
+use crate::runtime::Pool;
+use actions::directory::Directory;
+use actions::spec::{SessionSecrets, SpecError};
+use actions::{Before, CONTEXT_HEADER, Call, EventContext, GuardAnswer, GuardRequest, JobContext, Refused};
+use actions::{Taken, TriggerKind};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
+use http::HeaderMap;
+use http::header::CONTENT_LENGTH;
+use http::response::Parts;
+use serde::Deserialize;
+use serde_json::Value;
+use service_kit::clock::Clock;
+use service_kit::error::{ApiError, ErrorCode};
+use service_kit::ids::RequestId;
+use service_kit::json::too_large;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
+use tokio::sync::OnceCell;
+use worker_pool::{InvokeError, InvokeRequest, InvokeResponse, RequestBody, ResponseBody, Waited};
 
 /// What stands around the handlers of a version.
-#[derive(Debug)]
-pub(crate) struct Application;
+pub(crate) struct Application {
+    manifest: Value,
+    handlers: Vec<Known>,
+    directory: Arc<dyn Directory>,
+    stages: OnceCell<actions::Application>,
+}
+
+/// A handler, as far as triggers have to be told apart.
+struct Known {
+    name: Box<str>,
+    triggers: Vec<Trigger>,
+}
+
+impl std::fmt::Debug for Application {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Application").field("actions", &self.handlers.len()).finish_non_exhaustive()
+    }
+}
+
+/// What is known of a call besides its request.
+pub(crate) struct Start {
+    pub(crate) kind: TriggerKind,
+    /// Which trigger of the handler.
+    pub(crate) trigger: Option<usize>,
+    /// The address that asks.
+    pub(crate) ip: Option<IpAddr>,
+    pub(crate) trace_id: String,
+    pub(crate) request_id: Option<RequestId>,
+    /// 1 for the first.
+    pub(crate) attempt: u32,
+    pub(crate) job: Option<JobContext>,
+    pub(crate) event: Option<EventContext>,
+}
 
 impl Application {
     /// That of a manifest; `None` where it is a plain function.
-    pub(crate) fn of(manifest: &Manifest) -> Option<Arc<Self>> {
-        manifest.application.as_ref().map(|_| Arc::new(Self))
+    pub(crate) fn of(
+        manifest: &Manifest,
+        directory: impl FnOnce() -> Arc<dyn Directory>,
+    ) -> Option<Arc<Self>> {
+        manifest.application.as_ref()?;
+        let known = manifest
+            .handlers
+            .iter()
+            .map(|handler| Known { name: handler.name.as_str().into(), triggers: handler.triggers.clone() });
+        Some(Arc::new(Self {
+            manifest: serde_json::to_value(manifest).unwrap_or_default(),
+            handlers: known.collect(),
+            directory: directory(),
+            stages: OnceCell::new(),
+        }))
     }
+
+    /// Takes secrets out of what a module or a deployment says of an application, and checks the rest of it.
+    pub(crate) fn check(config: &mut Value) -> Result<(), ManifestError> {
+        SessionSecrets::take_from(config).map(drop).map_err(as_manifest_error)
+    }
+
+    /// The place of a handler.
+    pub(crate) fn place(&self, name: &str) -> Option<usize> {
+        self.handlers.iter().position(|handler| *handler.name == *name)
+    }
+
+    /// The first trigger of a handler that is meant.
+    pub(crate) fn trigger(&self, handler: u16, is_meant: impl Fn(&Trigger) -> bool) -> Option<usize> {
+        self.handlers.get(usize::from(handler))?.triggers.iter().position(is_meant)
+    }
+
+    /// The stages, once the bundle was imported.
+    async fn stages(&self, pool: &Pool) -> Result<&actions::Application, ApiError> {
+        let load = || async {
+            pool.imported().await.map_err(|error| crate::front::explain(&error).0)?;
+            let mut config = reported(pool);
+            let secrets = SessionSecrets::take_from(&mut config).map_err(refused)?;
+            let (directory, clock) = (self.directory.clone(), Clock::system());
+            actions::Application::load(&self.manifest, &secrets, directory, clock).map_err(refused)
+        };
+        self.stages.get_or_try_init(load).await
+    }
+
+    /// Runs a call with the stages of its action around it. One that is not let in is answered without its handler.
+    pub(crate) async fn invoke(
+        &self,
+        pool: &Pool,
+        start: Start,
+        request: InvokeRequest,
+        waited: &mut Waited,
+    ) -> Result<InvokeResponse, InvokeError> {
+        let request_id = start.request_id.clone();
+        let answered = self.staged(pool, start, request, waited).await;
+        answered.unwrap_or_else(|refused| Ok(answer(refused, request_id.as_ref())))
+    }
+
+    async fn staged(
+        &self,
+        pool: &Pool,
+        start: Start,
+        mut request: InvokeRequest,
+        waited: &mut Waited,
+    ) -> Result<Result<InvokeResponse, InvokeError>, Refused> {
+        let stages = self.stages(pool).await?;
+        let path = parameters(&request);
+        let (trace_id, request_id) = (start.trace_id.clone(), start.request_id.clone());
+        let names = (trace_id.as_str(), request_id.as_ref().map(RequestId::as_str));
+        let body = std::mem::replace(&mut request.body, RequestBody::Empty);
+        let admitted = stages.admit(call(start, names, (&request, &path))).await?;
+        let (taken, body) = if admitted.wants_body() {
+            let whole = whole(body, stages.spec().max_body_bytes).await?;
+            (Taken::Whole(whole.clone()), RequestBody::Full(whole))
+        } else if matches!(body, RequestBody::Empty) {
+            (Taken::Whole(Bytes::new()), body)
+        } else {
+            (Taken::Streamed, body)
+        };
+        let Before { context, body: other, headers, trail } = admitted.prepare(taken)?;
+        request.headers.insert(CONTEXT_HEADER, context);
+        if other.is_some() {
+            request.headers.remove(CONTENT_LENGTH);
+        }
+        request.body = other.map_or(body, RequestBody::Full);
+        let mut response = match pool.invoke_measured(request, waited).await {
+            Ok(response) => response,
+            Err(error) => return Ok(Err(error)),
+        };
+        stages.after(&trail, &mut response.headers).await?;
+        append(&mut response.headers, &headers);
+        Ok(Ok(response))
+    }
+
+    /// Decides a guard that the code of an action came to.
+    pub(crate) async fn guard(&self, pool: &Pool, asked: AskedGuard) -> Result<GuardAnswer, Refused> {
+        let missing = || ApiError::new(ErrorCode::NotFound, "the version has no such action");
+        let handler = self.place(&asked.handler).ok_or_else(missing)?;
+        self.stages(pool).await?.guard(handler, asked.request).await
+    }
+}
+
+/// A guard that an action asks for.
+#[derive(Debug, Deserialize)]
+pub(crate) struct AskedGuard {
+    /// Name of the action.
+    handler: String,
+    #[serde(flatten)]
+    request: GuardRequest,
+}
+
+fn call<'a>(
+    start: Start,
+    (trace_id, request_id): (&'a str, Option<&'a str>),
+    (request, path): (&'a InvokeRequest, &'a [(String, String)]),
+) -> Call<'a> {
+    let Start { kind, trigger, ip, attempt, job, event, .. } = start;
+    let url = request.url.as_str();
+    Call {
+        handler: usize::from(request.handler.index),
+        trigger: kind,
+        index: trigger,
+        method: &request.method,
+        query: url.split_once('?').map_or("", |(_, query)| query),
+        headers: &request.headers,
+        path,
+        ip,
+        is_secure: url.starts_with("https://"),
+        trace_id,
+        invocation_id: &request.invocation_id,
+        request_id,
+        identity: None,
+        attempt,
+        job,
+        event,
+    }
+}
+
+/// Those of the path, decoded.
+fn parameters(request: &InvokeRequest) -> Vec<(String, String)> {
+    if request.handler.params.is_empty() {
+        return Vec::new();
+    }
+    let named = serde_json::from_str::<BTreeMap<String, String>>(&request.handler.params);
+    named.unwrap_or_default().into_iter().collect()
+}
+
+/// The body of a request that is read before its handler is asked.
+async fn whole(body: RequestBody, bytes_max: u64) -> Result<Bytes, ApiError> {
+    let limit = usize::try_from(bytes_max).unwrap_or(usize::MAX);
+    let mut stream = match body {
+        RequestBody::Empty | RequestBody::Socket(_) => return Ok(Bytes::new()),
+        RequestBody::Full(bytes) if bytes.len() <= limit => return Ok(bytes),
+        RequestBody::Full(_) => return Err(too_large(limit)),
+        RequestBody::Stream(stream) => stream,
+    };
+    let mut whole = BytesMut::new();
+    while let Some(piece) = stream.next().await {
+        let early = |_| ApiError::new(ErrorCode::InvalidRequest, "the body ended early");
+        let piece = piece.map_err(early)?;
+        if whole.len() + piece.len() > limit {
+            return Err(too_large(limit));
+        }
+        whole.extend_from_slice(&piece);
+    }
+    Ok(whole.freeze())
+}
+
+/// What a module said when it was imported.
+fn reported(pool: &Pool) -> Value {
+    #[derive(Deserialize)]
+    struct Report {
+        config: Value,
+    }
+    let report = pool.report().and_then(|text| serde_json::from_slice::<Report>(text).ok());
+    report.map_or(Value::Null, |report| report.config)
+}
+
+/// The answer to a call that was not let in.
+fn answer(refused: Refused, request_id: Option<&RequestId>) -> InvokeResponse {
+    let Refused { error, headers: more } = refused;
+    let body = ResponseBody::Full(error.body(request_id.map(RequestId::as_str)).into());
+    let (Parts { status, mut headers, .. }, _) = error.response(None).into_parts();
+    append(&mut headers, &more);
+    InvokeResponse { status, headers, body }
+}
+
+/// Cookies stand beside each other.
+fn append(headers: &mut HeaderMap, more: &HeaderMap) {
+    for (name, value) in more {
+        headers.append(name, value.clone());
+    }
+}
+
+fn refused(error: SpecError) -> ApiError {
+    tracing::warn!(%error, "an application cannot be loaded");
+    ApiError::new(ErrorCode::Unavailable, format!("the application cannot be loaded: {error}"))
+}
+
+fn as_manifest_error(error: SpecError) -> ManifestError {
+    ManifestError::new(error.place, error.problem)
 }

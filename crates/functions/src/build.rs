@@ -168,7 +168,7 @@ impl FunctionsService {
         };
         deployment.handlers = Handlers::of(&manifest, &deployment.terms.handlers, Some(&environment));
         deployment.tools = crate::tools::declared(&manifest);
-        deployment.application = Application::of(&manifest);
+        deployment.application = self.application(&row.project, &manifest);
         version.manifest = Arc::new(manifest);
         Ok(Some(Built { version, is_new: true, ready: Some(Arc::new(deployment)) }))
     }
@@ -196,7 +196,9 @@ impl Declared {
             let handler = wanted.handler.clone().unwrap_or_else(|| row.handler.clone());
             return Ok(Self { handler, runtime, manifest: None });
         };
-        let manifest = Manifest::of_field(field.clone(), runtime.unwrap_or_default())?;
+        let mut field = field.clone();
+        Application::check(&mut field)?;
+        let manifest = Manifest::of_field(field, runtime.unwrap_or_default())?;
         if wanted.runtime.is_some_and(|wanted| wanted != manifest.runtime()) {
             return Err(FunctionsError::Invalid("`runtime` and the `runtime` of the manifest differ"));
         }
@@ -223,7 +225,8 @@ impl Declared {
                 manifest.check_exports(&report.exports)?;
                 manifest.clone()
             }
-            (None, Some(config)) => {
+            (None, Some(mut config)) => {
+                Application::check(&mut config)?;
                 let manifest = Manifest::of_module(config, &self.handler, runtime)?;
                 manifest.check_exports(&report.exports)?;
                 manifest

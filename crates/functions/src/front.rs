@@ -15,7 +15,7 @@ mod url;
 pub use answer::CallBody;
 pub(crate) use answer::{collect_answer, explain};
 pub(crate) use body::{BodyLimits, of_bytes as body_of, whole as whole_body};
-pub(crate) use executor::Executor;
+pub(crate) use executor::{Cause, Executor};
 pub(crate) use headers::INVOCATION_HEADER;
 pub(crate) use headers::{continue_trace, for_handler, of_triggers};
 pub(crate) use record::{Origin, PortSpan, Recorder};

@@ -43,6 +43,8 @@ pub(crate) struct Chosen {
     pub(crate) called: CalledHandler,
     /// Its name; `None` where the version has just one.
     pub(crate) name: Option<Arc<str>>,
+    /// Which of its triggers takes the request.
+    pub(crate) trigger: u16,
     /// Where a webhook starts it: who sends it has to be proven first.
     pub(crate) webhook: Option<Arc<Webhook>>,
 }
@@ -88,8 +90,8 @@ impl Handlers {
             ByPath::Nobody => Err(FunctionsError::NoHttpTrigger),
             ByPath::Table(paths) => {
                 let (entrance, params) = paths.find(method, path)?;
-                let webhook = entrance.webhook;
-                Ok(Chosen { webhook, ..self.chosen(entrance.handler, params) })
+                let Entrance { handler, trigger, webhook } = entrance;
+                Ok(Chosen { trigger, webhook, ..self.chosen(handler, params) })
             }
         }
     }
@@ -114,6 +116,7 @@ impl Handlers {
         Chosen {
             called: CalledHandler { index, params, timeout: known.and_then(|known| known.timeout) },
             name: known.filter(|_| self.known.len() > 1).map(|known| known.name.clone()),
+            trigger: 0,
             webhook: None,
         }
     }
@@ -141,12 +144,12 @@ fn requests<'a>(
     environment: Option<&'a Environment>,
 ) -> impl Iterator<Item = (Cow<'a, HttpTrigger>, Entrance)> {
     (0_u16..).zip(&manifest.handlers).flat_map(move |(handler, declared)| {
-        declared.triggers.iter().filter_map(move |trigger| {
+        (0_u16..).zip(&declared.triggers).filter_map(move |(place, trigger)| {
             let webhook = match trigger {
                 Trigger::Webhook(webhook) => Some(Arc::new(Webhook::of(webhook, environment))),
                 _ => None,
             };
-            Some((trigger.requests()?, Entrance { handler, webhook }))
+            Some((trigger.requests()?, Entrance { handler, trigger: place, webhook }))
         })
     })
 }

@@ -1,5 +1,6 @@
 //! What the workers may ask of the server: keep a line, and reach their own project.
 
+use crate::application::AskedGuard;
 use crate::front::{Executor, PortSpan, Target, collect_answer, continue_trace};
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -23,6 +24,8 @@ pub(crate) struct FunctionHost {
     changes: mpsc::Sender<WorkerChange>,
 }
 
+/// Where actions ask for a decision of a guard that is built in.
+const GUARD_PATH: &str = "/v1/app/guard";
 /// Changes of workers that wait to be announced; more are left out, and counted.
 const CHANGES_MAX: usize = 1_024;
 
@@ -114,12 +117,29 @@ async fn answer(
         .body(call.body)
         .map_err(|_| ApiError::new(ErrorCode::InvalidRequest, "the path of the call is not valid"))?;
     *request.headers_mut() = call.headers;
+    if request.uri().path() == GUARD_PATH {
+        return decide(&executor, &project, request.body()).await;
+    }
     if Target::parse(request.uri().path()).is_some() {
         return collect_answer(executor.call_inside(&project, call.invocation_id, request).await).await;
     }
     let api = api.ok_or_else(|| ApiError::new(ErrorCode::Unavailable, "the server is still starting"))?;
     let grant = Grant { caller: Caller::Function, project: Some(project), end_user: None };
     Ok(api.call(grant, request).await)
+}
+
+/// Decides a guard for an action that runs.
+async fn decide(
+    executor: &Executor,
+    project: &ProjectId,
+    body: &[u8],
+) -> Result<http::Response<Bytes>, ApiError> {
+    let wrong = |error: serde_json::Error| ApiError::new(ErrorCode::InvalidRequest, error.to_string());
+    let asked: AskedGuard = serde_json::from_slice(body).map_err(wrong)?;
+    let missing = || ApiError::new(ErrorCode::NotFound, "the project has no application");
+    let (application, pool) = executor.registry.stages(project).ok_or_else(missing)?;
+    let decided = application.guard(&pool, asked).await.map_err(|refused| refused.error)?;
+    Ok(http::Response::new(serde_json::to_vec(&decided).map_err(wrong)?.into()))
 }
 
 fn refusal(error: ApiError) -> PortReply {

@@ -72,6 +72,8 @@ pub(crate) struct Entered {
     pub(crate) owner: Arc<Owner>,
     pub(crate) pool: Pool,
     pub(crate) handler: Chosen,
+    /// What stands around the handler, where it is an action.
+    pub(crate) application: Option<Arc<Application>>,
     /// While this lives, the deployment is not retired.
     pub(crate) call: TaskTrackerToken,
 }
@@ -130,8 +132,9 @@ impl Entry {
 
     fn hold(&self, deployment: &Deployment, handler: Chosen) -> Result<Entered, FunctionsError> {
         let pool = deployment.pool.clone().ok_or(FunctionsError::EnvironmentClosed)?;
-        let owner = deployment.owner.clone();
-        Ok(Entered { access: self.access, owner, pool, handler, call: deployment.calls.token() })
+        let (owner, application) = (deployment.owner.clone(), deployment.application.clone());
+        let call = deployment.calls.token();
+        Ok(Entered { access: self.access, owner, pool, handler, application, call })
     }
 
     /// Whether what takes the function's own calls is an application of actions.
@@ -273,6 +276,13 @@ impl Registry {
     pub(crate) fn application(&self, project: &ProjectId) -> Option<Box<str>> {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         table.get(project)?.application.clone()
+    }
+
+    /// What stands around the actions of the project's application, and what runs them.
+    pub(crate) fn stages(&self, project: &ProjectId) -> Option<(Arc<Application>, Pool)> {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let deployment = table.get(project)?.get(APPLICATION)?.live.choose()?;
+        Some((deployment.application.clone()?, deployment.pool.clone()?))
     }
 
     /// Whether the project's application has something at a path, for any method.

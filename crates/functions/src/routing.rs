@@ -5,6 +5,7 @@ use crate::application::Application;
 use crate::environment::Environment;
 use crate::error::FunctionsError;
 use crate::handlers::{HandlerTerms, Handlers};
+use crate::manifest::Manifest;
 use crate::registry::{Deployment, Entry, Live, Owner, Terms};
 use crate::runtime::Pool;
 use crate::service::FunctionsService;
@@ -13,7 +14,7 @@ use crate::store::aliases;
 use crate::store::functions::{self, FunctionRow};
 use crate::store::versions::{self, VersionRow};
 use quickjs_lane::LaneSpec;
-use service_kit::ids::FunctionId;
+use service_kit::ids::{FunctionId, ProjectId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -156,7 +157,12 @@ impl FunctionsService {
                 Some(capabilities) => Pool::QuickJs(self.lane.register(LaneSpec { version, capabilities })),
             }
         });
-        order.deployment(pool)
+        order.deployment(pool, self.application(&order.row.project, &order.version.manifest))
+    }
+
+    /// What stands around the actions of a version, where it is an application.
+    pub(crate) fn application(&self, project: &ProjectId, manifest: &Manifest) -> Option<Arc<Application>> {
+        Application::of(manifest, || (self.directories)(project))
     }
 
     /// Imports a version in a worker or an instance, which is ready for calls then.
@@ -169,7 +175,10 @@ impl FunctionsService {
             Some(capabilities) => self.lane.load(LaneSpec { version, capabilities }).await.map(Pool::QuickJs),
         };
         match loaded {
-            Ok(pool) => Ok(order.deployment(Some(pool))),
+            Ok(pool) => {
+                let application = self.application(&order.row.project, &order.version.manifest);
+                Ok(order.deployment(Some(pool), application))
+            }
             Err(error) => {
                 self.executor.registry.disown(&key);
                 Err(FunctionsError::of_import(error))
@@ -252,7 +261,7 @@ impl Order<'_> {
         }
     }
 
-    fn deployment(&self, pool: Option<Pool>) -> Deployment {
+    fn deployment(&self, pool: Option<Pool>, application: Option<Arc<Application>>) -> Deployment {
         Deployment {
             owner: Arc::new(self.owner()),
             key: pool.as_ref().map_or_else(|| "".into(), |pool| pool.key().clone()),
@@ -260,7 +269,7 @@ impl Order<'_> {
             terms: self.terms.clone(),
             handlers: Handlers::of(&self.version.manifest, &self.terms.handlers, self.environment),
             tools: crate::tools::declared(&self.version.manifest),
-            application: Application::of(&self.version.manifest),
+            application,
             pool,
             calls: TaskTracker::new(),
         }

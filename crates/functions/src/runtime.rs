@@ -109,6 +109,14 @@ impl Pool {
         }
     }
 
+    /// Waits until there is a report. Instances of QuickJS have nothing to report to anybody who waits.
+    pub(crate) async fn imported(&self) -> Result<(), InvokeError> {
+        match self {
+            Self::Bun(workers) => workers.imported().await,
+            Self::QuickJs(_) => Ok(()),
+        }
+    }
+
     /// Whether a worker or an instance is there.
     pub(crate) fn is_warm(&self) -> bool {
         self.activity().workers > 0

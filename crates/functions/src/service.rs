@@ -13,6 +13,7 @@ use crate::registry::Deployment;
 use crate::store::{self, MIGRATIONS, OWNER};
 use crate::triggers::Triggers;
 use crate::webhooks::Webhooks;
+use actions::directory::Directory;
 use ports::access::Access;
 use ports::events::EventBus;
 use ports::project_api::ProjectApi;
@@ -45,7 +46,12 @@ pub struct FunctionsDeps {
     pub secrets: Arc<dyn Secrets>,
     /// How people reach the server: its host is never a project's.
     pub public_url: String,
+    /// The tables of a project's application.
+    pub directories: Directories,
 }
+
+/// Gives the tables of a project's application.
+pub type Directories = Arc<dyn Fn(&ProjectId) -> Arc<dyn Directory> + Send + Sync>;
 
 /// Functions of all projects.
 pub struct FunctionsService {
@@ -59,6 +65,7 @@ pub struct FunctionsService {
     pub(crate) builder: Builder,
     pub(crate) locks: ProjectLocks,
     pub(crate) vault: Vault,
+    pub(crate) directories: Directories,
     /// The server's own host.
     pub(crate) public_host: String,
     /// One change of domains at a time: those of all projects share the hosts.
@@ -83,7 +90,7 @@ impl FunctionsService {
     /// # Errors
     /// A store, a directory or the first worker.
     pub async fn start(config: FunctionsConfig, deps: FunctionsDeps) -> Result<Arc<Self>, StartError> {
-        let FunctionsDeps { bun, data_dir, work_dir, logs, secrets, public_url } = deps;
+        let FunctionsDeps { bun, data_dir, work_dir, logs, secrets, public_url, directories } = deps;
         std::fs::create_dir_all(&data_dir).map_err(failed_at(&data_dir))?;
         let database = Database::open(&data_dir.join("metadata.db"), Durability::Full).await?;
         database.migrate(OWNER, MIGRATIONS).await?;
@@ -117,6 +124,7 @@ impl FunctionsService {
             builder,
             locks: ProjectLocks::default(),
             vault: Vault::new(secrets),
+            directories,
             public_host,
             hosts_turn: tokio::sync::Mutex::default(),
             background: TaskTracker::new(),

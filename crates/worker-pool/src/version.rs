@@ -48,6 +48,18 @@ impl VersionPool {
         self.version.report.get()
     }
 
+    /// Waits until the bundle was imported once, in a worker that is started where there is none; then there is a
+    /// `report`.
+    ///
+    /// # Errors
+    /// As a call that finds no worker.
+    pub async fn imported(&self) -> Result<(), InvokeError> {
+        if self.report().is_none() {
+            drop(self.version.slot(&mut Waited::default()).await?);
+        }
+        Ok(())
+    }
+
     /// Calls the function. Dropping the future aborts `req.signal` in the handler.
     ///
     /// The deadline runs from the moment the call is given to a worker until the response head; a streamed

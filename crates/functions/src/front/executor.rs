@@ -7,17 +7,20 @@ use super::socket::Sockets;
 use super::target::Target;
 use super::upgrade::{self, Upgrade};
 use super::{headers, url};
+use crate::application::Start;
 use crate::error::FunctionsError;
 use crate::hosts::Hosts;
 use crate::metrics::{CallMetrics, Outcome};
 use crate::registry::{Closed, Entered, Registry, Wanted};
 use crate::webhooks::{Accepted, Webhook, Webhooks};
+use actions::{EventContext, JobContext, TriggerKind};
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::Full;
+use ports::access::Peer;
 use run_log::Trigger;
 use service_kit::error::{ApiError, ErrorCode};
 use service_kit::ids::{InvocationId, ProjectId, RequestId};
@@ -32,6 +35,15 @@ pub(crate) struct Admission {
     /// Whether a developer's session or token proved who calls.
     pub(crate) speaks_for_developer: bool,
     pub(crate) origin: Origin,
+}
+
+/// What starts a call that is no request, as an action is told of it.
+pub(crate) struct Cause {
+    pub(crate) kind: TriggerKind,
+    /// Which trigger of the handler.
+    pub(crate) trigger: Option<usize>,
+    pub(crate) job: Option<JobContext>,
+    pub(crate) event: Option<EventContext>,
 }
 
 /// The one way to a worker.
@@ -136,12 +148,23 @@ impl Executor {
         &self,
         (entered, origin): (Entered, Origin),
         mut request: InvokeRequest,
+        cause: Cause,
     ) -> Result<InvokeResponse, InvokeError> {
         let measured = self.metrics.start();
+        let attempt = origin.attempt;
         let begun = Begun { owner: entered.owner, id: request.invocation_id.clone(), origin };
         request.handler = entered.handler.called;
         let mut run = self.recorder.begin(begun, &mut request.headers);
-        let answered = entered.pool.invoke_measured(request, &mut run.waited).await;
+        let answered = match &entered.application {
+            None => entered.pool.invoke_measured(request, &mut run.waited).await,
+            Some(application) => {
+                let Cause { kind, trigger, job, event } = cause;
+                let trace_id = run.trace_id();
+                let start =
+                    Start { kind, trigger, ip: None, trace_id, request_id: None, attempt, job, event };
+                Box::pin(application.invoke(&entered.pool, start, request, &mut run.waited)).await
+            }
+        };
         drop(entered.call);
         match &answered {
             Ok(response) => run.answered(response.status),
@@ -241,6 +264,8 @@ impl Executor {
             upgrade::show(&mut parts.headers);
         }
         let Admission { entered, mut origin, .. } = admission;
+        let kind = if entered.handler.webhook.is_some() { TriggerKind::Webhook } else { TriggerKind::Api };
+        let trigger = Some(usize::from(entered.handler.trigger));
         if entered.handler.webhook.is_some() {
             parts.headers.insert(headers::of_triggers::TRIGGER, HeaderValue::from_static("webhook"));
             origin.trigger = Trigger::Webhook;
@@ -248,6 +273,8 @@ impl Executor {
         origin.handler = entered.handler.name;
         let begun = Begun { owner: entered.owner, id: invocation_id.clone(), origin };
         let mut run = self.recorder.begin(begun, &mut parts.headers);
+        let request_id = parts.extensions.remove::<RequestId>();
+        let ip = parts.extensions.get::<Peer>().map(|peer| peer.0);
         let request = InvokeRequest {
             invocation_id: invocation_id.clone(),
             handler: entered.handler.called,
@@ -257,7 +284,15 @@ impl Executor {
             body,
             deadline: None,
         };
-        let answered = entered.pool.invoke_measured(request, &mut run.waited).await;
+        let answered = match &entered.application {
+            None => entered.pool.invoke_measured(request, &mut run.waited).await,
+            Some(application) => {
+                let trace_id = run.trace_id();
+                let start =
+                    Start { kind, trigger, ip, trace_id, request_id, attempt: 1, job: None, event: None };
+                Box::pin(application.invoke(&entered.pool, start, request, &mut run.waited)).await
+            }
+        };
         drop(entered.call);
         let fate = fate.as_deref().and_then(|fate: &Fate| fate.error(self.limits));
         note(&mut run, answered, fate)

@@ -26,12 +26,13 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// What proves identity, and what only we say.
-const OURS: [HeaderName; 5] = [
+const OURS: [HeaderName; 6] = [
     HeaderName::from_static(KEY_HEADER),
     INVOCATION_HEADER,
     of_triggers::TRIGGER,
     of_triggers::ATTEMPT,
     of_triggers::HANDLER,
+    actions::CONTEXT_HEADER,
 ];
 
 const HOP_BY_HOP: [HeaderName; 8] = [

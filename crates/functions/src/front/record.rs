@@ -158,6 +158,11 @@ pub(crate) struct Recording<'a> {
 }
 
 impl Recording<'_> {
+    /// Names the trace that it is part of.
+    pub(crate) fn trace_id(&self) -> String {
+        self.trace.context.trace_id.to_string()
+    }
+
     /// The handler answered. A status of 500 and above is an error with the code `http_<status>`, as it is for
     /// servers in OpenTelemetry; what the caller did wrong is none.
     pub(crate) fn answered(&mut self, status: StatusCode) {

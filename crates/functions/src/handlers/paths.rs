@@ -42,6 +42,8 @@ struct Endpoint {
 pub(crate) struct Entrance {
     /// Its place.
     pub(crate) handler: u16,
+    /// Which of its triggers.
+    pub(crate) trigger: u16,
     /// Where a webhook starts it.
     pub(crate) webhook: Option<Arc<Webhook>>,
 }
@@ -179,7 +181,7 @@ mod tests {
     fn paths(triggers: &[(&str, &str)]) -> Paths {
         let mut paths = Paths::default();
         for (index, (methods, path)) in (0..).zip(triggers) {
-            paths.add(&trigger(methods, path), Entrance { handler: index, webhook: None }).unwrap();
+            paths.add(&trigger(methods, path), Entrance { handler: index, ..Entrance::default() }).unwrap();
         }
         paths
     }

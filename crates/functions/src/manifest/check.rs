@@ -7,6 +7,7 @@ use super::trigger::{
 use super::{FORMAT, Handler, Manifest, ManifestError};
 use crate::handlers::{Conflict, Entrance, Paths};
 use crate::names;
+use crate::runtime::Runtime;
 use croner::parser::{CronParser, Year};
 use jobs::When;
 use ports::events::Pattern;
@@ -72,6 +73,9 @@ impl Manifest {
         bound("handlers", self.handlers.len(), 1, HANDLERS_MAX)?;
         self.settings.check().map_err(|error| ManifestError::new("settings", error.to_string()))?;
         self.check_runtime()?;
+        if self.application.is_some() && self.runtime() != Runtime::Bun {
+            return wrong("application", "an application of actions runs in Bun");
+        }
         check_hosts("allowed_hosts", self.allowed_hosts.as_deref())?;
         let (mut names, mut tools, mut paths) = (HashSet::new(), HashSet::new(), Paths::default());
         for (index, handler) in self.handlers.iter().enumerate() {
@@ -113,7 +117,9 @@ impl Handler {
         text(&format!("{place}.name"), &self.name)?;
         names::check_handler(&self.export)
             .map_err(|error| ManifestError::new(format!("{place}.export"), error.to_string()))?;
-        bound(&format!("{place}.triggers"), self.triggers.len(), 1, TRIGGERS_MAX)?;
+        // Other actions may call one that nothing else starts.
+        let fewest = usize::from(self.action.is_none());
+        bound(&format!("{place}.triggers"), self.triggers.len(), fewest, TRIGGERS_MAX)?;
         for (index, trigger) in self.triggers.iter().enumerate() {
             trigger.check(&format!("{place}.triggers[{index}]"))?;
         }

@@ -4,8 +4,10 @@
 use super::answer;
 use super::catalogue::{Offered, offered};
 use crate::front::of_triggers::{HANDLER, TRIGGER};
-use crate::front::{Executor, Origin, body_of, for_handler};
+use crate::front::{Cause, Executor, Origin, body_of, for_handler};
+use crate::manifest;
 use crate::settings::AccessSetting;
+use actions::TriggerKind;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
@@ -136,7 +138,11 @@ impl ToolServer {
         };
         let handler = Some(offered.handler.clone());
         let origin = Origin { trigger: Trigger::Mcp, handler, ..Origin::HTTP };
-        let answered = self.executor.run_triggered((entered, origin), request).await;
+        let is_meant = |trigger: &manifest::Trigger| matches!(trigger, manifest::Trigger::Tool(_));
+        let index = entered.handler.called.index;
+        let trigger = entered.application.as_ref().and_then(|known| known.trigger(index, is_meant));
+        let cause = Cause { kind: TriggerKind::Tool, trigger, job: None, event: None };
+        let answered = self.executor.run_triggered((entered, origin), request, cause).await;
         answer::result(answered, offered.is_application).await
     }
 

@@ -4,14 +4,17 @@ use super::names::Source;
 use super::run::Target;
 use crate::front::body_of;
 use crate::front::of_triggers::{ATTEMPT, HANDLER, TRIGGER};
+use actions::EventContext;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use jobs::Job;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use service_kit::clock::rfc3339;
 use std::sync::Arc;
-use worker_pool::{CalledHandler, InvokeRequest};
+use worker_pool::{CalledHandler, InvokeRequest, RequestBody};
 
 const URL: &str = "http://localhost/";
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -59,6 +62,39 @@ fn body(job: &Job, source: Option<Source>) -> Bytes {
         Some(Source::Cron) => with_payload(&cron(job), &job.spec.payload),
         None => with_payload(&queued(job), &job.spec.payload),
     }
+}
+
+/// What an event is, besides its payload.
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    id: String,
+    #[serde(default)]
+    topic: String,
+    #[serde(borrow, default)]
+    payload: Option<&'a RawValue>,
+}
+
+/// The payload alone, as an action is given it: that of an event, the whole change of a document.
+pub(super) fn payload(job: &Job, source: Option<Source>) -> RequestBody {
+    let payload = &job.spec.payload;
+    body_of(match source {
+        Some(Source::Event) => {
+            let envelope = serde_json::from_slice::<Envelope<'_>>(payload).ok();
+            let inner = envelope.and_then(|envelope| envelope.payload).map(RawValue::get);
+            inner.map_or_else(|| payload.clone(), |text| Bytes::copy_from_slice(text.as_bytes()))
+        }
+        Some(Source::Cron) if payload.is_empty() || **payload == *b"null" => Bytes::from_static(b"{}"),
+        _ => payload.clone(),
+    })
+}
+
+/// Id and topic of the event that a job is about.
+pub(super) fn event(job: &Job, source: Option<Source>) -> Option<EventContext> {
+    if !matches!(source, Some(Source::Event | Source::Document)) {
+        return None;
+    }
+    let Envelope { id, topic, .. } = serde_json::from_slice(&job.spec.payload).ok()?;
+    Some(EventContext { id, topic })
 }
 
 fn cron(job: &Job) -> Value {

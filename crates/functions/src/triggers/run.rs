@@ -4,10 +4,13 @@ use super::names::{self, Source};
 use super::plan::Plans;
 use super::{answer, request};
 use crate::error::FunctionsError;
-use crate::front::{Executor, Origin};
+use crate::front::{Cause, Executor, Origin};
+use crate::manifest;
 use crate::registry::Entered;
+use actions::{JobContext, TriggerKind};
 use async_trait::async_trait;
 use jobs::{Job, Outcome};
+use ports::events::{Pattern, Topic};
 use run_log::Trigger;
 use service_kit::ids::InvocationId;
 use std::sync::Arc;
@@ -70,13 +73,52 @@ impl Runner {
 
     async fn call(&self, job: &Job, target: &Target, entered: Entered) -> Outcome {
         let invocation_id: Arc<str> = InvocationId::generate().into();
-        let request = match request::build(job, target, invocation_id.clone()) {
+        let mut request = match request::build(job, target, invocation_id.clone()) {
             Ok(request) => request,
             Err(error) => return Outcome::Fail { error },
         };
-        let answered = self.executor.run_triggered((entered, origin(job, target)), request).await;
+        let cause = cause(job, target, &entered);
+        if entered.application.is_some() {
+            // An action is given what its schema describes; the rest is in its context.
+            request.body = request::payload(job, target.source);
+        }
+        let started = (entered, origin(job, target));
+        let answered = self.executor.run_triggered(started, request, cause).await;
         answer::outcome(answered, &invocation_id).await
     }
+}
+
+/// What starts an action: which of its triggers, and what it may know of the job or the event.
+fn cause(job: &Job, target: &Target, entered: &Entered) -> Cause {
+    let queue = job.spec.queue.as_str();
+    let event = request::event(job, target.source);
+    let topic = event.as_ref().and_then(|event| Topic::parse(&event.topic).ok());
+    let is_meant = |trigger: &manifest::Trigger| match (target.source, trigger) {
+        (Some(Source::Cron), manifest::Trigger::Cron(cron)) => {
+            job.spec.options.attributes.get(request::SCHEDULE).is_none_or(|known| *known == cron.schedule)
+        }
+        (Some(Source::Event), manifest::Trigger::Event(event)) => {
+            let pattern = Pattern::parse(&event.topic);
+            pattern.is_ok_and(|pattern| topic.as_ref().is_some_and(|topic| pattern.matches(topic)))
+        }
+        (Some(Source::Document), manifest::Trigger::Document(_)) => true,
+        (None, manifest::Trigger::Queue(trigger)) => trigger.queue == queue,
+        _ => false,
+    };
+    let handler = entered.handler.called.index;
+    let trigger = entered.application.as_ref().and_then(|known| known.trigger(handler, is_meant));
+    let kind = match target.source {
+        Some(Source::Cron) => TriggerKind::Cron,
+        Some(Source::Event | Source::Document) => TriggerKind::Event,
+        None => TriggerKind::Queue,
+    };
+    let of_queue = target.source.is_none().then(|| JobContext {
+        id: job.id.to_string(),
+        queue: queue.to_owned(),
+        attempt: job.attempt,
+        max_attempts: job.spec.options.retry.attempts_max,
+    });
+    Cause { kind, trigger, job: of_queue, event }
 }
 
 fn origin(job: &Job, target: &Target) -> Origin {

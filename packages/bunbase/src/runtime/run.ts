@@ -130,7 +130,7 @@ async function askServer(guard: BuiltInGuard, ctx: Context): Promise<void> {
     handler: ctx.registered.name,
     guard: {
       name: guard.guard,
-      options: { ...guard.options, ...(key === undefined ? {} : { key }) },
+      options: { ...guard.options, ...(key === undefined ? {} : { value: key }) },
     },
     context: { auth: identityOf(ctx), org: ctx.org ?? null, ip: ctx.wire.ip ?? null },
     request: {
