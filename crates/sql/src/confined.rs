@@ -8,11 +8,13 @@
 mod connection;
 mod error;
 mod statement;
+mod steps;
 
 pub use connection::Access;
 pub use error::ConfinedError;
 pub use rusqlite::types::Value;
 pub use statement::{Answer, RESULT_BYTES_MAX, ROWS_MAX, STATEMENT_TIME_MAX, Statement};
+pub use steps::MIGRATION_TIME_MAX;
 
 use connection::{BUSY_TIMEOUT, Confined};
 use rusqlite::InterruptHandle;
