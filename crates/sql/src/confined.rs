@@ -185,6 +185,11 @@ impl Lease {
         self.call(move |connection| statement::run(connection, &statement)).await
     }
 
+    /// Whether somebody else has it, too: a statement runs, or is about to.
+    pub fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.held) > 1
+    }
+
     /// Ends the statement that runs, if one does.
     pub fn interrupt(&self) {
         self.interrupt.interrupt();
