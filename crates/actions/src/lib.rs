@@ -34,6 +34,7 @@ pub mod schema;
 mod session;
 pub mod spec;
 mod state;
+pub mod tables;
 
 pub use answer::SESSION_HEADER;
 pub use application::{Admitted, Application, Before, Call, GuardAnswer, GuardRequest, Taken, Trail, strip};

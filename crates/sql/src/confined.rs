@@ -8,11 +8,13 @@
 mod connection;
 mod error;
 mod statement;
+mod steps;
 
 pub use connection::Access;
 pub use error::ConfinedError;
 pub use rusqlite::types::Value;
 pub use statement::{Answer, RESULT_BYTES_MAX, ROWS_MAX, STATEMENT_TIME_MAX, Statement};
+pub use steps::MIGRATION_TIME_MAX;
 
 use connection::{BUSY_TIMEOUT, Confined};
 use rusqlite::InterruptHandle;
@@ -181,6 +183,11 @@ impl Lease {
     /// What SQLite says, or a limit.
     pub async fn run(&self, statement: Statement) -> Result<Answer, ConfinedError> {
         self.call(move |connection| statement::run(connection, &statement)).await
+    }
+
+    /// Whether somebody else has it, too: a statement runs, or is about to.
+    pub fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.held) > 1
     }
 
     /// Ends the statement that runs, if one does.

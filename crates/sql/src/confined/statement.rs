@@ -44,7 +44,7 @@ pub(super) fn only_reads(connection: &Confined, sql: &str) -> Result<bool, Confi
 
 /// Runs one statement.
 pub(super) fn run(connection: &Confined, statement: &Statement) -> Result<Answer, ConfinedError> {
-    timed(connection, |connection| {
+    timed(connection, STATEMENT_TIME_MAX, |connection| {
         let mut prepared = prepared(connection, &statement.sql)?;
         bind(&mut prepared, &statement.values)?;
         let columns: Vec<String> = prepared.column_names().into_iter().map(str::to_owned).collect();
@@ -58,22 +58,22 @@ pub(super) fn run(connection: &Confined, statement: &Statement) -> Result<Answer
     })
 }
 
-/// Runs `work` with a limit on the time of what it asks SQLite for.
+/// Runs `work`; what it asks SQLite for ends after `limit`.
 pub(super) fn timed<T>(
     connection: &Confined,
+    limit: Duration,
     work: impl FnOnce(&Connection) -> Result<T, ConfinedError>,
 ) -> Result<T, ConfinedError> {
     let connection = connection.theirs();
-    let deadline = Instant::now() + STATEMENT_TIME_MAX;
+    let deadline = Instant::now() + limit;
     connection.progress_handler(INSTRUCTIONS_PER_LOOK, Some(move || Instant::now() >= deadline))?;
     let done = work(connection);
     connection.progress_handler(0, None::<fn() -> bool>)?;
     done.map_err(|error| match error {
         ConfinedError::Statement { code: "SQLITE_INTERRUPT", .. } if Instant::now() >= deadline => {
-            let message = format!(
-                "the statement took longer than {} s: ask for less, or add an index",
-                STATEMENT_TIME_MAX.as_secs()
-            );
+            let seconds = limit.as_secs();
+            let message =
+                format!("the statement took longer than {seconds} s: ask for less, or add an index");
             ConfinedError::Statement { message, code: "SQLITE_INTERRUPT" }
         }
         other => other,
