@@ -301,7 +301,7 @@ impl Admitted<'_> {
     pub fn prepare(self, body: Taken) -> Result<Before, Refused> {
         match self.ready(body) {
             Ok(ready) => self.before(ready).map_err(Refused::from),
-            Err(error) => Err(Refused { error, headers: self.passed.headers }),
+            Err(error) => Err(Refused { error, headers: Box::new(self.passed.headers) }),
         }
     }
 

@@ -45,12 +45,12 @@ pub struct Refused {
     /// What the caller is told.
     pub error: ApiError,
     /// Headers that go with it: `RateLimit-*`, `Retry-After`, `WWW-Authenticate`, `Set-Cookie`.
-    pub headers: HeaderMap,
+    pub headers: Box<HeaderMap>,
 }
 
 impl From<ApiError> for Refused {
     fn from(error: ApiError) -> Self {
-        Self { error, headers: HeaderMap::new() }
+        Self { error, headers: Box::default() }
     }
 }
 
@@ -110,7 +110,7 @@ impl Guards {
                     // RFC 9110 §11.6.1.
                     headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
                 }
-                Err(Refused { error, headers })
+                Err(Refused { error, headers: Box::new(headers) })
             }
         }
     }

@@ -28,6 +28,7 @@ mod identity;
 mod input;
 #[cfg(test)]
 mod memory;
+mod openapi;
 mod permissions;
 mod recent;
 pub mod schema;
