@@ -244,13 +244,10 @@ impl Application {
             ip: request.context.ip,
             now_ms: self.clock.now_ms(),
         };
-        let mode = crate::spec::GuardMode::Sequential;
-        let passed = self.guards.decide(&[guard], mode, request.context.state, asked).await?;
-        if passed.count == 0 {
-            return Err(
-                ApiError::new(ErrorCode::InvalidRequest, "a guard that is a function runs in Bun").into()
-            );
+        if matches!(guard, Guard::Custom | Guard::Group { .. }) {
+            return Err(ApiError::new(ErrorCode::InvalidRequest, "functions and groups run in Bun").into());
         }
+        let passed = self.guards.decide_asked(&guard, request.context.state.limited(), asked).await?;
         let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
         let headers = passed.headers.iter().map(|(name, value)| (name.to_string(), text(value)));
         Ok(GuardAnswer { headers: headers.collect(), state: passed.state })

@@ -115,6 +115,20 @@ impl Guards {
         }
     }
 
+    /// Decides one that Bun came to: the keys of limits have been computed.
+    pub(crate) async fn decide_asked(
+        &self,
+        guard: &Guard,
+        state: AuthState,
+        asked: Asked<'_>,
+    ) -> Result<Passed, Refused> {
+        let mut passed = Passed { state, ..Passed::default() };
+        match self.one(guard, &mut passed, asked, 0).await {
+            Ok(()) => Ok(passed),
+            Err(error) => Err(Refused { error, headers: Box::new(passed.headers) }),
+        }
+    }
+
     /// `at` tells limits in different places of the list apart.
     fn group<'a>(
         &'a self,
@@ -304,7 +318,7 @@ enum Subject<'a> {
 }
 
 fn subject<'a>(limit: &'a RateLimit, state: &'a AuthState, asked: Asked<'_>) -> Subject<'a> {
-    match (&limit.computed, state.auth.as_deref()) {
+    match (&limit.key, state.auth.as_deref()) {
         (Some(computed), _) => Subject::Computed(computed),
         (None, Some(Auth { key_id: Some(id), .. })) => Subject::Key(id),
         (None, Some(auth)) => Subject::User(&auth.user_id),

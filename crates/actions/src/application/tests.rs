@@ -296,7 +296,10 @@ async fn what_follows_a_function_is_left_to_bun_which_asks_for_it() {
         ask(json!({"name": "custom"}), ada.clone()).await.unwrap_err().error.code,
         ErrorCode::InvalidRequest
     );
-    let limit = json!({"name": "rateLimit", "options": {"limit": 1, "windowMs": 1_000, "key": "custom", "value": "k"}});
+    let key = json!({"userId": "ada", "kind": "api_key", "permissions": ["org:read"]});
+    let limited = ask(json!({"name": "inOrg"}), key).await.unwrap();
+    assert_eq!((&limited["auth"]["permissions"], limited["auth"].get("role")), (&json!(["org:read"]), None));
+    let limit = json!({"name": "rateLimit", "options": {"limit": 1, "windowMs": 1_000, "key": "k"}});
     assert_eq!(ask(limit.clone(), Value::Null).await.unwrap()["headers"]["ratelimit-remaining"], "0");
     assert_eq!(ask(limit, ada).await.unwrap_err().error.code, ErrorCode::RateLimited);
 }
