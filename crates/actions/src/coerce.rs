@@ -152,10 +152,10 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn read(schema: Value, texts: &[&str]) -> Value {
+    fn read(schema: &Value, texts: &[&str]) -> Value {
         let texts: Vec<Cow<'_, str>> = texts.iter().map(|text| Cow::Borrowed(*text)).collect();
         let mut coercion = Coercion::default();
-        coercion.add(&schema, 0);
+        coercion.add(schema, 0);
         coercion.value(&texts)
     }
 
@@ -181,19 +181,19 @@ mod tests {
             (json!({}), "5", json!("5")),
         ];
         for (schema, text, expected) in cases {
-            assert_eq!(read(schema.clone(), &[text]), expected, "{schema} {text}");
+            assert_eq!(read(&schema, &[text]), expected, "{schema} {text}");
         }
     }
 
     #[test]
     fn lists_come_of_repeated_names_or_commas() {
         let numbers = json!({"type": "array", "items": {"type": "integer"}});
-        assert_eq!(read(numbers.clone(), &["1,2,x"]), json!([1, 2, "x"]));
-        assert_eq!(read(numbers.clone(), &["1", "2,3"]), json!([1, "2,3"]));
-        assert_eq!(read(numbers, &[""]), json!([]));
-        assert_eq!(read(json!({"type": "integer"}), &["1", "2"]), json!([1, 2]));
+        assert_eq!(read(&numbers, &["1,2,x"]), json!([1, 2, "x"]));
+        assert_eq!(read(&numbers, &["1", "2,3"]), json!([1, "2,3"]));
+        assert_eq!(read(&numbers, &[""]), json!([]));
+        assert_eq!(read(&json!({"type": "integer"}), &["1", "2"]), json!([1, 2]));
         let either = json!({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]});
-        assert_eq!(read(either.clone(), &["a,b"]), json!("a,b"));
-        assert_eq!(read(either, &["a", "b"]), json!(["a", "b"]));
+        assert_eq!(read(&either, &["a,b"]), json!("a,b"));
+        assert_eq!(read(&either, &["a", "b"]), json!(["a", "b"]));
     }
 }

@@ -36,26 +36,26 @@ mod tests {
     use super::*;
     use http::HeaderValue;
 
-    fn allowed(method: Method, pairs: &[(&'static str, &'static str)]) -> bool {
+    fn allowed(method: &Method, pairs: &[(&'static str, &'static str)]) -> bool {
         let mut headers = HeaderMap::new();
         headers.insert("host", HeaderValue::from_static("app.test"));
         for (name, value) in pairs {
             headers.insert(*name, HeaderValue::from_static(value));
         }
-        check(&method, &headers, &["https://friend.test".to_owned()]).is_ok()
+        check(method, &headers, &["https://friend.test".to_owned()]).is_ok()
     }
 
     #[test]
     fn only_own_pages_trusted_ones_and_programs_may_write() {
-        assert!(allowed(Method::POST, &[]));
-        assert!(allowed(Method::POST, &[("sec-fetch-site", "same-origin"), ("origin", "https://app.test")]));
-        assert!(allowed(Method::POST, &[("sec-fetch-site", "none")]));
-        assert!(allowed(Method::POST, &[("origin", "http://app.test")]));
+        assert!(allowed(&Method::POST, &[]));
+        assert!(allowed(&Method::POST, &[("sec-fetch-site", "same-origin"), ("origin", "https://app.test")]));
+        assert!(allowed(&Method::POST, &[("sec-fetch-site", "none")]));
+        assert!(allowed(&Method::POST, &[("origin", "http://app.test")]));
         assert!(allowed(
-            Method::POST,
+            &Method::POST,
             &[("sec-fetch-site", "cross-site"), ("origin", "https://friend.test")]
         ));
-        assert!(allowed(Method::GET, &[("sec-fetch-site", "cross-site"), ("origin", "https://evil.test")]));
+        assert!(allowed(&Method::GET, &[("sec-fetch-site", "cross-site"), ("origin", "https://evil.test")]));
         for pairs in [
             &[("sec-fetch-site", "cross-site"), ("origin", "https://app.test")][..],
             &[("sec-fetch-site", "same-site")],
@@ -63,7 +63,7 @@ mod tests {
             &[("origin", "null")],
             &[("origin", "https://app.test.evil")],
         ] {
-            assert!(!allowed(Method::DELETE, pairs), "{pairs:?}");
+            assert!(!allowed(&Method::DELETE, pairs), "{pairs:?}");
         }
     }
 }

@@ -45,12 +45,12 @@ pub struct Refused {
     /// What the caller is told.
     pub error: ApiError,
     /// Headers that go with it: `RateLimit-*`, `Retry-After`, `WWW-Authenticate`, `Set-Cookie`.
-    pub headers: HeaderMap,
+    pub headers: Box<HeaderMap>,
 }
 
 impl From<ApiError> for Refused {
     fn from(error: ApiError) -> Self {
-        Self { error, headers: HeaderMap::new() }
+        Self { error, headers: Box::default() }
     }
 }
 
@@ -110,8 +110,22 @@ impl Guards {
                     // RFC 9110 §11.6.1.
                     headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
                 }
-                Err(Refused { error, headers })
+                Err(Refused { error, headers: Box::new(headers) })
             }
+        }
+    }
+
+    /// Decides one that Bun came to: the keys of limits have been computed.
+    pub(crate) async fn decide_asked(
+        &self,
+        guard: &Guard,
+        state: AuthState,
+        asked: Asked<'_>,
+    ) -> Result<Passed, Refused> {
+        let mut passed = Passed { state, ..Passed::default() };
+        match self.one(guard, &mut passed, asked, 0).await {
+            Ok(()) => Ok(passed),
+            Err(error) => Err(Refused { error, headers: Box::new(passed.headers) }),
         }
     }
 
@@ -304,7 +318,7 @@ enum Subject<'a> {
 }
 
 fn subject<'a>(limit: &'a RateLimit, state: &'a AuthState, asked: Asked<'_>) -> Subject<'a> {
-    match (&limit.computed, state.auth.as_deref()) {
+    match (&limit.key, state.auth.as_deref()) {
         (Some(computed), _) => Subject::Computed(computed),
         (None, Some(Auth { key_id: Some(id), .. })) => Subject::Key(id),
         (None, Some(auth)) => Subject::User(&auth.user_id),

@@ -17,6 +17,7 @@
 //! What must hold: a call that a guard refuses never reaches Bun; a field that comes with a header, a cookie or the path
 //! is never taken from a body; secrets are in no log, no error and no manifest that is stored.
 
+mod admitted;
 mod answer;
 mod application;
 mod coerce;
@@ -28,6 +29,7 @@ mod identity;
 mod input;
 #[cfg(test)]
 mod memory;
+mod openapi;
 mod permissions;
 mod recent;
 pub mod schema;

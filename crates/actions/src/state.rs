@@ -75,3 +75,16 @@ pub struct AuthState {
     #[serde(default)]
     pub org: Option<Arc<Org>>,
 }
+
+impl AuthState {
+    /// An API key of which only its kind came back from Bun gains nothing beyond what it had.
+    pub(crate) fn limited(mut self) -> Self {
+        if let Some(auth) =
+            self.auth.as_mut().filter(|auth| auth.kind == AuthKind::ApiKey && auth.key_id.is_none())
+        {
+            let held = auth.permissions.clone();
+            Arc::make_mut(auth).scopes.get_or_insert(held);
+        }
+        self
+    }
+}

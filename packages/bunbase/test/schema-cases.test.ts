@@ -25,9 +25,11 @@ function revived(json: Json): TSchema {
   for (const name of ["anyOf", "allOf"]) if (name in json) schema[name] = parts(json[name]);
   if (kind === "Not") schema.not = part(json.not);
   if ("contains" in json) schema.contains = part(json.contains);
-  if ("items" in json) schema.items = Array.isArray(json.items) ? parts(json.items) : part(json.items);
+  if ("items" in json)
+    schema.items = Array.isArray(json.items) ? parts(json.items) : part(json.items);
   if ("patternProperties" in json) schema.patternProperties = record(json.patternProperties);
-  if (typeof json.additionalProperties === "object") schema.additionalProperties = part(json.additionalProperties);
+  if (typeof json.additionalProperties === "object")
+    schema.additionalProperties = part(json.additionalProperties);
   if ("properties" in json) {
     const properties = record(json.properties) as Record<string, Json>;
     const required = (json.required ?? []) as string[];
@@ -58,11 +60,14 @@ function kindOf(json: Json): string {
 /** The first error of each path, in the order of paths. */
 function firstErrors(schema: TSchema, value: unknown) {
   const errors = new Map<string, string>();
-  for (const { path, message } of Value.Errors(schema, value)) if (!errors.has(path)) errors.set(path, message);
-  return [...errors].map(([path, message]) => ({ path, message })).sort((a, b) => (a.path < b.path ? -1 : 1));
+  for (const { path, message } of Value.Errors(schema, value))
+    if (!errors.has(path)) errors.set(path, message);
+  return [...errors]
+    .map(([path, message]) => ({ path, message }))
+    .sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-export function outcome(row: Pick<Row, "schema" | "value">) {
+function outcome(row: Pick<Row, "schema" | "value">) {
   const schema = revived(row.schema);
   const filled = Value.Default(schema, structuredClone(row.value));
   const errors = Value.Check(schema, filled) ? [] : firstErrors(schema, filled);
@@ -84,6 +89,7 @@ describe("the table of schemas", () => {
       Type.Record(Type.String(), Type.Tuple([Type.Number()])),
       Type.Never(),
     ];
-    for (const schema of written) expect(revived(JSON.parse(JSON.stringify(schema))) as unknown).toEqual(schema);
+    for (const schema of written)
+      expect(revived(JSON.parse(JSON.stringify(schema))) as unknown).toEqual(schema);
   });
 });

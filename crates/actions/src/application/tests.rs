@@ -43,7 +43,7 @@ fn tables() -> Memory {
     }
 }
 
-fn world(handler: Value) -> World {
+fn world(handler: &Value) -> World {
     let mut manifest = json!({"version": 1, "handlers": [handler], "application": {
         "auth": {"session_secret": "0123456789abcdef0123456789abcdef"},
         "cors": {"origin": ["https://friend.test"]}}});
@@ -57,8 +57,8 @@ fn world(handler: Value) -> World {
     World { tables, now_ms, application }
 }
 
-fn guarded(guards: Value) -> World {
-    world(json!({"name": "a", "triggers": [{"kind": "http", "path": "/a"}], "guards": guards}))
+fn guarded(guards: &Value) -> World {
+    world(&json!({"name": "a", "triggers": [{"kind": "http", "path": "/a"}], "guards": guards}))
 }
 
 #[derive(Clone)]
@@ -139,7 +139,7 @@ impl World {
 
 #[tokio::test]
 async fn a_session_lasts_until_it_is_revoked_anywhere() {
-    let world = guarded(json!([{"name": "authenticated"}]));
+    let world = guarded(&json!([{"name": "authenticated"}]));
     assert_eq!(world.status(&get()).await, 401);
     let ada = world.signed_in("ada").await;
     let (_, context) = world.run(&ada, "").await.unwrap();
@@ -158,7 +158,7 @@ async fn a_session_lasts_until_it_is_revoked_anywhere() {
 
 #[tokio::test]
 async fn logging_out_holds_at_once_and_logging_in_ends_the_session_before() {
-    let world = guarded(json!([{"name": "authenticated"}]));
+    let world = guarded(&json!([{"name": "authenticated"}]));
     for op in [json!({"op": "destroy"}), json!({"op": "create", "payload": {"userId": "bob"}})] {
         let ada = world.signed_in("ada").await;
         let (before, _) = world.run(&ada, "").await.unwrap();
@@ -175,7 +175,7 @@ async fn logging_out_holds_at_once_and_logging_in_ends_the_session_before() {
 
 #[tokio::test]
 async fn a_session_in_use_goes_on_and_one_that_is_not_ends() {
-    let world = guarded(json!([{"name": "authenticated"}]));
+    let world = guarded(&json!([{"name": "authenticated"}]));
     let ada = world.signed_in("ada").await;
     world.pass(4 * DAY_MS);
     let (before, _) = world.run(&ada, "").await.unwrap();
@@ -190,7 +190,7 @@ async fn a_session_in_use_goes_on_and_one_that_is_not_ends() {
 
 #[tokio::test]
 async fn tokens_and_keys_speak_for_their_user() {
-    let world = guarded(json!([{"name": "hasPermission", "options": {"permission": "invoices:read"}}]));
+    let world = guarded(&json!([{"name": "hasPermission", "options": {"permission": "invoices:read"}}]));
     let cookie = world.cookie(json!({"userId": "ada"})).await;
     let bearer = |token: &str| get().with("authorization", &format!("Bearer {token}"));
     let token = bearer(cookie.split_once('=').unwrap().1);
@@ -203,14 +203,14 @@ async fn tokens_and_keys_speak_for_their_user() {
     for token in ["bbk_unknown", "a.b", "a.b.c"] {
         assert_eq!(world.status(&bearer(token)).await, 401, "{token}");
     }
-    let write = guarded(json!([{"name": "hasPermission", "options": {"permission": "invoices:write"}}]));
+    let write = guarded(&json!([{"name": "hasPermission", "options": {"permission": "invoices:write"}}]));
     assert_eq!(write.status(&bearer("bbk_all")).await, 200);
     assert_eq!(write.status(&bearer("bbk_some")).await, 403);
 }
 
 #[tokio::test]
 async fn a_page_of_another_site_does_not_write_with_the_cookie() {
-    let world = guarded(json!([]));
+    let world = guarded(&json!([]));
     let cookie = world.cookie(json!({"userId": "ada"})).await;
     let write = post().with("cookie", &cookie).with("host", "app.test");
     assert_eq!(world.status(&write).await, 200);
@@ -223,7 +223,7 @@ async fn a_page_of_another_site_does_not_write_with_the_cookie() {
 
 #[tokio::test]
 async fn guards_of_organisations_look_the_member_up() {
-    let world = guarded(json!([{"name": "inOrg"}, {"name": "hasFeature", "options": {"feature": "sso"}},
+    let world = guarded(&json!([{"name": "inOrg"}, {"name": "hasFeature", "options": {"feature": "sso"}},
         {"name": "trialActiveOrPaid"}, {"name": "hasPermission", "options": {"permission": "org:read"}}]));
     assert_eq!(world.status(&get().with("x-org-id", "acme")).await, 401);
     for user in ["ada", "bob"] {
@@ -238,19 +238,19 @@ async fn guards_of_organisations_look_the_member_up() {
         let cookie = world.cookie(json!({"userId": user, "orgId": "acme"})).await;
         assert_eq!(world.status(&get().with("cookie", &cookie)).await, 200);
     }
-    let admin = guarded(json!([{"name": "inOrg"}, {"name": "hasRole", "options": {"role": "org:member"}}]));
+    let admin = guarded(&json!([{"name": "inOrg"}, {"name": "hasRole", "options": {"role": "org:member"}}]));
     let bob = admin.signed_in("bob").await.with("x-org-id", "acme");
     assert_eq!(admin.status(&bob).await, 200);
     let ada = admin.signed_in("ada").await.with("x-org-id", "acme");
     assert_eq!(admin.status(&ada).await, 403);
-    let misplaced = guarded(json!([{"name": "trialActiveOrPaid"}]));
+    let misplaced = guarded(&json!([{"name": "trialActiveOrPaid"}]));
     assert_eq!(misplaced.status(&get()).await, 500);
 }
 
 #[tokio::test]
 async fn limits_count_users_keys_and_networks_and_say_so() {
     let limit = json!({"name": "rateLimit", "options": {"limit": 2, "windowMs": 60_000}});
-    let world = guarded(json!([limit]));
+    let world = guarded(&json!([limit]));
     let ada = world.signed_in("ada").await;
     let sets = [ada, get().with("x-api-key", "bbk_all"), Request { ip: "2001:db8::1", ..get() }];
     for request in &sets {
@@ -278,11 +278,11 @@ async fn what_follows_a_function_is_left_to_bun_which_asks_for_it() {
         (json!([{"name": "rateLimit", "options": {"limit": 1, "windowMs": 1_000, "key": "custom"}}]), 0),
     ];
     for (guards, decided) in cases {
-        let world = guarded(guards.clone());
+        let world = guarded(&guards);
         let ada = world.signed_in("ada").await;
         assert_eq!(world.run(&ada, "").await.unwrap().1["guards"], decided, "{guards}");
     }
-    let world = guarded(json!([]));
+    let world = guarded(&json!([]));
     let ask = async |guard: Value, auth: Value| {
         let request = json!({"guard": guard, "context": {"auth": auth, "org": null, "trigger": "api"},
             "request": {"headers": {"x-org-id": "acme"}, "query": ""}});
@@ -296,7 +296,10 @@ async fn what_follows_a_function_is_left_to_bun_which_asks_for_it() {
         ask(json!({"name": "custom"}), ada.clone()).await.unwrap_err().error.code,
         ErrorCode::InvalidRequest
     );
-    let limit = json!({"name": "rateLimit", "options": {"limit": 1, "windowMs": 1_000, "key": "custom", "value": "k"}});
+    let key = json!({"userId": "ada", "kind": "api_key", "permissions": ["org:read"]});
+    let limited = ask(json!({"name": "inOrg"}), key).await.unwrap();
+    assert_eq!((&limited["auth"]["permissions"], limited["auth"].get("role")), (&json!(["org:read"]), None));
+    let limit = json!({"name": "rateLimit", "options": {"limit": 1, "windowMs": 1_000, "key": "k"}});
     assert_eq!(ask(limit.clone(), Value::Null).await.unwrap()["headers"]["ratelimit-remaining"], "0");
     assert_eq!(ask(limit, ada).await.unwrap_err().error.code, ErrorCode::RateLimited);
 }
@@ -305,7 +308,7 @@ async fn what_follows_a_function_is_left_to_bun_which_asks_for_it() {
 async fn groups_refuse_as_their_members_do() {
     let group = json!({"name": "parallel", "options": {"guards": [
         {"name": "hasRole", "options": {"role": "x"}}, {"name": "inOrg"}]}});
-    let world = guarded(json!([group]));
+    let world = guarded(&json!([group]));
     let ada = world.signed_in("ada").await;
     assert_eq!(world.status(&ada).await, 403, "the first of the list");
     let place = |guards: Value| {
@@ -322,7 +325,7 @@ async fn groups_refuse_as_their_members_do() {
 #[tokio::test]
 async fn an_input_is_checked_before_bun_is_called() {
     let world = world(
-        json!({"name": "a", "triggers": [{"kind": "http", "path": "/a"}], "input": {"type": "object",
+        &json!({"name": "a", "triggers": [{"kind": "http", "path": "/a"}], "input": {"type": "object",
         "properties": {"n": {"type": "integer"}, "page": {"type": "integer", "default": 1}}, "required": ["n"]}}),
     );
     let (before, context) = world.run(&post(), r#"{"n": 1, "page": 2}"#).await.unwrap();
@@ -345,7 +348,7 @@ async fn an_input_is_checked_before_bun_is_called() {
 
 #[tokio::test]
 async fn tables_that_do_not_answer_let_nobody_in() {
-    let world = guarded(json!([{"name": "authenticated"}]));
+    let world = guarded(&json!([{"name": "authenticated"}]));
     let ada = world.signed_in("ada").await;
     world.tables.is_down.store(true, Ordering::Relaxed);
     assert_eq!(world.status(&ada).await, 503);

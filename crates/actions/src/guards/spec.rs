@@ -32,10 +32,8 @@ pub(crate) enum Guard {
 pub(crate) struct RateLimit {
     pub(crate) limit: u32,
     pub(crate) window_ms: i64,
-    /// What it counts is what a function gives.
-    is_by_function: bool,
-    /// What that gave, where Bun asks.
-    pub(crate) computed: Option<String>,
+    /// What a function gave, where it does not count callers: in a manifest, that there is one.
+    pub(crate) key: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -62,11 +60,9 @@ struct RateLimitOptions {
     limit: u32,
     #[serde(rename = "windowMs")]
     window_ms: i64,
+    /// `custom` in a manifest; what the function gave, where Bun asks.
     #[serde(default)]
     key: Option<String>,
-    /// What the function of the key gave.
-    #[serde(default)]
-    value: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -117,7 +113,7 @@ impl Guard {
     pub(crate) fn needs_bun(&self) -> bool {
         match self {
             Self::Custom => true,
-            Self::RateLimit(limit) => limit.is_by_function && limit.computed.is_none(),
+            Self::RateLimit(limit) => limit.key.is_some(),
             Self::Group { guards, .. } => guards.iter().any(Self::needs_bun),
             _ => false,
         }
@@ -135,14 +131,7 @@ impl RateLimit {
         if options.limit == 0 {
             return Err(SpecError::new(format!("{place}.limit"), "it has to be 1 at least"));
         }
-        let is_by_function = match options.key.as_deref() {
-            None => false,
-            Some("custom") => true,
-            Some(_) => {
-                return Err(SpecError::new(format!("{place}.key"), "it has to be `custom`, or absent"));
-            }
-        };
-        let RateLimitOptions { limit, window_ms, value: computed, .. } = options;
-        Ok(Self { limit, window_ms, is_by_function, computed })
+        let RateLimitOptions { limit, window_ms, key } = options;
+        Ok(Self { limit, window_ms, key })
     }
 }
