@@ -199,6 +199,8 @@ describe.each(["sqlite", "postgres"] as const)("%s", (name) => {
 
   check("aggregates, of all rows and of groups", async () => {
     expect(await db.from("people").sum("pay")).toBe(60);
+    expect(await db.from("people").orderBy("id").limit(1).offset(1).sum("pay")).toBe(60);
+    expect(await code(db.from("people").groupBy("pay").count())).toBe("invalid_query");
     expect(await db.from("people").gt("id", 1).avg("pay")).toBe(15);
     expect(await db.from("people").max<string>("email")).toBe("cid");
     expect(await db.from("people").eq("id", 99).min("pay")).toBeNull();

@@ -7,10 +7,10 @@ import type { JsonColumn } from "./json.ts";
 import { type Page, type PageOptions, runPage } from "./page.ts";
 import { type RowSession, withRowSession } from "./session.ts";
 import {
-  countStatement,
   jsonKeys,
   type Query,
   selectStatement,
+  valueStatement,
   type Write,
   writeStatements,
 } from "./statement.ts";
@@ -231,12 +231,13 @@ export class TypedQueryBuilder<DB, T extends keyof S & string, S extends Scope, 
   /** How many rows match, whatever `limit` says; of a write, how many it changed. */
   async count(options: RunOptions = {}): Promise<number> {
     return this.#within(options, async (executor) => {
-      if (this.#write === undefined) return this.#number(executor, countStatement(this.#query));
+      if (this.#write === undefined) return this.#value<number>(executor, raw("count(*)"));
       const results = await this.#run(executor, this.#writes(false));
       return results.reduce((sum, { changes }) => sum + changes, 0);
     });
   }
 
+  /** Of all rows that match, whatever `limit` says; null without any. So are the three below. */
   sum(column: Column<S, T>, options: RunOptions = {}): Promise<number | null> {
     return this.#one("sum", column, options);
   }
@@ -297,15 +298,15 @@ export class TypedQueryBuilder<DB, T extends keyof S & string, S extends Scope, 
 
   async #one<V>(fn: string, column: string, options: RunOptions): Promise<V> {
     this.#readsOnly(`${fn}()`);
-    const query = { ...this.#query, aggregates: { value: this.#aggregated(fn, column) } };
-    const statement = selectStatement({ ...query, group: [], order: [] });
-    return this.#within(options, async (executor) => {
-      return (await ask(executor, statement)).rows[0]?.[0] as V;
-    });
+    const value = this.#aggregated(fn, column);
+    return this.#within(options, (executor) => this.#value<V>(executor, value));
   }
 
-  async #number(executor: SqlExecutor, statement: Fragment): Promise<number> {
-    return Number((await ask(executor, statement)).rows[0]?.[0]);
+  /** `aggregate` of all rows that match. */
+  async #value<V>(executor: SqlExecutor, aggregate: Fragment): Promise<V> {
+    if (this.#query.group.length > 0) throw this.#misuse("of groups there is aggregate()");
+    const statement = valueStatement(this.#query, aggregate);
+    return (await ask(executor, statement)).rows[0]?.[0] as V;
   }
 
   #within<V>(options: RunOptions, fn: (executor: SqlExecutor) => Promise<V>): Promise<V> {
