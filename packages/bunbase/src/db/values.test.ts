@@ -67,8 +67,8 @@ test("over the channel a transaction is begun, kept and undone, with savepoints 
   await expect(undone).rejects.toThrow("outer");
   expect(await db.from("t").select("x").orderBy("x")).toEqual([{ x: 1 }, { x: 2 }]);
   const taken = db.from("t").insert({ x: 1 });
-  const details = { code: "SQLITE_CONSTRAINT_PRIMARYKEY" };
-  await expect(taken.exec()).rejects.toMatchObject({ code: "conflict", statusCode: 409, details });
+  const sqlCode = "SQLITE_CONSTRAINT_PRIMARYKEY";
+  await expect(taken.exec()).rejects.toMatchObject({ code: "conflict", statusCode: 409, sqlCode });
   const results = await db.executor.batch([
     { sql: "INSERT INTO t VALUES (?1)", params: [7] },
     { sql: "SELECT count(*) FROM t", params: [] },
