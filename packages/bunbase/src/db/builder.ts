@@ -5,6 +5,7 @@ import { columnOf, Filter } from "./filter.ts";
 import { type Fragment, ident, raw, sql } from "./fragment.ts";
 import type { JsonColumn } from "./json.ts";
 import { type Page, type PageOptions, runPage } from "./page.ts";
+import { type AnyRow, ask, toRows } from "./rows.ts";
 import { type RowSession, withRowSession } from "./session.ts";
 import {
   jsonKeys,
@@ -38,8 +39,6 @@ export interface RunOptions {
   /** Runs the statement as this user, for the policies of PostgreSQL. */
   session?: RowSession;
 }
-
-type DefaultRow = Record<string, unknown>;
 
 const OPERATORS = { eq: "=", neq: "<>", gt: ">", gte: ">=", lt: "<", lte: "<=" } as const;
 
@@ -170,7 +169,7 @@ export class TypedQueryBuilder<DB, T extends keyof S & string, S extends Scope, 
   update(
     values: { [K in keyof Update<DB, T>]: Update<DB, T>[K] | Fragment },
   ): TypedQueryBuilder<DB, T, S, S[T][]> {
-    this.#write = { kind: "update", values: values as DefaultRow };
+    this.#write = { kind: "update", values: values as AnyRow };
     return this.#as();
   }
 
@@ -290,7 +289,7 @@ export class TypedQueryBuilder<DB, T extends keyof S & string, S extends Scope, 
   }
 
   #insert(rows: object | readonly object[], conflict?: Conflicting): this {
-    const list = (Array.isArray(rows) ? rows : [rows]) as DefaultRow[];
+    const list = (Array.isArray(rows) ? rows : [rows]) as AnyRow[];
     const one = !Array.isArray(rows);
     this.#write = { kind: "insert", rows: list, one, ...(conflict ? { conflict } : {}) };
     return this;
@@ -315,7 +314,7 @@ export class TypedQueryBuilder<DB, T extends keyof S & string, S extends Scope, 
   }
 
   /** The rows of the query; of a read, no more than `most`. */
-  async #fetch(executor: SqlExecutor, most?: number): Promise<DefaultRow[]> {
+  async #fetch(executor: SqlExecutor, most?: number): Promise<AnyRow[]> {
     const keys = jsonKeys(this.#query);
     if (this.#write === undefined) {
       const limit = Math.min(most ?? Number.POSITIVE_INFINITY, this.#query.limit ?? Infinity);
@@ -363,21 +362,4 @@ interface Conflicting {
 function counted(what: string, rows: number): number {
   if (Number.isSafeInteger(rows) && rows >= 0) return rows;
   throw new TypeError(`${what}(${rows}) is no number of rows`);
-}
-
-function ask(executor: SqlExecutor, fragment: Fragment): Promise<SqlResult> {
-  const { sql: text, params } = fragment.render(executor.dialect);
-  return executor.query(text, params);
-}
-
-/** Rows as objects; the values under `json` are parsed. */
-export function toRows({ columns, rows }: SqlResult, json: ReadonlySet<string>): DefaultRow[] {
-  return rows.map((values) => {
-    const row: DefaultRow = {};
-    columns.forEach((column, index) => {
-      const value = values[index];
-      row[column] = json.has(column) && typeof value === "string" ? JSON.parse(value) : value;
-    });
-    return row;
-  });
 }

@@ -1,10 +1,11 @@
 /** The client: tables, transactions, raw statements. */
 import { SQL } from "bun";
-import { TypedQueryBuilder, toRows } from "./builder.ts";
+import { TypedQueryBuilder } from "./builder.ts";
 import { channelExecutor } from "./channel-executor.ts";
 import type { SqlExecutor, SqlResult } from "./executor.ts";
 import { Fragment, ident, sql } from "./fragment.ts";
 import { postgresExecutor } from "./postgres-executor.ts";
+import { ask, toRows } from "./rows.ts";
 import { type RowSession, withRowSession } from "./session.ts";
 import type { Database, Row, TableName } from "./types.ts";
 
@@ -76,8 +77,7 @@ export class RawStatement<R> extends Fragment implements PromiseLike<R[]> {
 
   /** The whole result, with the number of changed rows. */
   async run(): Promise<SqlResult> {
-    const { sql: text, params } = this.render(this.#executor.dialect);
-    return this.#executor.query(text, params);
+    return ask(this.#executor, this);
   }
 }
 
