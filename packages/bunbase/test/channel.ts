@@ -19,9 +19,9 @@ export function serveChannel(executor: BunSqliteExecutor): { close(): void } {
       return await answer(executor, open, path, JSON.parse(body));
     } catch (error) {
       if (!(error instanceof DatabaseError)) throw error;
-      const { code, message, details, statusCode } = error;
+      const { code, message, sqlCode, statusCode } = error;
       return Response.json(
-        { error: { code, message, details } },
+        { error: { code, message, details: { code: sqlCode } } },
         { status: Math.max(statusCode, 400) },
       );
     }

@@ -12,7 +12,7 @@ export interface TestDatabase {
 
 export interface TestDatabases {
   each: TestDatabase[];
-  /** Another pool to PostgreSQL, as another user. */
+  /** One connection to PostgreSQL, as another user. */
   connect(username: string): SQL;
   stop(): Promise<void>;
 }
@@ -26,7 +26,7 @@ export async function startDatabases(): Promise<TestDatabases> {
   const pools = pool === undefined ? [] : [pool];
   const connect = (username: string) => {
     if (server === undefined) throw new Error("PostgreSQL is not there");
-    const other = server.connect(username);
+    const other = server.connect(username, 1);
     pools.push(other);
     return other;
   };

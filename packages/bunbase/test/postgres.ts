@@ -11,8 +11,8 @@ const BIN = "/usr/lib/postgresql/15/bin";
 const START_MS_MAX = 30_000;
 
 export interface TestPostgres {
-  /** A pool as its superuser, or as another user. */
-  connect(username?: string): SQL;
+  /** A pool as its superuser, or as another user, of 4 connections unless said. */
+  connect(username?: string, connections?: number): SQL;
   stop(): Promise<void>;
 }
 
@@ -38,8 +38,8 @@ export async function startPostgres(): Promise<TestPostgres | undefined> {
     await server.exited;
     rmSync(directory, { recursive: true, force: true });
   };
-  const connect = (username = "postgres") =>
-    new SQL({ adapter: "postgres", path: directory, username, database: "postgres", max: 4 });
+  const connect = (username = "postgres", max = 4) =>
+    new SQL({ adapter: "postgres", path: directory, username, database: "postgres", max });
   await untilReady(connect, server).catch(async (error) => {
     await stop();
     throw error;

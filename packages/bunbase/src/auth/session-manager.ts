@@ -1,6 +1,6 @@
 /**
- * Session tokens: `base64url(JSON of the payload with exp) "." base64url(HMAC-SHA256 of that JSON)`, `exp` in
- * seconds since the epoch.
+ * Session tokens: `base64url(JSON of the payload with exp) "." base64url(HMAC-SHA256 of the first part's text)`, with
+ * `exp` in seconds since the epoch. The server's own session cookies are of the same make.
  */
 import { timingSafeEqual } from "node:crypto";
 
@@ -37,24 +37,25 @@ export class SessionManager {
 
   create(payload: SessionPayload): string {
     const exp = Math.floor(Date.now() / 1000) + this.#expiresIn;
-    const json = Buffer.from(JSON.stringify({ ...payload, exp }));
-    return `${json.toString("base64url")}.${hmac(this.#secrets[0], json).toString("base64url")}`;
+    const encoded = Buffer.from(JSON.stringify({ ...payload, exp })).toString("base64url");
+    return `${encoded}.${hmac(this.#secrets[0], encoded).toString("base64url")}`;
   }
 
   /** The payload, with `exp`; null for a token that is malformed, not signed with a secret known here, or too old. */
   verify(token: string): (SessionPayload & { exp: number }) | null {
     const [encoded, signature, ...rest] = token.split(".");
     if (!encoded || !signature || rest.length > 0 || token.length > TOKEN_LENGTH_MAX) return null;
-    const json = Buffer.from(encoded, "base64url");
     const given = Buffer.from(signature, "base64url");
-    if (!this.#secrets.some((secret) => same(hmac(secret, json), given))) return null;
-    const payload = JSON.parse(json.toString()) as SessionPayload & { exp: number };
+    if (!this.#secrets.some((secret) => same(hmac(secret, encoded), given))) return null;
+    const payload = JSON.parse(Buffer.from(encoded, "base64url").toString()) as SessionPayload & {
+      exp: number;
+    };
     return payload.exp > Date.now() / 1000 ? payload : null;
   }
 }
 
-function hmac(secret: string, json: Uint8Array): Buffer {
-  return new Bun.CryptoHasher("sha256", secret).update(json).digest();
+function hmac(secret: string, text: string): Buffer {
+  return new Bun.CryptoHasher("sha256", secret).update(text).digest();
 }
 
 function same(a: Uint8Array, b: Uint8Array): boolean {

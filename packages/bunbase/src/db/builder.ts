@@ -5,12 +5,13 @@ import { columnOf, Filter } from "./filter.ts";
 import { type Fragment, ident, raw, sql } from "./fragment.ts";
 import type { JsonColumn } from "./json.ts";
 import { type Page, type PageOptions, runPage } from "./page.ts";
+import { type AnyRow, ask, toRows } from "./rows.ts";
 import { type RowSession, withRowSession } from "./session.ts";
 import {
-  countStatement,
   jsonKeys,
   type Query,
   selectStatement,
+  valueStatement,
   type Write,
   writeStatements,
 } from "./statement.ts";
@@ -38,8 +39,6 @@ export interface RunOptions {
   /** Runs the statement as this user, for the policies of PostgreSQL. */
   session?: RowSession;
 }
-
-type DefaultRow = Record<string, unknown>;
 
 const OPERATORS = { eq: "=", neq: "<>", gt: ">", gte: ">=", lt: "<", lte: "<=" } as const;
 
@@ -170,7 +169,7 @@ export class TypedQueryBuilder<DB, T extends keyof S & string, S extends Scope, 
   update(
     values: { [K in keyof Update<DB, T>]: Update<DB, T>[K] | Fragment },
   ): TypedQueryBuilder<DB, T, S, S[T][]> {
-    this.#write = { kind: "update", values: values as DefaultRow };
+    this.#write = { kind: "update", values: values as AnyRow };
     return this.#as();
   }
 
@@ -231,12 +230,13 @@ export class TypedQueryBuilder<DB, T extends keyof S & string, S extends Scope, 
   /** How many rows match, whatever `limit` says; of a write, how many it changed. */
   async count(options: RunOptions = {}): Promise<number> {
     return this.#within(options, async (executor) => {
-      if (this.#write === undefined) return this.#number(executor, countStatement(this.#query));
+      if (this.#write === undefined) return this.#value<number>(executor, raw("count(*)"));
       const results = await this.#run(executor, this.#writes(false));
       return results.reduce((sum, { changes }) => sum + changes, 0);
     });
   }
 
+  /** Of all rows that match, whatever `limit` says; null without any. So are the three below. */
   sum(column: Column<S, T>, options: RunOptions = {}): Promise<number | null> {
     return this.#one("sum", column, options);
   }
@@ -289,7 +289,7 @@ export class TypedQueryBuilder<DB, T extends keyof S & string, S extends Scope, 
   }
 
   #insert(rows: object | readonly object[], conflict?: Conflicting): this {
-    const list = (Array.isArray(rows) ? rows : [rows]) as DefaultRow[];
+    const list = (Array.isArray(rows) ? rows : [rows]) as AnyRow[];
     const one = !Array.isArray(rows);
     this.#write = { kind: "insert", rows: list, one, ...(conflict ? { conflict } : {}) };
     return this;
@@ -297,15 +297,15 @@ export class TypedQueryBuilder<DB, T extends keyof S & string, S extends Scope, 
 
   async #one<V>(fn: string, column: string, options: RunOptions): Promise<V> {
     this.#readsOnly(`${fn}()`);
-    const query = { ...this.#query, aggregates: { value: this.#aggregated(fn, column) } };
-    const statement = selectStatement({ ...query, group: [], order: [] });
-    return this.#within(options, async (executor) => {
-      return (await ask(executor, statement)).rows[0]?.[0] as V;
-    });
+    const value = this.#aggregated(fn, column);
+    return this.#within(options, (executor) => this.#value<V>(executor, value));
   }
 
-  async #number(executor: SqlExecutor, statement: Fragment): Promise<number> {
-    return Number((await ask(executor, statement)).rows[0]?.[0]);
+  /** `aggregate` of all rows that match. */
+  async #value<V>(executor: SqlExecutor, aggregate: Fragment): Promise<V> {
+    if (this.#query.group.length > 0) throw this.#misuse("of groups there is aggregate()");
+    const statement = valueStatement(this.#query, aggregate);
+    return (await ask(executor, statement)).rows[0]?.[0] as V;
   }
 
   #within<V>(options: RunOptions, fn: (executor: SqlExecutor) => Promise<V>): Promise<V> {
@@ -314,7 +314,7 @@ export class TypedQueryBuilder<DB, T extends keyof S & string, S extends Scope, 
   }
 
   /** The rows of the query; of a read, no more than `most`. */
-  async #fetch(executor: SqlExecutor, most?: number): Promise<DefaultRow[]> {
+  async #fetch(executor: SqlExecutor, most?: number): Promise<AnyRow[]> {
     const keys = jsonKeys(this.#query);
     if (this.#write === undefined) {
       const limit = Math.min(most ?? Number.POSITIVE_INFINITY, this.#query.limit ?? Infinity);
@@ -362,21 +362,4 @@ interface Conflicting {
 function counted(what: string, rows: number): number {
   if (Number.isSafeInteger(rows) && rows >= 0) return rows;
   throw new TypeError(`${what}(${rows}) is no number of rows`);
-}
-
-function ask(executor: SqlExecutor, fragment: Fragment): Promise<SqlResult> {
-  const { sql: text, params } = fragment.render(executor.dialect);
-  return executor.query(text, params);
-}
-
-/** Rows as objects; the values under `json` are parsed. */
-export function toRows({ columns, rows }: SqlResult, json: ReadonlySet<string>): DefaultRow[] {
-  return rows.map((values) => {
-    const row: DefaultRow = {};
-    columns.forEach((column, index) => {
-      const value = values[index];
-      row[column] = json.has(column) && typeof value === "string" ? JSON.parse(value) : value;
-    });
-    return row;
-  });
 }

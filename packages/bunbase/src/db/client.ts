@@ -1,10 +1,11 @@
 /** The client: tables, transactions, raw statements. */
 import { SQL } from "bun";
-import { TypedQueryBuilder, toRows } from "./builder.ts";
+import { TypedQueryBuilder } from "./builder.ts";
 import { channelExecutor } from "./channel-executor.ts";
 import type { SqlExecutor, SqlResult } from "./executor.ts";
 import { Fragment, ident, sql } from "./fragment.ts";
 import { postgresExecutor } from "./postgres-executor.ts";
+import { ask, toRows } from "./rows.ts";
 import { type RowSession, withRowSession } from "./session.ts";
 import type { Database, Row, TableName } from "./types.ts";
 
@@ -43,16 +44,16 @@ export class DatabaseClient<DB = Database> implements HasExecutor {
    * Runs `fn` with a client whose statements are one transaction: kept when its promise resolves, undone when it
    * rejects. Inside another transaction only its own part is undone.
    */
-  transaction<V>(fn: (tx: DatabaseClient<DB>) => Promise<V>): Promise<V> {
-    return this.executor.transaction((tx) => fn(new DatabaseClient(tx)));
+  transaction<V>(fn: (tx: DatabaseClient<DB>) => PromiseLike<V>): Promise<V> {
+    return this.executor.transaction(async (tx) => fn(new DatabaseClient(tx)));
   }
 
   /**
    * PostgreSQL: a transaction whose policies see `session` as `current_setting('app.current_user_id', true)` and
    * `current_setting('app.current_org_id', true)`.
    */
-  withSession<V>(session: RowSession, fn: (tx: DatabaseClient<DB>) => Promise<V>): Promise<V> {
-    return withRowSession(this.executor, session, (tx) => fn(new DatabaseClient(tx)));
+  withSession<V>(session: RowSession, fn: (tx: DatabaseClient<DB>) => PromiseLike<V>): Promise<V> {
+    return withRowSession(this.executor, session, async (tx) => fn(new DatabaseClient(tx)));
   }
 }
 
@@ -76,24 +77,33 @@ export class RawStatement<R> extends Fragment implements PromiseLike<R[]> {
 
   /** The whole result, with the number of changed rows. */
   async run(): Promise<SqlResult> {
-    const { sql: text, params } = this.render(this.#executor.dialect);
-    return this.#executor.query(text, params);
+    return ask(this.#executor, this);
   }
 }
 
 /**
  * A client. Without `source` it is the application's own database: PostgreSQL where `DATABASE_URL` says so, else
- * the SQLite file that the platform keeps.
+ * the SQLite file that the platform keeps. Clients of one address share one pool, as long as the process runs.
  */
 export function createDB<DB = Database>(
   source: SqlExecutor | SQL | string | undefined = configured(),
 ): DatabaseClient<DB> {
   if (source === undefined) return new DatabaseClient(channelExecutor());
-  const pool = typeof source === "string" || source instanceof SQL;
-  return new DatabaseClient(pool ? postgresExecutor(source) : source);
+  if (typeof source === "string") return new DatabaseClient(shared(source));
+  return new DatabaseClient(source instanceof SQL ? postgresExecutor(source) : source);
 }
 
 function configured(): string | undefined {
   const url = process.env.DATABASE_URL;
   return url !== undefined && /^postgres(ql)?:/.test(url) ? url : undefined;
+}
+
+const executors = new Map<string, SqlExecutor>();
+
+function shared(url: string): SqlExecutor {
+  const known = executors.get(url);
+  if (known !== undefined) return known;
+  const executor = postgresExecutor(url);
+  executors.set(url, executor);
+  return executor;
 }

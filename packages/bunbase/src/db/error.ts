@@ -1,4 +1,5 @@
 /** What a database can say no with, whichever database it is. */
+import { BunbaseError } from "../errors.ts";
 
 /** Status and meaning of each code. */
 const STATUS = {
@@ -24,26 +25,17 @@ const STATUS = {
 
 export type DatabaseErrorCode = keyof typeof STATUS;
 
-export interface DatabaseErrorDetails {
-  /** The database's own code: SQLite's result code (`SQLITE_CONSTRAINT_UNIQUE`) or an SQLSTATE (`23505`). */
-  code?: string;
-}
+/** With a status of 500 its words are for the log, not for whoever called the action. */
+export class DatabaseError extends BunbaseError {
+  override readonly code: DatabaseErrorCode;
+  /** The database's own: SQLite's result code (`SQLITE_CONSTRAINT_UNIQUE`) or an SQLSTATE (`23505`). */
+  readonly sqlCode: string | undefined;
 
-export class DatabaseError extends Error {
-  override readonly name = "DatabaseError";
-  readonly code: DatabaseErrorCode;
-  readonly statusCode: number;
-  readonly details: DatabaseErrorDetails;
-
-  constructor(
-    code: DatabaseErrorCode,
-    message: string,
-    options: ErrorOptions & { details?: DatabaseErrorDetails } = {},
-  ) {
-    super(message, options);
+  constructor(code: DatabaseErrorCode, message: string, sqlCode?: string, cause?: Error) {
+    super(message, STATUS[code]);
     this.code = code;
-    this.statusCode = STATUS[code];
-    this.details = options.details ?? {};
+    this.sqlCode = sqlCode;
+    if (cause !== undefined) this.cause = cause;
   }
 }
 
@@ -53,31 +45,28 @@ const BUSY = new Set(["SQLITE_BUSY", "SQLITE_LOCKED", "40001", "40P01", "55P03",
 
 /** Whether a unique key was taken already. */
 export function isUniqueViolation(error: unknown): error is DatabaseError {
-  return error instanceof DatabaseError && UNIQUE.has(error.details.code ?? "");
+  return error instanceof DatabaseError && UNIQUE.has(error.sqlCode ?? "");
 }
 
 /** Whether a row points to one that is not there, or is pointed to by one that is. */
 export function isForeignKeyViolation(error: unknown): error is DatabaseError {
-  return error instanceof DatabaseError && FOREIGN_KEY.has(error.details.code ?? "");
+  return error instanceof DatabaseError && FOREIGN_KEY.has(error.sqlCode ?? "");
 }
 
 /** The error for what a driver threw with its own `code`. */
 export function fromDriver(cause: Error, code: string | undefined): DatabaseError {
-  const options = { cause, ...(code === undefined ? {} : { details: { code } }) };
-  return new DatabaseError(classify(code), cause.message, options);
+  return new DatabaseError(classify(code), cause.message, code, cause);
 }
 
 /** The error for the answer `{"error": {code, message, details}}` of the platform. */
 export function fromAnswer(status: number, text: string): DatabaseError {
   const { code, message, details } = parsedError(text);
   const known = code !== undefined && Object.hasOwn(STATUS, code);
-  const native = details?.code;
-  const options = native === undefined ? {} : { details: { code: native } };
   const fallback = status === 503 || status === 429 ? "busy" : "sql_error";
   return new DatabaseError(
     known ? (code as DatabaseErrorCode) : fallback,
     message ?? `the database answered ${status}`,
-    options,
+    details?.code,
   );
 }
 
@@ -90,7 +79,7 @@ function classify(code: string | undefined): DatabaseErrorCode {
 interface WireError {
   code?: string;
   message?: string;
-  details?: DatabaseErrorDetails;
+  details?: { code?: string };
 }
 
 function parsedError(text: string): WireError {

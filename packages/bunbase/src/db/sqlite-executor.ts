@@ -63,10 +63,12 @@ function run(database: Database, sql: string, params: readonly unknown[] = []): 
   const values = params.map(sqliteValue);
   try {
     const statement = database.query(sql);
-    const before = total(database);
+    const before = counter(database, "total_changes");
     const rows = statement.values(...values).map((row) => row.map(fromSqlite));
-    const changes = total(database) - before;
-    const lastInsertId = changes > 0 ? lastRowid(database) : null;
+    // After a statement that only reads, the other two are those of the write before it.
+    const wrote = counter(database, "total_changes") !== before;
+    const changes = wrote ? Number(counter(database, "changes")) : 0;
+    const lastInsertId = wrote ? counter(database, "last_insert_rowid") : null;
     return { columns: [...statement.columnNames], rows, changes, lastInsertId };
   } catch (error) {
     if (error instanceof SQLiteError) throw fromDriver(error, error.code);
@@ -78,15 +80,11 @@ function fromSqlite(value: unknown): unknown {
   return typeof value === "bigint" ? narrow(value) : value;
 }
 
-/** The difference of two, unlike `changes()`, is 0 for a statement that only reads. */
-function total(database: Database): number {
-  return Number(database.query<{ n: bigint }, []>("SELECT total_changes() AS n").get()?.n ?? 0);
-}
-
-function lastRowid(database: Database): number | bigint {
-  return narrow(
-    database.query<{ n: bigint }, []>("SELECT last_insert_rowid() AS n").get()?.n ?? 0n,
-  );
+function counter(
+  database: Database,
+  name: "changes" | "total_changes" | "last_insert_rowid",
+): number | bigint {
+  return narrow(database.query<{ n: bigint }, []>(`SELECT ${name}() AS n`).get()?.n ?? 0n);
 }
 
 /** One holder at a time, in the order of asking. */

@@ -62,8 +62,9 @@ export function selectStatement(query: Query, extra: readonly Fragment[] = []): 
   );
 }
 
-export function countStatement(query: Query): Fragment {
-  const from = sql`SELECT count(*) FROM ${ident(query.names.base)}`;
+/** One aggregate over all rows that match. */
+export function valueStatement(query: Query, aggregate: Fragment): Fragment {
+  const from = sql`SELECT ${aggregate} FROM ${ident(query.names.base)}`;
   return join([from, ...query.joins, ...where(query.conditions)], " ");
 }
 

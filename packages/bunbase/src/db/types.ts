@@ -65,7 +65,10 @@ export type Target<S, B extends keyof S> = Column<S, B> | JsonColumn;
 /** What `C` can be compared with. */
 export type Operand<S, B extends keyof S, C> = C extends JsonColumn
   ? JsonScalar
-  : ValueOf<S, B, C> | Date;
+  : OrDate<ValueOf<S, B, C>>;
+
+/** SQLite keeps times as numbers, and takes a Date for one. */
+type OrDate<V> = number extends V ? V | Date : V;
 
 /** What can be selected: a column, `column as name`, `*`, `table.*`, or a value in a JSON column. */
 export type Selection<S, B extends keyof S> =

@@ -67,8 +67,8 @@ test("over the channel a transaction is begun, kept and undone, with savepoints 
   await expect(undone).rejects.toThrow("outer");
   expect(await db.from("t").select("x").orderBy("x")).toEqual([{ x: 1 }, { x: 2 }]);
   const taken = db.from("t").insert({ x: 1 });
-  const details = { code: "SQLITE_CONSTRAINT_PRIMARYKEY" };
-  await expect(taken.exec()).rejects.toMatchObject({ code: "conflict", statusCode: 409, details });
+  const sqlCode = "SQLITE_CONSTRAINT_PRIMARYKEY";
+  await expect(taken.exec()).rejects.toMatchObject({ code: "conflict", statusCode: 409, sqlCode });
   const results = await db.executor.batch([
     { sql: "INSERT INTO t VALUES (?1)", params: [7] },
     { sql: "SELECT count(*) FROM t", params: [] },
@@ -91,6 +91,19 @@ test("a statement beside an open SQLite transaction waits, and is no part of it"
   expect(await db.from("t")).toEqual([{ x: 2 }]);
 });
 
+test("changes are the rows of the statement, without those that went with them", async () => {
+  for (const { executor } of databases.each) {
+    const one = async (sql: string) => (await executor.query(sql)).changes;
+    await executor.query("CREATE TABLE a (id INTEGER PRIMARY KEY)");
+    await executor.query("CREATE TABLE b (a INTEGER REFERENCES a (id) ON DELETE CASCADE)");
+    expect(await one("INSERT INTO a VALUES (1), (2)")).toBe(2);
+    expect(await one("INSERT INTO b VALUES (1), (1), (2)")).toBe(3);
+    expect(await one("SELECT * FROM a")).toBe(0);
+    expect(await one("DELETE FROM a WHERE id = 1")).toBe(1);
+    expect(await one("UPDATE b SET a = NULL WHERE a = 9")).toBe(0);
+  }
+});
+
 test("a policy of PostgreSQL sees the session, and only inside it", async () => {
   const postgres = databases.each.find(({ name }) => name === "postgres");
   if (postgres === undefined) return;
@@ -106,7 +119,7 @@ test("a policy of PostgreSQL sees the session, and only inside it", async () => 
     await executor.query(sql);
   const db = createDB(databases.connect("reader"));
   expect(await db.from("notes")).toEqual([]);
-  const seen = await db.withSession({ userId: "u1" }, (tx) => tx.from("notes").exec());
+  const seen = await db.withSession({ userId: "u1" }, (tx) => tx.from("notes"));
   expect(seen).toEqual([{ owner: "u1", text: "mine" }]);
   const one = await db.from("notes").single({ session: { userId: "u2" } });
   expect(one.text).toBe("theirs");

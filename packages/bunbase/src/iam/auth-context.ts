@@ -2,9 +2,9 @@
 import { verifyPassword } from "../auth/password.ts";
 import type { SessionPayload } from "../auth/session-manager.ts";
 import type { HasExecutor } from "../db/client.ts";
+import { Unauthorized } from "../errors.ts";
 import { type Organization, OrgManager } from "../saas/organizations.ts";
 import { framework } from "./database.ts";
-import { ServiceError } from "./error.ts";
 import { hasPermission, resolveSubject, type Subject } from "./permissions.ts";
 import { type NewUser, type User, UsersManager } from "./users.ts";
 
@@ -167,7 +167,7 @@ export class AuthContext {
     const { password_hash, ...user } = row ?? { password_hash: null, id: "" };
     // Whether the account is not there or the password is wrong takes the same time, and is the same answer.
     if (!(await verifyPassword(password, password_hash)) || row === null)
-      throw new ServiceError("unauthorized", `${column} or password is wrong`);
+      throw new Unauthorized(`${column} or password is wrong`);
     this.createSession(sessionOf(user as User));
     return user as User;
   }

@@ -1,11 +1,18 @@
 /** The services see the framework's tables, whatever tables the application's client knows. */
 import { createDB, type DatabaseClient, type HasExecutor } from "../db/client.ts";
 import type { BaseDatabase } from "../db/framework-tables.ts";
+import { NotFound } from "../errors.ts";
 
 export type FrameworkClient = DatabaseClient<BaseDatabase>;
 
 export function framework(db: HasExecutor): FrameworkClient {
   return createDB<BaseDatabase>(db.executor);
+}
+
+/** The row, or `NotFound`. */
+export function found<T>(row: T | null | undefined, what: string): T {
+  if (row === null || row === undefined) throw new NotFound(`no such ${what}`);
+  return row;
 }
 
 /** A new id: a UUID of version 7, so that ids sort by their time. */

@@ -14,7 +14,7 @@ export function hasPermission(permissions: readonly string[], wanted: string): b
 
 /** The key in `roles` of a role of a membership: `admin` is `org:admin`. */
 export function membershipRoleKey(role: string): string {
-  return role === "owner" || role.includes(":") ? role : `org:${role}`;
+  return role === "owner" || role.startsWith("org:") ? role : `org:${role}`;
 }
 
 export interface Subject {

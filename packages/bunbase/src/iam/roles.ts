@@ -1,9 +1,10 @@
 /** Roles, permissions, and which role has which. Roles and permissions are named by their key. */
+
 import type { HasExecutor } from "../db/client.ts";
 import { isUniqueViolation } from "../db/error.ts";
 import type { BaseDatabase } from "../db/framework-tables.ts";
-import { type FrameworkClient, framework, newId } from "./database.ts";
-import { found, ServiceError } from "./error.ts";
+import { Conflict, NotFound } from "../errors.ts";
+import { type FrameworkClient, found, framework, newId } from "./database.ts";
 import { hasPermission } from "./permissions.ts";
 
 export type Role = BaseDatabase["roles"]["Row"];
@@ -119,8 +120,7 @@ export class RoleManager {
       const { id: role_id } = found(await new RoleManager(tx).getRole(role), `role: ${role}`);
       const known = await tx.from("permissions").in("key", keys);
       const unknown = keys.find((key) => !known.some((row) => row.key === key));
-      if (unknown !== undefined)
-        throw new ServiceError("not_found", `no such permission: ${unknown}`);
+      if (unknown !== undefined) throw new NotFound(`no such permission: ${unknown}`);
       await tx.from("role_permissions").delete().eq("role_id", role_id);
       const rows = known.map(({ id }) => ({ role_id, permission_id: id }));
       await tx.from("role_permissions").insert(rows);
@@ -139,6 +139,6 @@ async function unlessTaken<T>(work: Promise<T>, message: string): Promise<T> {
     return await work;
   } catch (error) {
     if (!isUniqueViolation(error)) throw error;
-    throw new ServiceError("conflict", message, { cause: error });
+    throw new Conflict(message);
   }
 }

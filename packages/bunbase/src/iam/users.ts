@@ -3,8 +3,8 @@ import { hashPassword, verifyPassword } from "../auth/password.ts";
 import type { HasExecutor } from "../db/client.ts";
 import { isForeignKeyViolation, isUniqueViolation } from "../db/error.ts";
 import type { BaseDatabase } from "../db/framework-tables.ts";
-import { type FrameworkClient, framework, newId, type Range, rangeOf } from "./database.ts";
-import { found, ServiceError } from "./error.ts";
+import { BadRequest, Conflict } from "../errors.ts";
+import { type FrameworkClient, found, framework, newId, type Range, rangeOf } from "./database.ts";
 
 /** A row of `users` without the hash. */
 export type User = Omit<BaseDatabase["users"]["Row"], "password_hash">;
@@ -100,7 +100,7 @@ export class UsersManager {
     } catch (error) {
       if (!isForeignKeyViolation(error)) throw error;
       const message = "the user owns an organization: transfer or delete it first";
-      throw new ServiceError("conflict", message, { cause: error });
+      throw new Conflict(message);
     }
   }
 
@@ -125,7 +125,7 @@ export class UsersManager {
 function emailOf(email: string): string {
   const address = email.trim().toLowerCase();
   if (/^[^\s@]+@[^\s@]+$/.test(address) && address.length <= 254) return address;
-  throw new ServiceError("invalid_input", "that is no email address");
+  throw new BadRequest("that is no email address");
 }
 
 type Given<T> = { [K in keyof T]: Exclude<T[K], undefined> };
@@ -142,6 +142,6 @@ async function unlessTaken<T>(work: Promise<T>): Promise<T> {
   } catch (error) {
     if (!isUniqueViolation(error)) throw error;
     const column = /username|phone/.exec(error.message)?.[0] ?? "email";
-    throw new ServiceError("conflict", `the ${column} is taken`, { cause: error });
+    throw new Conflict(`the ${column} is taken`);
   }
 }

@@ -1,6 +1,7 @@
 // What a handler gave back, as the answer that the caller gets.
 
 import { propertiesOf } from "../action.ts";
+import { DatabaseError } from "../db/error.ts";
 import { ActionValidationError, BunbaseError } from "../errors.ts";
 import { mappingOf } from "../http.ts";
 import type { TransportMeta } from "../types.ts";
@@ -138,8 +139,7 @@ function ascii(text: string): string {
 /** The answer of a failure; what nobody foresaw is told to the log alone. */
 export function failure(ctx: Context | undefined, error: unknown, traceId: string): Response {
   const known = error instanceof BunbaseError ? error : undefined;
-  const isForeseen =
-    known !== undefined && !(known instanceof ActionValidationError && known.phase === "output");
+  const isForeseen = known !== undefined && !isInternal(known);
   const status = known?.statusCode ?? 500;
   if (status >= 500) console.error(error);
   const shown = isForeseen || !isProduction();
@@ -155,6 +155,12 @@ export function failure(ctx: Context | undefined, error: unknown, traceId: strin
   if (!isAgainUseful(error)) headers.set("x-bunbase-retry", "no");
   if (ctx !== undefined) addSession(ctx, headers);
   return new Response(JSON.stringify({ error: body }), { status, headers });
+}
+
+/** A mistake of the action itself, of which the caller learns nothing. */
+function isInternal(error: BunbaseError): boolean {
+  if (error instanceof ActionValidationError) return error.phase === "output";
+  return error instanceof DatabaseError && error.statusCode === 500;
 }
 
 /** A job whose input is wrong is not tried again. */

@@ -1,9 +1,17 @@
 /** Organisations and who belongs to them. Each has one owner, who is a member with the role `owner`. */
+
 import type { HasExecutor } from "../db/client.ts";
 import { isForeignKeyViolation, isUniqueViolation } from "../db/error.ts";
 import type { BaseDatabase } from "../db/framework-tables.ts";
-import { type FrameworkClient, framework, newId, type Range, rangeOf } from "../iam/database.ts";
-import { found, ServiceError } from "../iam/error.ts";
+import { BadRequest, Conflict, NotFound } from "../errors.ts";
+import {
+  type FrameworkClient,
+  found,
+  framework,
+  newId,
+  type Range,
+  rangeOf,
+} from "../iam/database.ts";
 
 export type Organization = BaseDatabase["organizations"]["Row"];
 export type Membership = BaseDatabase["org_memberships"]["Row"];
@@ -97,7 +105,7 @@ export class OrgManager {
     const on = { onConflict: ["org_id", "user_id"], update: [] } as const;
     const added = await explained(this.#db.from("org_memberships").upsert(row, on).exec());
     if (added !== null) return added;
-    throw new ServiceError("conflict", "the user is a member already");
+    throw new Conflict("the user is a member already");
   }
 
   getMembership(orgId: string, userId: string): Promise<Membership | null> {
@@ -150,28 +158,26 @@ export class OrgManager {
   async #notOwner(orgId: string, userId: string): Promise<void> {
     const { owner_id } = found(await this.getById(orgId), "organization");
     if (owner_id !== userId) return;
-    throw new ServiceError("conflict", "the owner stays: transfer the organization first");
+    throw new Conflict("the owner stays: transfer the organization first");
   }
 }
 
 function slugOf(slug: string): string {
   if (SLUG.test(slug)) return slug;
-  throw new ServiceError("invalid_input", "a slug has small letters, digits and single hyphens");
+  throw new BadRequest("a slug has small letters, digits and single hyphens");
 }
 
 function otherThanOwner(role: string): string {
   if (role !== OWNER) return role;
-  throw new ServiceError("invalid_input", "there is one owner: transfer the organization instead");
+  throw new BadRequest("there is one owner: transfer the organization instead");
 }
 
 async function explained<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (cause) {
-    if (isUniqueViolation(cause))
-      throw new ServiceError("conflict", "the slug is taken", { cause });
-    if (isForeignKeyViolation(cause))
-      throw new ServiceError("not_found", "no such user or organization", { cause });
+    if (isUniqueViolation(cause)) throw new Conflict("the slug is taken");
+    if (isForeignKeyViolation(cause)) throw new NotFound("no such user or organization");
     throw cause;
   }
 }

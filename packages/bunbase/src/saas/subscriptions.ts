@@ -1,9 +1,10 @@
 /** What organisations have paid for: plans, their features, and subscriptions. Knows no payment provider. */
+
 import type { HasExecutor } from "../db/client.ts";
 import { isForeignKeyViolation } from "../db/error.ts";
 import type { BaseDatabase } from "../db/framework-tables.ts";
-import { type FrameworkClient, framework, newId } from "../iam/database.ts";
-import { found, ServiceError } from "../iam/error.ts";
+import { NotFound } from "../errors.ts";
+import { type FrameworkClient, found, framework, newId } from "../iam/database.ts";
 
 export type Plan = BaseDatabase["plans"]["Row"];
 export type SubscriptionStatus = "active" | "trialing" | "past_due" | "canceled" | "expired";
@@ -152,6 +153,6 @@ async function unlessUnknown<T>(work: Promise<T>): Promise<T> {
     return await work;
   } catch (cause) {
     if (!isForeignKeyViolation(cause)) throw cause;
-    throw new ServiceError("not_found", "no such plan or organization", { cause });
+    throw new NotFound("no such plan or organization");
   }
 }
