@@ -11,13 +11,13 @@ const CALC: &str = r#"
     const tool = (name: string, more = {}) => ({ name, triggers: [{ kind: "tool", name, description: `It is ${name}` }], ...more });
     const number = { type: "number" };
     const names = (at: number) => Array.from({ length: 20 }, (_, index) => `many_${at}_${index}`);
-    const many = (at: number) => ({ name: `many${at}`, export: "many",
+    const several = (at: number) => ({ name: `many${at}`, export: "many",
         triggers: names(at).map((name) => ({ kind: "tool", name, description: "One of many" })) });
     export const config = { handlers: [
         { name: "add", triggers: [{ kind: "tool", name: "add", description: "Adds", annotations: { readOnlyHint: true } }],
           input: { type: "object", properties: { a: number, b: number }, required: ["a", "b"] },
           output: { type: "object", properties: { sum: number }, required: ["sum"] } },
-        tool("fail"), tool("throws"), tool("slow"), tool("state"), tool("who"), ...[0, 1, 2, 3, 4].map(many),
+        tool("fail"), tool("throws"), tool("slow"), tool("state"), tool("who"), ...[0, 1, 2, 3, 4].map(several),
     ] };
     let started = false, aborted = false;
     export const add = async (req: Request) => { const { a, b } = await req.json() as any; return Response.json({ sum: a + b }); };

@@ -17,8 +17,13 @@ function transport(): StdioClientTransport | StreamableHTTPClientTransport {
   return new StdioClientTransport({ command, args: ["mcp"], env });
 }
 
-const client = new Client({ name: "test", version: "1" });
-await client.connect(transport());
+async function connected(): Promise<Client> {
+  const client = new Client({ name: "test", version: "1" });
+  await client.connect(transport());
+  return client;
+}
+
+const client = await connected();
 
 const tools = [];
 const pages = [];
@@ -32,18 +37,19 @@ do {
 
 const call = (name: string, args: Record<string, unknown> = {}) => client.callTool({ name, arguments: args });
 
-/** Gives a call up once its handler runs, and waits until the handler knows. */
-async function givenUp(): Promise<unknown> {
-  const controller = new AbortController();
-  const slow = client.callTool({ name: "slow" }, undefined, { signal: controller.signal });
+/** Gives a call up once its handler runs, and waits until the handler knows. Over HTTP that is the end of the request. */
+async function givenUp(): Promise<string> {
+  const [caller, controller] = [await connected(), new AbortController()];
+  const slow = caller.callTool({ name: "slow" }, undefined, { signal: controller.signal });
   const refused = slow.then(
     () => "answered",
     () => "given up",
   );
   await until("started");
-  controller.abort();
-  await refused;
+  if (way === "http") await caller.close();
+  else controller.abort();
   await until("aborted");
+  await caller.close();
   return refused;
 }
 

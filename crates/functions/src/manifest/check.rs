@@ -86,27 +86,35 @@ impl Manifest {
             handler.check(&place)?;
             for (index, trigger) in handler.triggers.iter().enumerate() {
                 let place = format!("{place}.triggers[{index}]");
-                match trigger {
-                    Trigger::Tool(tool) if !tools.insert(tool.name.as_str()) => {
-                        return wrong(format!("{place}.name"), "another tool has this name");
-                    }
-                    Trigger::Webhook(webhook)
-                        if webhook.verify.scheme == Scheme::Custom && self.application.is_none() =>
-                    {
-                        let problem = "`custom` is for applications, whose code verifies: name a scheme";
-                        return wrong(format!("{place}.verify.scheme"), problem);
-                    }
-                    _ => {}
-                }
-                // Which handler it is does not matter here.
-                let added = trigger.requests().map_or(Ok(()), |taken| paths.add(&taken, Entrance::default()));
-                if added == Err(Conflict) {
-                    return wrong(
-                        format!("{place}.path"),
-                        "another trigger takes this path with this method",
-                    );
-                }
+                self.check_beside(&place, trigger, (&mut tools, &mut paths))?;
             }
+        }
+        Ok(())
+    }
+
+    /// What a trigger may be beside the others of the manifest.
+    fn check_beside<'a>(
+        &self,
+        place: &str,
+        trigger: &'a Trigger,
+        (tools, paths): (&mut HashSet<&'a str>, &mut Paths),
+    ) -> Checked {
+        match trigger {
+            Trigger::Tool(tool) if !tools.insert(tool.name.as_str()) => {
+                return wrong(format!("{place}.name"), "another tool has this name");
+            }
+            Trigger::Webhook(webhook)
+                if webhook.verify.scheme == Scheme::Custom && self.application.is_none() =>
+            {
+                let problem = "`custom` is for applications, whose code verifies: name a scheme";
+                return wrong(format!("{place}.verify.scheme"), problem);
+            }
+            _ => {}
+        }
+        // Which handler it is does not matter here.
+        let added = trigger.requests().map_or(Ok(()), |taken| paths.add(&taken, Entrance::default()));
+        if added == Err(Conflict) {
+            return wrong(format!("{place}.path"), "another trigger takes this path with this method");
         }
         Ok(())
     }

@@ -45,7 +45,7 @@ fn errors_name_the_place() {
         (json!({ "version": 1, "handlers": [], "surprise": 1 }), "surprise"),
         (handler(json!({ "surprise": 1 })), "handlers[0].surprise"),
         (handler(json!({ "triggers": [] })), "handlers[0].triggers"),
-        (handler(json!({ "export": "a-b" })), "handlers[0].export"),
+        (handler(json!({ "export": "a b" })), "handlers[0].export"),
         (handler(json!({ "limits": { "execution_timeout_ms": 1 } })), "handlers[0].limits"),
         (handler(json!({ "guards": [{ "name": "" }] })), "handlers[0].guards[0].name"),
         (

@@ -93,7 +93,7 @@ async fn malformed_deployments_are_told_what_is_wrong() {
     }
     let more = [
         (json!({ "version": "../1" }), 400, "invalid_name"),
-        (json!({ "handler": "a-b" }), 400, "invalid_name"),
+        (json!({ "handler": "a b" }), 400, "invalid_name"),
         (json!({ "runtime": "node" }), 400, "invalid_request"),
         (json!({ "bundle": "***" }), 400, "invalid_request"),
         (json!({ "bundle": "" }), 400, "invalid_request"),
