@@ -123,6 +123,8 @@ enum ClientCommand {
     Routes(application::OfApplication),
     /// Look at what an application needs here
     Doctor(application::DoctorArgs),
+    /// Apply, take back and write the migrations of an application
+    Migrate(application::MigrateArgs),
     /// Put an application, a function or a directory of functions on the server
     Deploy(functions::DeployArgs),
     /// Create the first account of an installation
@@ -218,6 +220,7 @@ async fn dispatch(context: Context, command: ClientCommand) -> anyhow::Result<()
         ClientCommand::Start(args) => Box::pin(functions::start(&context, args)).await,
         ClientCommand::Build(args) => application::build(&context, &args).await,
         ClientCommand::Routes(args) => application::routes(&context, &args).await,
+        ClientCommand::Migrate(args) => application::migrate(&context, args).await,
         ClientCommand::Doctor(args) => application::doctor(&context, &args).await,
         ClientCommand::Deploy(args) => functions::run(&context, FunctionsCommand::Deploy(args)).await,
         ClientCommand::Dev(args) => functions::run(&context, FunctionsCommand::Dev(args)).await,

@@ -4,7 +4,6 @@
 mod assembly;
 mod inside;
 mod no_secrets;
-mod no_tables;
 mod wire;
 
 use crate::data_dir::DataDir;

@@ -3,8 +3,8 @@
 
 use crate::manifest::{Manifest, ManifestError, Trigger};
 use crate::runtime::Pool;
-use actions::directory::Directory;
 use actions::spec::{SessionSecrets, SpecError};
+use actions::tables::{TableDirectory, Tables};
 use actions::{Before, CONTEXT_HEADER, Call, EventContext, GuardAnswer, GuardRequest, JobContext, Refused};
 use actions::{Taken, TriggerKind};
 use bytes::{Bytes, BytesMut};
@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use service_kit::clock::Clock;
 use service_kit::error::{ApiError, ErrorCode};
-use service_kit::ids::RequestId;
+use service_kit::ids::{ProjectId, RequestId};
 use service_kit::json::too_large;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -28,7 +28,8 @@ use worker_pool::{InvokeError, InvokeRequest, InvokeResponse, RequestBody, Respo
 pub(crate) struct Application {
     manifest: Value,
     handlers: Vec<Known>,
-    directory: Arc<dyn Directory>,
+    tables: Arc<Tables>,
+    project: ProjectId,
     stages: OnceCell<actions::Application>,
 }
 
@@ -63,7 +64,7 @@ impl Application {
     /// That of a manifest; `None` where it is a plain function.
     pub(crate) fn of(
         manifest: &Manifest,
-        directory: impl FnOnce() -> Arc<dyn Directory>,
+        (tables, project): (&Arc<Tables>, &ProjectId),
     ) -> Option<Arc<Self>> {
         manifest.application.as_ref()?;
         let known = manifest
@@ -73,7 +74,8 @@ impl Application {
         Some(Arc::new(Self {
             manifest: serde_json::to_value(manifest).unwrap_or_default(),
             handlers: known.collect(),
-            directory: directory(),
+            tables: tables.clone(),
+            project: project.clone(),
             stages: OnceCell::new(),
         }))
     }
@@ -98,9 +100,13 @@ impl Application {
         let load = || async {
             pool.imported().await.map_err(|error| crate::front::explain(&error).0)?;
             let mut config = reported(pool);
-            let secrets = SessionSecrets::take_from(&mut config).map_err(refused)?;
-            let (directory, clock) = (self.directory.clone(), Clock::system());
-            actions::Application::load(&self.manifest, &secrets, directory, clock).map_err(refused)
+            let secrets = SessionSecrets::take_from(&mut config).map_err(|error| refused(&error))?;
+            let made = self.tables.ensure_framework_tables(&self.project).await;
+            made.map_err(|error| ApiError::new(ErrorCode::Unavailable, error.to_string()))?;
+            let directory = Arc::new(TableDirectory::new(self.tables.clone(), self.project.clone()));
+            let clock = Clock::system();
+            actions::Application::load(&self.manifest, &secrets, directory, clock)
+                .map_err(|error| refused(&error))
         };
         self.stages.get_or_try_init(load).await
     }
@@ -254,7 +260,7 @@ fn append(headers: &mut HeaderMap, more: &HeaderMap) {
     }
 }
 
-fn refused(error: SpecError) -> ApiError {
+fn refused(error: &SpecError) -> ApiError {
     tracing::warn!(%error, "an application cannot be loaded");
     ApiError::new(ErrorCode::Unavailable, format!("the application cannot be loaded: {error}"))
 }

@@ -1,5 +1,7 @@
 //! What the workers may ask of the server: keep a line, and reach their own project.
 
+mod sql;
+
 use crate::application::AskedGuard;
 use crate::front::{Executor, PortSpan, Target, collect_answer, continue_trace};
 use bytes::Bytes;
@@ -7,6 +9,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use ports::access::{Caller, Grant};
 use ports::project_api::ProjectApi;
+use ports::sql::SqlCaller;
 use run_log::{Level, LogLine, RunLog};
 use service_kit::error::{ApiError, ErrorCode};
 use service_kit::ids::ProjectId;
@@ -119,6 +122,10 @@ async fn answer(
     *request.headers_mut() = call.headers;
     if request.uri().path() == GUARD_PATH {
         return decide(&executor, &project, request.body()).await;
+    }
+    if let Some(what) = request.uri().path().strip_prefix(sql::PREFIX) {
+        let caller = SqlCaller { project, invocation: call.invocation_id };
+        return sql::answer(&*executor.tables, &caller, (what, request.body())).await;
     }
     if Target::parse(request.uri().path()).is_some() {
         return collect_answer(executor.call_inside(&project, call.invocation_id, request).await).await;

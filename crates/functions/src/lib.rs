@@ -47,6 +47,6 @@ pub use bundle::{ENTRY_FILES, write_sdk};
 pub use config::FunctionsConfig;
 pub use error::{FunctionsError, StartError};
 pub use front::{CallBody, InvocationFront};
-pub use service::{Directories, FunctionsDeps, FunctionsService};
+pub use service::{FunctionsDeps, FunctionsService};
 pub use settings::AccessSetting;
 pub use triggers::TriggersDeps;

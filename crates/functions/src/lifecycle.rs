@@ -35,6 +35,7 @@ impl FunctionsService {
         variables::delete_project(&self.database, project).await?;
         self.vault.forget_project(project);
         self.executor.hosts.remove_project(project);
+        self.executor.tables.purge(project).await.map_err(FunctionsError::Files)?;
         Ok(self.logs.purge(project).await?)
     }
 }

@@ -13,7 +13,7 @@ use crate::registry::Deployment;
 use crate::store::{self, MIGRATIONS, OWNER};
 use crate::triggers::Triggers;
 use crate::webhooks::Webhooks;
-use actions::directory::Directory;
+use actions::tables::Tables;
 use ports::access::Access;
 use ports::events::EventBus;
 use ports::project_api::ProjectApi;
@@ -36,7 +36,7 @@ use worker_pool::{BunBinary, PoolConfig, PoolStats, WorkerPool};
 pub struct FunctionsDeps {
     /// Runs workers and bundlers.
     pub bun: BunBinary,
-    /// Holds `metadata.db`, `bundles/` and, while bundlers run, `builds/`.
+    /// Holds `metadata.db`, `bundles/`, `projects/` and, while bundlers run, `builds/`.
     pub data_dir: PathBuf,
     /// Holds the workers' sockets; emptied at start. Its path has to be short (see `worker_pool`).
     pub work_dir: PathBuf,
@@ -46,12 +46,7 @@ pub struct FunctionsDeps {
     pub secrets: Arc<dyn Secrets>,
     /// How people reach the server: its host is never a project's.
     pub public_url: String,
-    /// The tables of a project's application.
-    pub directories: Directories,
 }
-
-/// Gives the tables of a project's application.
-pub type Directories = Arc<dyn Fn(&ProjectId) -> Arc<dyn Directory> + Send + Sync>;
 
 /// Functions of all projects.
 pub struct FunctionsService {
@@ -65,7 +60,6 @@ pub struct FunctionsService {
     pub(crate) builder: Builder,
     pub(crate) locks: ProjectLocks,
     pub(crate) vault: Vault,
-    pub(crate) directories: Directories,
     /// The server's own host.
     pub(crate) public_host: String,
     /// One change of domains at a time: those of all projects share the hosts.
@@ -90,7 +84,7 @@ impl FunctionsService {
     /// # Errors
     /// A store, a directory or the first worker.
     pub async fn start(config: FunctionsConfig, deps: FunctionsDeps) -> Result<Arc<Self>, StartError> {
-        let FunctionsDeps { bun, data_dir, work_dir, logs, secrets, public_url, directories } = deps;
+        let FunctionsDeps { bun, data_dir, work_dir, logs, secrets, public_url } = deps;
         std::fs::create_dir_all(&data_dir).map_err(failed_at(&data_dir))?;
         let database = Database::open(&data_dir.join("metadata.db"), Durability::Full).await?;
         database.migrate(OWNER, MIGRATIONS).await?;
@@ -103,9 +97,11 @@ impl FunctionsService {
         let streams_end = CancellationToken::new();
         let sockets =
             Sockets::new(config.socket_places(), config.socket_message_bytes_max, streams_end.clone());
-        let recorder = Recorder::new(logs.clone());
+        let tables = Tables::new(data_dir.join("projects"));
+        let recorder = Recorder::new(logs.clone(), tables.clone());
         let webhooks = Webhooks::new(secrets.clone(), logs.clone());
-        let executor = Arc::new(Executor::new(config.body_limits(), (hosts, recorder), (sockets, webhooks)));
+        let executor =
+            Arc::new(Executor::new(config.body_limits(), (hosts, recorder, tables), (sockets, webhooks)));
         let (host, worker_changes) = FunctionHost::new(executor.clone(), logs.clone());
         let host = Arc::new(host);
         let mut pool_config = PoolConfig::new(bun, work_dir);
@@ -124,7 +120,6 @@ impl FunctionsService {
             builder,
             locks: ProjectLocks::default(),
             vault: Vault::new(secrets),
-            directories,
             public_host,
             hosts_turn: tokio::sync::Mutex::default(),
             background: TaskTracker::new(),
@@ -210,6 +205,7 @@ impl FunctionsService {
         }
         tokio::join!(self.pool.stop(), self.lane.stop());
         self.executor.registry.clear();
+        self.executor.tables.close().await;
         self.database.close().await;
     }
 

@@ -20,6 +20,11 @@ pub struct WireStatement {
 }
 
 impl WireStatement {
+    /// Of its parts.
+    pub fn new(sql: String, params: Vec<Value>) -> Self {
+        Self { sql, params }
+    }
+
     /// The statement.
     ///
     /// # Errors

@@ -6,11 +6,13 @@ mod config;
 mod discover;
 mod doctor;
 mod init;
+mod migrate;
 
 pub(crate) use build::{OfApplication, build, routes};
 pub(crate) use config::Config;
 pub(crate) use doctor::{DoctorArgs, doctor};
 pub(crate) use init::{GenerateCommand, InitArgs, generate, init};
+pub(crate) use migrate::{MigrateArgs, migrate, up};
 
 use super::functions::entry::Source;
 use config::ConfigFile;
@@ -35,6 +37,11 @@ impl Application {
         let text = file.text()?;
         let config = file.read(bun).await?;
         Ok(Some(Self { file, bun: bun.clone(), read: (text, config) }))
+    }
+
+    /// Its directory.
+    pub(crate) fn root(&self) -> &Path {
+        &self.file.root
     }
 
     /// What the configuration said when it was read last.

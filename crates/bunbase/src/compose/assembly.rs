@@ -217,8 +217,7 @@ impl<'a> Assembly<'a> {
             false => Arc::new(NoSecrets),
         };
         let (data_dir, public_url) = (self.data.path().to_owned(), self.public_url.clone());
-        let directories: functions::Directories = Arc::new(|_| Arc::new(super::no_tables::NoTables));
-        let deps = FunctionsDeps { bun, data_dir, work_dir, logs, secrets, public_url, directories };
+        let deps = FunctionsDeps { bun, data_dir, work_dir, logs, secrets, public_url };
         let config = self.settings.functions.clone();
         let functions = FunctionsService::start(config, deps).await?;
         functions.bind_events(self.events(Service::Functions)?);

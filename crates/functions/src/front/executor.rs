@@ -13,6 +13,7 @@ use crate::hosts::Hosts;
 use crate::metrics::{CallMetrics, Outcome};
 use crate::registry::{Closed, Entered, Registry, Wanted};
 use crate::webhooks::{Accepted, Webhook, Webhooks};
+use actions::tables::Tables;
 use actions::{EventContext, JobContext, TriggerKind};
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -52,6 +53,8 @@ pub(crate) struct Executor {
     pub(crate) hosts: Hosts,
     pub(crate) recorder: Recorder,
     pub(crate) sockets: Sockets,
+    /// The databases of projects.
+    pub(crate) tables: Arc<Tables>,
     webhooks: Webhooks,
     metrics: CallMetrics,
     limits: BodyLimits,
@@ -60,11 +63,11 @@ pub(crate) struct Executor {
 impl Executor {
     pub(crate) fn new(
         limits: BodyLimits,
-        (hosts, recorder): (Hosts, Recorder),
+        (hosts, recorder, tables): (Hosts, Recorder, Arc<Tables>),
         (sockets, webhooks): (Sockets, Webhooks),
     ) -> Self {
         let (registry, metrics) = (Registry::default(), CallMetrics::new());
-        Self { registry, hosts, recorder, sockets, webhooks, metrics, limits }
+        Self { registry, hosts, recorder, sockets, tables, webhooks, metrics, limits }
     }
 
     /// Finds a function of a project, and the handler that takes the request.

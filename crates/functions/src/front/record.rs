@@ -3,7 +3,9 @@
 
 use super::headers;
 use crate::registry::Owner;
+use actions::tables::Tables;
 use http::{HeaderMap, StatusCode};
+use ports::sql::Sql as _;
 use run_log::{
     OpenSpan, Run, RunError, RunLog, RunStatus, RunTrace, Span, SpanId, SpanKind, Spans, TraceContext,
     Trigger,
@@ -65,13 +67,15 @@ type Shard = IdMap<Arc<str>, LiveCall>;
 /// Records calls.
 pub(crate) struct Recorder {
     logs: Arc<RunLog>,
+    /// What a call has open there ends with it.
+    tables: Arc<Tables>,
     live: [Mutex<Shard>; SHARDS],
     hasher: IdHasher,
 }
 
 impl Recorder {
-    pub(crate) fn new(logs: Arc<RunLog>) -> Self {
-        Self { logs, live: std::array::from_fn(|_| Mutex::default()), hasher: IdHasher::default() }
+    pub(crate) fn new(logs: Arc<RunLog>, tables: Arc<Tables>) -> Self {
+        Self { logs, tables, live: std::array::from_fn(|_| Mutex::default()), hasher: IdHasher::default() }
     }
 
     fn shard(&self, id: &str) -> MutexGuard<'_, Shard> {
@@ -220,6 +224,7 @@ impl Recording<'_> {
 impl Drop for Recording<'_> {
     fn drop(&mut self) {
         let live = self.recorder.shard(&self.id).remove(&self.id);
+        self.recorder.tables.end_invocation(&self.id);
         // The span of the handler ends here.
         drop(live);
         let duration_us = micros(self.started.elapsed());

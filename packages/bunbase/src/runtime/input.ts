@@ -2,6 +2,7 @@
 
 import type { TSchema } from "@sinclair/typebox";
 import { propertiesOf } from "../action.ts";
+import { mappingOf } from "../http.ts";
 import { BadRequest, Unauthorized } from "../errors.ts";
 import type { Trigger } from "../triggers.ts";
 import type { UploadedFile } from "../types.ts";
@@ -36,8 +37,17 @@ async function rawInput(ctx: Context, schema: Schema): Promise<unknown> {
   const trigger = ctx.registered.config.triggers?.[ctx.wire.index];
   const value = await mapped(trigger, ctx.request, schema.schema);
   const { fields } = ctx.wire;
-  // What has a place of its own is not taken from a form.
-  return decode(schema, fields === undefined ? value : { ...(value as object), ...fields });
+  if (fields === undefined) return decode(schema, value);
+  return decode(schema, { ...withoutPlaces(value as object, schema.schema), ...fields });
+}
+
+/** What has a place of its own in HTTP is not taken from a form. */
+function withoutPlaces(form: object, schema: TSchema): object {
+  const isFree = ([name]: [string, unknown]): boolean => {
+    const field = propertiesOf(schema)[name];
+    return field === undefined || mappingOf(field) === undefined;
+  };
+  return Object.fromEntries(Object.entries(form).filter(isFree));
 }
 
 async function mapped(

@@ -87,7 +87,7 @@ function triggerManifest(trigger: Trigger, prefix: string): Record<string, unkno
       return {
         kind: "webhook",
         path: join(prefix, trigger.path),
-        verify: typeof trigger.verify === "object" ? trigger.verify : { scheme: "custom" },
+        verify: verifyManifest(trigger),
       };
     case "event":
       return {
@@ -121,6 +121,13 @@ function triggerManifest(trigger: Trigger, prefix: string): Record<string, unkno
         ...extra("annotations", trigger.annotations),
       };
   }
+}
+
+/** A webhook without a check of who sends it would be open to everybody. */
+function verifyManifest({ path, verify }: Extract<Trigger, { kind: "webhook" }>): unknown {
+  if (verify === undefined)
+    throw new TypeError(`the webhook ${path} needs \`verify\`: one of \`webhooks\`, or a function`);
+  return typeof verify === "object" ? verify : { scheme: "custom" };
 }
 
 function extra(name: string, value: unknown): Record<string, unknown> {

@@ -130,7 +130,7 @@ async function askServer(guard: BuiltInGuard, ctx: Context): Promise<void> {
     handler: ctx.registered.name,
     guard: {
       name: guard.guard,
-      options: { ...guard.options, ...(key === undefined ? {} : { value: key }) },
+      options: { ...guard.options, ...(key === undefined ? {} : { key }) },
     },
     context: { auth: identityOf(ctx), org: ctx.org ?? null, ip: ctx.wire.ip ?? null },
     request: {
@@ -153,10 +153,11 @@ function refusal({ code, message, details }: WireError, status: number): GuardEr
   return error;
 }
 
-function identityOf({ auth }: Context): WireAuth | null {
+function identityOf({ auth, wire }: Context): WireAuth | null {
   const { userId, sessionId, orgId, role, permissions, kind } = auth;
   if (userId === undefined) return null;
-  return { userId, sessionId, orgId, role, permissions, kind } as WireAuth;
+  const { keyId, scopes } = wire.auth ?? {};
+  return { userId, sessionId, orgId, role, permissions, kind, keyId, scopes } as WireAuth;
 }
 
 /** What is thrown where an action calls one that is not there. */

@@ -33,6 +33,10 @@ export interface WireAuth {
   role?: string;
   permissions?: string[];
   kind?: "session" | "api_key" | "bearer" | "tenant";
+  /** Of an API key. */
+  keyId?: string;
+  /** What the key is limited to. */
+  scopes?: string[];
 }
 
 export interface WireOrg {

@@ -8,8 +8,10 @@ try {
   if (!Number.isInteger(port) || port < 0 || port > 65535) throw new Error("`port` has to be a number from 0 to 65535");
   if (!isText(actionsDir)) throw new Error("`actionsDir` has to be the name of a directory");
   const migrationsDir = database?.migrations?.directory ?? "migrations";
-  const seedsDir = database?.seeds?.directory ?? "seeds";
-  answer({ port, hostname: hostname ?? null, actionsDir, migrationsDir, seedsDir });
+  const named = database?.url ?? process.env.DATABASE_URL;
+  // Addresses of other databases are for other programs.
+  const databaseUrl = /^postgres(ql)?:/.test(named ?? "") ? named : null;
+  answer({ port, hostname: hostname ?? null, actionsDir, migrationsDir, databaseUrl });
 } catch (error) {
   answer({ error: String(error?.message ?? error) });
 }

@@ -24,14 +24,15 @@ pub(super) struct ConfigFile {
 }
 
 /// What it says about where things are.
-#[derive(Debug, Clone, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Config {
     pub(crate) port: u16,
     pub(crate) hostname: Option<String>,
     pub(crate) actions_dir: PathBuf,
     pub(crate) migrations_dir: PathBuf,
-    pub(crate) seeds_dir: PathBuf,
+    /// PostgreSQL, where it is to be used.
+    pub(crate) database_url: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -185,7 +185,7 @@ mod tests {
             hostname: None,
             actions_dir: directory("src"),
             migrations_dir: directory("migrations"),
-            seeds_dir: directory("seeds"),
+            database_url: None,
         }
     }
 

@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 use service_kit::secret;
+use sql::scripts::Scripts;
 use std::path::{Path, PathBuf};
 
 /// Arguments of `bunbase init`.
@@ -114,24 +115,12 @@ pub(crate) fn generate(context: &Context, command: &GenerateCommand) -> anyhow::
             let files = [(source.join("guards").join(format!("{name}.ts")), GUARD)];
             scaffold::write_all(&files, &values(export.as_str(), path.as_str()))?
         }
-        GenerateCommand::Migration(_) => migration(&named.dir, name)?,
+        GenerateCommand::Migration(_) => Scripts::create(&named.dir.join("migrations"), name)?.to_vec(),
     };
     Ok(context.output.answer(&json!({ "files": written }), || {
         let line = |path: &PathBuf| format!("{} is written", path.display());
         written.iter().map(line).collect::<Vec<_>>().join("\n")
     })?)
-}
-
-/// `NNN_name.sql` and what takes it back, under the next number.
-fn migration(directory: &Path, name: &str) -> anyhow::Result<Vec<PathBuf>> {
-    let directory = directory.join("migrations");
-    let number = |name: &str| name.split('_').next()?.parse::<u32>().ok();
-    let there = std::fs::read_dir(&directory).into_iter().flatten().flatten();
-    let last = there.filter_map(|entry| number(&entry.file_name().to_string_lossy())).max();
-    let name = format!("{:03}_{}", last.unwrap_or(0) + 1, name.replace('-', "_"));
-    let up = directory.join(format!("{name}.sql"));
-    let down = directory.join(format!("{name}.down.sql"));
-    scaffold::write_all(&[(up, "-- What changes.\n"), (down, "-- What takes it back.\n")], &[])
 }
 
 impl Named {
@@ -166,13 +155,5 @@ mod tests {
         assert_eq!(camel("hello"), "hello");
         let named = |name: &str| Named { name: name.to_owned(), dir: PathBuf::new() };
         assert!(["", "../x", "9a", "a b"].into_iter().all(|name| named(name).checked().is_err()));
-    }
-
-    #[test]
-    fn migrations_are_numbered_on() {
-        let root = tempfile::tempdir().unwrap();
-        migration(root.path(), "first-one").unwrap();
-        let second = migration(root.path(), "second").unwrap();
-        assert!(second[0].ends_with("migrations/002_second.sql"), "{second:?}");
     }
 }

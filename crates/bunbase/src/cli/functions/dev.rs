@@ -24,7 +24,7 @@ use running::Functions;
 use service_kit::ids::ProjectId;
 use service_kit::telemetry;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 use variables::Variables;
 use watch::Watch;
@@ -115,7 +115,7 @@ async fn serve(
         let functions = Functions::new(&project, of, Bundler::new(bun.clone())?);
         let names = functions.names();
         tokio::select! {
-            done = follow_files((functions, variables, watch), (&url, &console), mode) => done,
+            done = follow_files((functions, variables, watch), (&url, &console), (&place.data, mode)) => done,
             done = follow::follow(&logs, (&account.project_id, names), &console) => done,
         }
     });
@@ -132,9 +132,10 @@ async fn serve(
 async fn follow_files(
     (mut functions, mut variables, mut watch): (Functions<'_>, Variables<'_>, Watch),
     (url, console): (&str, &Console),
-    mode: Mode,
+    (data, mode): (&Path, Mode),
 ) -> anyhow::Result<()> {
     variables.follow(console).await?;
+    functions.migrate(data, console).await?;
     functions.begin(console).await?;
     console.table(url, functions.rows())?;
     if mode == Mode::Production {
@@ -147,6 +148,11 @@ async fn follow_files(
         let changes = watch.next().await?;
         if changes.paths.iter().any(|path| variables::is_file(path)) {
             variables.follow(console).await?;
+        }
+        if changes.paths.iter().any(|path| functions.is_migration(path))
+            && let Err(error) = functions.migrate(data, console).await
+        {
+            console.problem(&format!("{error:#}"))?;
         }
         functions.follow(&changes, console).await?;
     }

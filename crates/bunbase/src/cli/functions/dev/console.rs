@@ -115,6 +115,12 @@ impl Console {
         self.say(&value, || format!("{}  {}", self.output.paint(Colour::Red, "problem"), printable(message)))
     }
 
+    /// A migration was applied.
+    pub(super) fn migrated(&self, name: &str) -> anyhow::Result<()> {
+        let value = json!({ "event": "migrated", "migration": name });
+        self.say(&value, || format!("{}  {}", self.output.paint(Colour::Green, "migrated"), printable(name)))
+    }
+
     /// The variables are those of the files.
     pub(super) fn variables(&self, count: usize) -> anyhow::Result<()> {
         let value = json!({ "event": "variables", "count": count });

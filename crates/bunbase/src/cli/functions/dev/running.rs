@@ -3,7 +3,7 @@
 use super::console::Console;
 use super::watch::Changes;
 use crate::cli::api::{CallError, segment};
-use crate::cli::application::Application;
+use crate::cli::application::{self, Application};
 use crate::cli::context::Project;
 use crate::cli::failure::Advised;
 use crate::cli::functions::bundle::{Bundler, Style};
@@ -109,6 +109,20 @@ impl<'a> Functions<'a> {
     /// Those that take calls.
     pub(super) fn rows(&self) -> impl Iterator<Item = &Live> {
         self.by_name.values().filter_map(|function| function.live.as_ref())
+    }
+
+    /// Applies the migrations of an application that are new.
+    pub(super) async fn migrate(&self, data: &Path, console: &Console) -> anyhow::Result<()> {
+        let Some(application) = &self.application else { return Ok(()) };
+        let applied = application::up(application, data).await?;
+        applied.iter().try_for_each(|name| console.migrated(name))
+    }
+
+    /// Whether a file is about migrations.
+    pub(super) fn is_migration(&self, path: &Path) -> bool {
+        let directory =
+            |application: &Application| application.root().join(&application.config().migrations_dir);
+        self.application.as_ref().is_some_and(|application| path.starts_with(directory(application)))
     }
 
     /// Brings what there is to the server, and removes what is there of files that are gone.
