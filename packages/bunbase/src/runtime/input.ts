@@ -2,8 +2,8 @@
 
 import type { TSchema } from "@sinclair/typebox";
 import { propertiesOf } from "../action.ts";
-import { mappingOf } from "../http.ts";
 import { BadRequest, Unauthorized } from "../errors.ts";
+import { mappingOf } from "../http.ts";
 import type { Trigger } from "../triggers.ts";
 import type { UploadedFile } from "../types.ts";
 import type { Context } from "./context.ts";
