@@ -22,23 +22,23 @@ fn directory(files: &[(&str, &str)]) -> TempDir {
     directory
 }
 
-fn save(directory: &Path, path: &str, text: &str) {
+pub(crate) fn save(directory: &Path, path: &str, text: &str) {
     let path = directory.join(path);
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(path, text).unwrap();
 }
 
 /// The running command.
-struct Dev {
+pub(crate) struct Dev {
     child: Child,
     events: Lines<BufReader<ChildStdout>>,
-    url: String,
+    pub(crate) url: String,
     project: String,
-    http: reqwest::Client,
+    pub(crate) http: reqwest::Client,
 }
 
 impl Dev {
-    async fn start(directory: &Path) -> Self {
+    pub(crate) async fn start(directory: &Path) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_bunbase"))
             .args(["dev", "--json", "--listen", "127.0.0.1:0"])
             .arg(directory)
@@ -58,7 +58,7 @@ impl Dev {
     }
 
     /// Reads what is printed up to the first event that is meant.
-    async fn event(&mut self, is_meant: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn event(&mut self, is_meant: impl Fn(&Value) -> bool) -> Value {
         let mut seen = Vec::new();
         let wanted = async {
             while let Some(line) = self.events.next_line().await.unwrap() {
@@ -74,7 +74,7 @@ impl Dev {
         found.ok().flatten().unwrap_or_else(|| panic!("it was never printed; this was:\n{}", seen.join("\n")))
     }
 
-    async fn of(&mut self, name: &str, function: &str) -> Value {
+    pub(crate) async fn of(&mut self, name: &str, function: &str) -> Value {
         self.event(|event| event["event"] == name && event["function"] == function).await
     }
 
@@ -109,7 +109,7 @@ impl Dev {
     }
 
     /// Ctrl-C.
-    async fn stop(mut self) -> ExitStatus {
+    pub(crate) async fn stop(mut self) -> ExitStatus {
         kill(Pid::from_raw(self.pid()), Signal::SIGINT).unwrap();
         let ended = async {
             while let Some(line) = self.events.next_line().await.unwrap() {

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod apart;
+mod application;
 mod authorisation;
 mod bad_input;
 mod client;

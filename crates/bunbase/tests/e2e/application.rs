@@ -1,0 +1,164 @@
+//! An application of actions as somebody meets it who writes one with `init` and runs it with `dev`.
+
+use crate::commands::bun;
+use crate::dev::{Dev, save};
+use reqwest::{Method, RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// What `init` writes, with the packages of this repository.
+fn application() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().join("notes");
+    let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../node_modules").canonicalize().unwrap();
+    let written = Command::new(env!("CARGO_BIN_EXE_bunbase")).arg("init").arg(&root).output().unwrap();
+    assert!(written.status.success(), "{}", String::from_utf8_lossy(&written.stderr));
+    std::os::unix::fs::symlink(packages, root.join("node_modules")).unwrap();
+    directory
+}
+
+fn run(root: &Path, arguments: &[&str]) -> Value {
+    let output = Command::new(env!("CARGO_BIN_EXE_bunbase"))
+        .args(arguments)
+        .arg("--json")
+        .current_dir(root)
+        .env("BUNBASE_BUN_PATH", bun())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// A browser with one cookie.
+struct Browser<'a> {
+    dev: &'a Dev,
+    cookie: String,
+}
+
+impl Browser<'_> {
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.dev.http.request(method, format!("{}{path}", self.dev.url));
+        if self.cookie.is_empty() { request } else { request.header("cookie", &self.cookie) }
+    }
+
+    async fn ask(&mut self, request: RequestBuilder) -> (StatusCode, Value) {
+        let answer = request.send().await.unwrap();
+        let set = answer.headers().get_all("set-cookie").iter();
+        let own = set.filter_map(|cookie| cookie.to_str().ok()).find(|cookie| cookie.starts_with("bunbase_session="));
+        if let Some(cookie) = own {
+            assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
+            self.cookie = cookie.split(';').next().unwrap().to_owned();
+        }
+        (answer.status(), answer.json().await.unwrap_or_default())
+    }
+
+    async fn get(&mut self, path: &str) -> (StatusCode, Value) {
+        self.ask(self.request(Method::GET, path)).await
+    }
+
+    async fn post(&mut self, path: &str, body: Value) -> (StatusCode, Value) {
+        self.ask(self.request(Method::POST, path).json(&body)).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_init_writes_has_a_login_a_protected_action_and_a_job_of_a_queue() {
+    let directory = application();
+    let root = directory.path().join("notes");
+    let mut dev = Dev::start(&root).await;
+    dev.event(|event| event["event"] == "migrated").await;
+    dev.of("live", "notes").await;
+    let mut nobody = Browser { dev: &dev, cookie: String::new() };
+    assert_eq!(nobody.get("/api/health").await, (StatusCode::OK, json!({ "data": { "ok": true } })));
+    let (status, refused) = nobody.post("/api/notes", json!({ "title": "x" })).await;
+    assert_eq!((status, &refused["error"]["code"]), (StatusCode::UNAUTHORIZED, &json!("unauthorized")));
+
+    let mut ada = Browser { dev: &dev, cookie: String::new() };
+    let account = json!({ "email": "ada@example.com", "password": "correct horse", "role": "admin" });
+    let (status, user) = ada.post("/api/auth/signup", account.clone()).await;
+    assert_eq!(status, StatusCode::OK, "{user}");
+    assert_eq!(user["data"]["email"], "ada@example.com");
+    let (_, me) = ada.get("/api/auth/me").await;
+    assert_eq!(me["data"]["id"], user["data"]["id"]);
+    let (status, again) = nobody.post("/api/auth/signup", account.clone()).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{again}");
+    let wrong = json!({ "email": "ada@example.com", "password": "wrong horse" });
+    assert_eq!(nobody.post("/api/auth/login", wrong).await.0, StatusCode::UNAUTHORIZED);
+
+    let (status, note) = ada.post("/api/notes", json!({ "title": "First" })).await;
+    assert_eq!(status, StatusCode::OK, "{note}");
+    let (status, invalid) = ada.post("/api/notes", json!({ "title": "" })).await;
+    assert_eq!((status, &invalid["error"]["code"]), (StatusCode::BAD_REQUEST, &json!("invalid_input")));
+    assert_eq!(invalid["error"]["details"][0]["path"], "/title");
+    let (_, listed) = ada.get("/api/notes?limit=5").await;
+    assert_eq!(listed["data"], json!([{ "id": note["data"]["id"], "title": "First" }]));
+    assert_eq!(ada.get("/api/notes?limit=500").await.0, StatusCode::BAD_REQUEST);
+    let from_elsewhere = ada.request(Method::POST, "/api/notes").header("sec-fetch-site", "cross-site");
+    let (status, _) = ada.ask(from_elsewhere.json(&json!({ "title": "x" }))).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    let forged = Browser { dev: &dev, cookie: format!("{}x", ada.cookie) };
+    assert_eq!(forged.request(Method::GET, "/api/auth/me").send().await.unwrap().status(), 401);
+
+    // A session that was ended does not come back.
+    let before = ada.cookie.clone();
+    assert_eq!(ada.post("/api/auth/logout", json!({})).await.0, StatusCode::OK);
+    let mut late = Browser { dev: &dev, cookie: before };
+    assert_eq!(late.get("/api/auth/me").await.0, StatusCode::UNAUTHORIZED);
+
+    let welcome = dev.event(|event| event["event"] == "log" && event["message"] == "welcome").await;
+    assert_eq!(welcome["function"], "notes");
+    assert!(dev.stop().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_action_that_is_added_answers_and_one_that_is_wrong_leaves_the_rest_serving() {
+    let directory = application();
+    let root = directory.path().join("notes");
+    let mut dev = Dev::start(&root).await;
+    dev.of("live", "notes").await;
+    let added = std::fs::read_to_string(root.join("src/health.ts")).unwrap();
+    let added = added.replace("\"health\"", "\"second\"").replace("/api/health", "/api/second");
+    save(&root, "src/second.ts", &added);
+    dev.of("live", "notes").await;
+    let answers = async |path: &str| dev.http.get(format!("{}{path}", dev.url)).send().await.unwrap().status();
+    assert_eq!(answers("/api/second").await, StatusCode::OK);
+    // The name of another action.
+    save(&root, "src/third.ts", &added);
+    let failed = dev.of("failed", "notes").await;
+    let message = failed["errors"][0]["message"].as_str().unwrap();
+    assert!(message.contains("src/third.ts") && message.contains("\"second\""), "{message}");
+    assert_eq!(failed["serves_last_good"], true);
+    let answers = async |path: &str| dev.http.get(format!("{}{path}", dev.url)).send().await.unwrap().status();
+    assert_eq!(answers("/api/second").await, StatusCode::OK);
+    assert!(dev.stop().await.success());
+}
+
+#[test]
+fn the_command_line_lists_builds_and_migrates() {
+    let directory = application();
+    let root = directory.path().join("notes");
+    let routes = run(&root, &["routes"]);
+    let routes = routes["routes"].as_array().unwrap();
+    let has = |trigger: &str, subject: &str| {
+        routes.iter().any(|route| route["trigger"] == trigger && route["subject"] == subject)
+    };
+    for (trigger, subject) in [
+        ("POST", "/api/notes"),
+        ("tool", "create_note"),
+        ("queue", "welcome"),
+        ("cron", "0 3 * * *"),
+    ] {
+        assert!(has(trigger, subject), "{trigger} {subject}");
+    }
+    let built = run(&root, &["build"]);
+    assert_eq!(built["actions"], 9);
+    let manifest = std::fs::read_to_string(root.join(".bunbase/build/manifest.json")).unwrap();
+    assert!(!manifest.contains("session_secret"));
+    let made = run(&root, &["migrate", "new", "add tags"]);
+    assert!(made["files"][0].as_str().unwrap().ends_with("migrations/002_add_tags.sql"));
+    let begun = Instant::now();
+    assert_eq!(run(&root, &["doctor"])["wrong"], 0);
+    assert!(begun.elapsed() < Duration::from_secs(60));
+}
