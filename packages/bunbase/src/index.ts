@@ -14,7 +14,13 @@ export {
 export { hashPassword, Password, verifyPassword } from "./auth/password.ts";
 export { SessionManager, type SessionPayload } from "./auth/session-manager.ts";
 export { type BunbaseConfig, type CorsConfig, defineConfig } from "./config.ts";
-export { createDB, type DatabaseClient } from "./db.ts";
+export {
+  type BaseDatabase,
+  createDB,
+  type Database,
+  type DatabaseClient,
+  DatabaseError,
+} from "./db.ts";
 export * from "./errors.ts";
 export {
   type BuiltInGuard,

@@ -10,10 +10,9 @@ import {
   handlerManifest,
   type Manifest,
 } from "./runtime/manifest.ts";
-import { failure, outputFields } from "./runtime/output.ts";
+import { failure } from "./runtime/output.ts";
 import { type Loaded, register } from "./runtime/registry.ts";
-import { type Runnable, respond, runInside, unknownAction } from "./runtime/run.ts";
-import { compile } from "./runtime/schema.ts";
+import { type Runnable, respond, runInside, runnableOf, unknownAction } from "./runtime/run.ts";
 import { CONTEXT_HEADER, type WireContext } from "./runtime/wire.ts";
 
 export interface ApplicationParts {
@@ -32,7 +31,7 @@ export interface Application {
 /** Joins the parts of an application; throws where one of them is not as it has to be, with its file. */
 export function application({ config, modules, actions }: ApplicationParts): Application {
   checkConfig(config);
-  const runnables = register(modules, actions).map(runnable);
+  const runnables = register(modules, actions).map(runnableOf);
   const handlers = runnables.map((each) => handlerManifest(each.registered, each));
   checkRoutes(
     handlers,
@@ -46,11 +45,6 @@ export function application({ config, modules, actions }: ApplicationParts): App
       runnables.map((each) => [each.registered.name, handlerOf(each, surroundings)]),
     ),
   };
-}
-
-function runnable(registered: Runnable["registered"]): Runnable {
-  const [input, output] = [compile(registered.config.input), compile(registered.config.output)];
-  return { registered, input, output, fields: outputFields(output) };
 }
 
 function handlerOf(runnable: Runnable, surroundings: Surroundings): Handler {

@@ -11,9 +11,17 @@ import {
 import { type BuiltInGuard, type Guard, isBuiltIn, isGroup } from "../guards.ts";
 import type { Context } from "./context.ts";
 import { inputOf } from "./input.ts";
-import { answer, complete, failure, type OutputField, outcomeOf, ready } from "./output.ts";
+import {
+  answer,
+  complete,
+  failure,
+  type OutputField,
+  outcomeOf,
+  outputFields,
+  ready,
+} from "./output.ts";
 import type { Registered } from "./registry.ts";
-import { decode, type Schema } from "./schema.ts";
+import { compile, decode, type Schema } from "./schema.ts";
 import { ask, type WireAuth, type WireOrg } from "./wire.ts";
 
 const DEPTH_MAX = 50;
@@ -24,6 +32,13 @@ export interface Runnable {
   readonly input: Schema;
   readonly output: Schema;
   readonly fields: readonly OutputField[];
+}
+
+/** Compiles what an action needs. */
+export function runnableOf(registered: Registered): Runnable {
+  const { input, output } = registered.config;
+  const compiled = compile(output);
+  return { registered, input: compile(input), output: compiled, fields: outputFields(compiled) };
 }
 
 /** Runs an action for a request. */
