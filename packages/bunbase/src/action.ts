@@ -1,6 +1,6 @@
 /** Actions and modules: definitions only, nothing happens here. */
 
-import type { Static, TObject, TSchema } from "@sinclair/typebox";
+import type { StaticDecode, TObject, TSchema } from "@sinclair/typebox";
 import type { Guard } from "./guards.ts";
 import { mappingOf } from "./http.ts";
 import type { Trigger } from "./triggers.ts";
@@ -31,9 +31,9 @@ export interface ActionConfig<I extends TSchema, O extends TSchema> {
 }
 
 export type ActionHandler<I extends TSchema, O extends TSchema> = (
-  input: Static<I>,
+  input: StaticDecode<I>,
   ctx: ActionContext,
-) => HandlerResult<Static<O>>;
+) => HandlerResult<StaticDecode<O>>;
 
 const BRAND = Symbol.for("bunbase.definition");
 

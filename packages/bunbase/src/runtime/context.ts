@@ -1,12 +1,14 @@
 // `ctx`: everything is made when it is first touched, so that a call pays for what it uses.
 
 import type { DatabaseClient } from "../db.ts";
+import type { BuiltInGuard } from "../guards.ts";
 import { AuthContext, type SessionOperation } from "../iam/auth-context.ts";
 import { createIAMManager, type IAMManager } from "../iam/manager.ts";
 import { withMeta } from "../meta.ts";
 import type {
   ActionContext,
   ActionLogger,
+  ChannelAPI,
   CookieOptions,
   OrgContext,
   PushOptions,
@@ -14,20 +16,29 @@ import type {
   TriggerType,
 } from "../types.ts";
 import { setCookie } from "./cookies.ts";
-import * as ports from "./ports.ts";
+import type { Services } from "./ports.ts";
 import type { Registered } from "./registry.ts";
 import type { WireContext } from "./wire.ts";
 
-/** What a context reaches besides its own call. */
-export interface Surroundings {
+/** What every call of an application reaches. */
+export interface Reach {
   db(): DatabaseClient;
   logger(names: { action: string; module?: string; traceId: string }): ActionLogger;
+  readonly services: Services;
+  /** How the guards of an action that stand in no group run. */
+  readonly guardMode: "sequential" | "parallel";
+  /** Decides what is built in; throws where it says no. */
+  decide(guard: BuiltInGuard, ctx: Context): Promise<void>;
+}
+
+/** What a context reaches besides its own call. */
+export interface Surroundings extends Reach {
   /** Runs another action in the course of `from`. */
   call(from: Context, name: string, input: unknown): Promise<unknown>;
 }
 
 export class Context implements ActionContext {
-  readonly #surroundings: Surroundings;
+  readonly surroundings: Surroundings;
   readonly wire: WireContext;
   readonly registered: Registered;
   readonly request: Request;
@@ -47,7 +58,7 @@ export class Context implements ActionContext {
     registered: Registered,
     { wire, request, path = [] }: { wire: WireContext; request: Request; path?: readonly string[] },
   ) {
-    this.#surroundings = surroundings;
+    this.surroundings = surroundings;
     this.registered = registered;
     this.wire = wire;
     this.request = request;
@@ -56,7 +67,7 @@ export class Context implements ActionContext {
   }
 
   get db(): DatabaseClient {
-    return this.#surroundings.db();
+    return this.surroundings.db();
   }
 
   get auth(): AuthContext {
@@ -80,7 +91,7 @@ export class Context implements ActionContext {
 
   get logger(): ActionLogger {
     const { name, module } = this.registered;
-    this.#logger ??= this.#surroundings.logger({
+    this.#logger ??= this.surroundings.logger({
       action: name,
       traceId: this.traceId,
       ...(module === undefined ? {} : { module: module.name }),
@@ -98,23 +109,23 @@ export class Context implements ActionContext {
   }
 
   get kv() {
-    return ports.kv;
+    return this.surroundings.services.kv;
   }
 
   get storage() {
-    return ports.storage;
+    return this.surroundings.services.storage;
   }
 
   get mailer() {
-    return ports.mailer;
+    return this.surroundings.services.mailer;
   }
 
   get queue() {
-    return ports.queue;
+    return this.surroundings.services.queue;
   }
 
   get event() {
-    return ports.event;
+    return this.surroundings.services.event;
   }
 
   get retry() {
@@ -138,8 +149,10 @@ export class Context implements ActionContext {
     return this.request.signal;
   }
 
-  channel(name: string) {
-    return ports.channel(name);
+  channel(name: string): ChannelAPI {
+    const publish = (event: string, payload?: unknown) =>
+      this.event.emit(known(`channel.${name}`), known({ event, payload: payload ?? null }));
+    return { publish };
   }
 
   schedule(
@@ -148,11 +161,12 @@ export class Context implements ActionContext {
     data: unknown,
     options?: PushOptions,
   ): Promise<string> {
-    return ports.schedule(time, name, data, options);
+    const when = typeof time === "number" ? { delay: time * 1000 } : { runAt: time };
+    return this.queue.push(known(name), known(data), { ...options, ...when });
   }
 
   action(name: string, input: unknown): Promise<never> {
-    return this.#surroundings.call(this, name, input) as Promise<never>;
+    return this.surroundings.call(this, name, input) as Promise<never>;
   }
 
   get withMeta() {
@@ -163,6 +177,11 @@ export class Context implements ActionContext {
   get answering(): Answering | undefined {
     return this.#response;
   }
+}
+
+/** What an application generates names only what it knows; the runtime passes on whatever it is given. */
+function known(value: unknown): never {
+  return value as never;
 }
 
 class Answering implements ResponseControl {

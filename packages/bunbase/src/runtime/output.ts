@@ -99,7 +99,10 @@ export function answer(
 export function complete(ctx: Context, response: Response): Response {
   if (ctx.answering === undefined && ctx.operations.length === 0) return response;
   const headers = new Headers(response.headers);
-  for (const [name, value] of ctx.answering?.headers ?? []) headers.append(name, value);
+  for (const [name, value] of ctx.answering?.headers ?? []) {
+    if (name === "set-cookie") headers.append(name, value);
+    else headers.set(name, value);
+  }
   addSession(ctx, headers);
   const { status, statusText } = response;
   return new Response(response.body, { status, statusText, headers });
@@ -121,7 +124,7 @@ function takeOut(data: unknown, fields: readonly OutputField[], headers: Headers
   for (const { field, in: place, name, options } of fields) {
     const value = body[field];
     delete body[field];
-    if (value === undefined) continue;
+    if (value === undefined || value === null) continue;
     if (place === "header") headers.set(name, String(value));
     else headers.append("set-cookie", setCookie(name, String(value), options));
   }
@@ -129,7 +132,7 @@ function takeOut(data: unknown, fields: readonly OutputField[], headers: Headers
 }
 
 /** Headers hold nothing else. */
-function ascii(text: string): string {
+export function ascii(text: string): string {
   return text.replace(
     /[^\x20-\x7e]/g,
     (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`,

@@ -1,20 +1,21 @@
 // The services of the server in the shapes that actions know them by; each is made when it is first touched.
 
 import { bunbase } from "bunbase-js/function";
-import type {
-  ChannelAPI,
-  EventAPI,
-  KVStore,
-  Mailer,
-  PushOptions,
-  QueueAPI,
-  StorageAPI,
-} from "../types.ts";
+import type { EventAPI, KVStore, Mailer, PushOptions, QueueAPI, StorageAPI } from "../types.ts";
 import { ask } from "./wire.ts";
+
+/** What an action reaches besides its database. */
+export interface Services {
+  readonly kv: KVStore;
+  readonly storage: StorageAPI;
+  readonly mailer: Mailer;
+  readonly queue: QueueAPI;
+  readonly event: EventAPI;
+}
 
 const KEYS_PAGE = 1000;
 
-export const kv: KVStore = {
+const kv: KVStore = {
   get: (key) => bunbase.kv.getJson(key),
   async set(key, value, options = {}) {
     await bunbase.kv.set(key, JSON.stringify(value), { ttl: options.ttl });
@@ -35,7 +36,7 @@ export const kv: KVStore = {
     bunbase.kv.increment(key, by, options.ttl === undefined ? {} : { ttl: options.ttl }),
 };
 
-export const storage: StorageAPI = {
+const storage: StorageAPI = {
   async upload(key, body, options = {}) {
     await bunbase.storage.put(key, body as never, { contentType: options.contentType });
     return { key };
@@ -77,36 +78,20 @@ async function push(name: string, data: unknown, options: PushOptions = {}): Pro
   return id;
 }
 
-export const queue: QueueAPI = { push, add: push };
+const queue: QueueAPI = { push, add: push };
 
-/** Seconds from now, or a time. */
-export function schedule(
-  time: number | Date,
-  name: string,
-  data: unknown,
-  options: PushOptions = {},
-): Promise<string> {
-  const when = typeof time === "number" ? { delay: time * 1000 } : { runAt: time };
-  return push(name, data, { ...options, ...when });
-}
-
-export const event: EventAPI = {
+const event: EventAPI = {
   async emit(name, payload) {
     await bunbase.events.publish(name, payload ?? null);
   },
 };
 
-export function channel(name: string): ChannelAPI {
-  return {
-    async publish(kind, payload) {
-      await bunbase.events.publish(`channel.${name}`, { event: kind, payload: payload ?? null });
-    },
-  };
-}
-
-export const mailer: Mailer = {
+const mailer: Mailer = {
   async send(message) {
     const answer = await ask("/v1/app/mail", message);
     if (!answer.ok) throw new Error(`the mail was not taken: ${await answer.text()}`);
   },
 };
+
+/** Those of the server that runs the application. */
+export const services: Services = { kv, storage, mailer, queue, event };

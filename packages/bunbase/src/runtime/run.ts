@@ -1,5 +1,6 @@
 // One execution: guards that are left, input, handler with its retries, output.
 
+import { Value } from "@sinclair/typebox/value";
 import type { RetryConfig } from "../action.ts";
 import {
   type BunbaseError,
@@ -8,7 +9,7 @@ import {
   isRetryable,
   NotFound,
 } from "../errors.ts";
-import { type BuiltInGuard, type Guard, isBuiltIn, isGroup } from "../guards.ts";
+import { type BuiltInGuard, type Guard, type GuardGroup, isBuiltIn } from "../guards.ts";
 import type { Context } from "./context.ts";
 import { inputOf } from "./input.ts";
 import {
@@ -45,7 +46,9 @@ export function runnableOf(registered: Registered): Runnable {
 export async function respond(runnable: Runnable, ctx: Context): Promise<Response> {
   try {
     const { guards } = runnable.registered;
-    if (ctx.wire.guards < guards.length) await runGuards(guards.slice(ctx.wire.guards), ctx);
+    const decided = ctx.wire.guards;
+    if (decided < guards.length)
+      await runGuards(guards.slice(decided), ctx, ctx.surroundings.guardMode);
     const input = inputOf(ctx, runnable.input);
     const result = await handle(runnable, ctx, input instanceof Promise ? await input : input);
     const whole = ready(result);
@@ -65,8 +68,10 @@ export async function runInside(
   const { name, guards } = runnable.registered;
   if (ctx.path.includes(name) || ctx.path.length >= DEPTH_MAX)
     throw new CircularDependencyError(name, ctx.path);
-  await runGuards(guards, ctx);
-  const result = await handle(runnable, ctx, decode(runnable.input, input));
+  await runGuards(guards, ctx, ctx.surroundings.guardMode);
+  // Defaults are filled into a copy: the caller keeps its object as it is.
+  const own = runnable.input.hasDefaults ? Value.Clone(input) : input;
+  const result = await handle(runnable, ctx, decode(runnable.input, own));
   return ready(result) ?? outcomeOf(result, runnable.output).data;
 }
 
@@ -108,18 +113,19 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-async function runGuards(guards: readonly Guard[], ctx: Context): Promise<void> {
-  for (const guard of guards) await runGuard(guard, ctx);
+async function runGuards(
+  guards: readonly Guard[],
+  ctx: Context,
+  mode: GuardGroup["mode"],
+): Promise<void> {
+  if (mode === "parallel") await Promise.all(guards.map((each) => runGuard(each, ctx)));
+  else for (const guard of guards) await runGuard(guard, ctx);
 }
 
 async function runGuard(guard: Guard, ctx: Context): Promise<void> {
   if (typeof guard === "function") return guard(ctx);
-  if (isBuiltIn(guard)) return askServer(guard, ctx);
-  if (isGroup(guard) && guard.mode === "parallel") {
-    await Promise.all(guard.guards.map((each) => runGuard(each, ctx)));
-    return;
-  }
-  await runGuards(guard.guards, ctx);
+  if (isBuiltIn(guard)) return ctx.surroundings.decide(guard, ctx);
+  await runGuards(guard.guards, ctx, guard.mode);
 }
 
 interface WireError {
@@ -137,29 +143,41 @@ interface Decision {
 }
 
 /** What is built in is decided by the server, with what the guards before have left. */
-async function askServer(guard: BuiltInGuard, ctx: Context): Promise<void> {
+export async function askServer(guard: BuiltInGuard, ctx: Context): Promise<void> {
   const key = guard.key === undefined ? undefined : await guard.key(ctx);
   const { headers, url } = ctx.request;
   const orgId = headers.get("x-org-id");
+  const before = { auth: identityOf(ctx), org: ctx.org ?? null };
   const answered = await ask("/v1/app/guard", {
     handler: ctx.registered.name,
     guard: {
       name: guard.guard,
       options: { ...guard.options, ...(key === undefined ? {} : { key }) },
     },
-    context: { auth: identityOf(ctx), org: ctx.org ?? null, ip: ctx.wire.ip ?? null },
+    context: { ...before, ip: ctx.wire.ip ?? null },
     request: {
       headers: orgId === null ? {} : { "x-org-id": orgId },
       query: new URL(url).search.slice(1),
     },
   });
   const body = (await answered.json()) as Decision;
-  if (body.error !== undefined) throw refusal(body.error, answered.status);
-  const { userId, orgId: org, role, permissions } = body.auth ?? {};
-  Object.assign(ctx.auth, { userId, orgId: org, role, permissions });
-  ctx.org = body.org ?? undefined;
+  if (body.error !== undefined) {
+    const wait = answered.headers.get("retry-after");
+    if (wait !== null) ctx.response.headers.set("retry-after", wait);
+    throw refusal(body.error, answered.status);
+  }
+  take(ctx, before, body);
   for (const [name, value] of Object.entries(body.headers ?? {}))
     ctx.response.headers.set(name, value);
+}
+
+/** Only what the guard changed: others may have run beside it. */
+function take(ctx: Context, before: Pick<Decision, "auth" | "org">, after: Decision): void {
+  for (const name of ["userId", "orgId", "role", "permissions"] as const) {
+    const value = after.auth?.[name];
+    if (!Bun.deepEquals(value, before.auth?.[name])) Object.assign(ctx.auth, { [name]: value });
+  }
+  if (!Bun.deepEquals(after.org, before.org)) ctx.org = after.org ?? undefined;
 }
 
 function refusal({ code, message, details }: WireError, status: number): GuardError {

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { type AnyAction, action, module } from "../action.ts";
-import { guards, http, t, triggers, withMeta } from "../index.ts";
+import { type ActionContext, guards, http, t, triggers, withMeta } from "../index.ts";
 import { application } from "../runtime.ts";
 import { CONTEXT_HEADER, type WireContext } from "./wire.ts";
 
@@ -269,4 +269,84 @@ test("a form brings files and texts as the schema wants them; what stands elsewh
   form.set("file", new File(["hello"], "a.txt"));
   const answered = await run(upload, { body: "raw", fields: { id: "7" } }, { body: form });
   expect(await answered.json()).toEqual({ data: { id: "7", count: 3, name: "a.txt", size: 5 } });
+});
+
+test("an application may have its guards run at once, and then none waits for another", async () => {
+  const [gate, open] = [Promise.withResolvers<void>(), () => gate.resolve()];
+  const guarded = action(
+    {
+      name: "guarded",
+      input: t.Object({}),
+      output: t.Object({}),
+      guards: [() => gate.promise, open],
+    },
+    async () => ({}),
+  );
+  const app = application({
+    config: { ...config, guards: { defaultMode: "parallel" } },
+    modules: [],
+    actions: [["src/a.ts", { default: guarded }]],
+  });
+  expect((await app.handlers.guarded?.(request(wire({ input: {} }))))?.status).toBe(200);
+});
+
+test("guards that are asked of the server at once leave each other's findings alone", async () => {
+  const org = {
+    id: "o1",
+    slug: "o",
+    name: "O",
+    plan: "pro",
+    features: [],
+    memberCount: 1,
+    role: "",
+  };
+  const auth = { userId: "u1", role: "member" };
+  const isInOrg = Promise.withResolvers<void>();
+  const channel = Symbol.for("bunbase.channel");
+  Object.assign(globalThis, {
+    [channel]: {
+      async fetch({ body }: { body: string }) {
+        if (JSON.parse(body).guard.name === "inOrg")
+          return Response.json({ auth: { ...auth, orgId: "o1", role: "owner" }, org, headers: {} });
+        // Answers last, and knows of no organisation.
+        await isInOrg.promise;
+        return Response.json({ auth, org: null, headers: { "ratelimit-limit": "5" } });
+      },
+    },
+  });
+  const watch = async (ctx: ActionContext) => {
+    while (ctx.org === undefined) await new Promise(setImmediate);
+    isInOrg.resolve();
+  };
+  const limit = guards.rateLimit({ limit: 5, windowMs: 1000, key: () => "k" });
+  const both = action(
+    {
+      name: "both",
+      input: t.Object({}),
+      output: t.Any(),
+      guards: [guards.parallel([limit, guards.inOrg(), watch])],
+    },
+    async (_input, ctx) => ({ org: ctx.org?.id, role: ctx.auth.role, orgId: ctx.auth.orgId }),
+  );
+  const answered = await run(both, { input: {}, auth });
+  Reflect.deleteProperty(globalThis, channel);
+  expect(await answered.json()).toEqual({ data: { org: "o1", role: "owner", orgId: "o1" } });
+  expect(answered.headers.get("ratelimit-limit")).toBe("5");
+});
+
+test("defaults that another action fills in do not change what it was given", async () => {
+  const given = { text: "a" };
+  const caller = action(
+    { name: "caller", input: t.Object({}), output: t.Any() },
+    async (_input, ctx) => {
+      await ctx.action("echo", given);
+      return given;
+    },
+  );
+  const actions = [caller, echo].map(
+    (each) => [`src/${each.config.name}.ts`, { default: each }] as const,
+  );
+  const app = application({ config, modules: [], actions });
+  const answer = await app.handlers.caller?.(request(wire({ input: {} })));
+  expect(await answer?.json()).toEqual({ data: { text: "a" } });
 });

@@ -44,7 +44,7 @@ export interface WireOrg {
   slug: string;
   name: string;
   plan: string;
-  features: string[];
+  features: readonly string[];
   memberCount: number;
   role: string;
 }
