@@ -18,6 +18,7 @@ export {
   type BaseDatabase,
   createDB,
   type Database,
+  type Database as GeneratedDatabase,
   type DatabaseClient,
   DatabaseError,
 } from "./db.ts";
@@ -41,14 +42,45 @@ export {
 } from "./iam/auth-context.ts";
 export { createIAMManager, type IAMManager } from "./iam/manager.ts";
 export { hasPermission, resolvePermissions } from "./iam/permissions.ts";
-export { RoleManager } from "./iam/roles.ts";
-export { UsersManager } from "./iam/users.ts";
-export { Logger, LoggerSession } from "./logger.ts";
+export { type Permission, type Role, RoleManager } from "./iam/roles.ts";
+export { type NewUser, type User, type UserChange, UsersManager } from "./iam/users.ts";
+export {
+  type LogEntry,
+  type LogFields,
+  Logger,
+  type LoggerOptions,
+  LoggerSession,
+  type LogLevel,
+} from "./logger.ts";
 export { withMeta } from "./meta.ts";
 export type { BunbaseActions, BunbaseEvents, BunbaseQueues } from "./names.ts";
-export { OrgManager } from "./saas/organizations.ts";
-export { SubscriptionManager } from "./saas/subscriptions.ts";
-export { type SeedDefinition, Seeder, seed } from "./seed/seeder.ts";
+export { createRedisRateLimiter, type RedisCommands } from "./redis-rate-limit.ts";
+export { type Membership, type Organization, OrgManager } from "./saas/organizations.ts";
+export {
+  type Entitlements,
+  type Plan,
+  type Subscription,
+  SubscriptionManager,
+  type SubscriptionStatus,
+} from "./saas/subscriptions.ts";
+export {
+  type SeedContext,
+  type SeedDefinition,
+  Seeder,
+  type SeedOptions,
+  type SeedReport,
+  seed,
+} from "./seed/seeder.ts";
+export {
+  createTestClient,
+  createTestServer,
+  type TestActionOptions,
+  type TestClient,
+  type TestResult,
+  type TestServer,
+  testAction,
+  withTestTransaction,
+} from "./test.ts";
 export {
   type ApiTrigger,
   type CronTrigger,
@@ -66,11 +98,16 @@ export type {
   ActionLogger,
   ChannelAPI,
   CookieOptions,
+  EventAPI,
   KVStore,
   Mailer,
   MailMessage,
   OrgContext,
+  PushOptions,
+  QueueAPI,
+  ResponseControl,
   StorageAPI,
   TransportMeta,
+  TriggerType,
   UploadedFile,
 } from "./types.ts";
