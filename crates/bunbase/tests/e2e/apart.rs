@@ -2,7 +2,7 @@
 
 use crate::client::Client;
 use crate::platform::a_day;
-use crate::server::{Data, Server};
+use crate::server::{Data, Server, free_address};
 use crate::sockets::{ROOM, Socket};
 use reqwest::Method;
 use serde_json::json;
@@ -85,11 +85,6 @@ impl Installation {
             assert!(status.success(), "{service}: {status}\n{log}");
         }
     }
-}
-
-fn free_address() -> String {
-    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    socket.local_addr().unwrap().to_string()
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 use crate::client::Client;
 use crate::server::Data;
+use crate::server::free_address;
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -50,11 +51,6 @@ async fn end(mut child: Child) {
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGINT).unwrap();
     let status = tokio::time::timeout(Duration::from_secs(60), child.wait()).await.expect("it ends").unwrap();
     assert!(status.success(), "{status}");
-}
-
-fn free_address() -> String {
-    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    socket.local_addr().unwrap().to_string()
 }
 
 fn state(data: &Data) -> Value {

@@ -3,6 +3,7 @@
 use crate::client::Client;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
@@ -28,6 +29,20 @@ impl Data {
 
     pub(crate) fn path(&self) -> PathBuf {
         self.0.path().join("data")
+    }
+}
+
+/// An address that nobody has, below the ports that the kernel gives to others meanwhile.
+pub(crate) fn free_address() -> String {
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    const PORTS: u32 = 12_000;
+    let first = std::process::id().wrapping_mul(97) % PORTS;
+    loop {
+        let next = (first + u32::from(TAKEN.fetch_add(1, Ordering::Relaxed))) % PORTS;
+        let address = format!("127.0.0.1:{}", 20_000 + next);
+        if std::net::TcpListener::bind(&address).is_ok() {
+            return address;
+        }
     }
 }
 
