@@ -23,11 +23,11 @@ pub(crate) struct InitArgs {
 /// What can be written into an application.
 #[derive(Debug, Subcommand)]
 pub(crate) enum GenerateCommand {
-    /// An action of its own: src/<name>.ts
+    /// An action of its own: src/NAME.ts
     Action(Named),
-    /// A module with an action: src/<name>/
+    /// A module with an action: src/NAME/
     Module(Named),
-    /// A guard: src/guards/<name>.ts
+    /// A guard: src/guards/NAME.ts
     Guard(Named),
     /// The two files of a migration
     Migration(Named),
