@@ -94,7 +94,7 @@ pub enum Taken {
 /// What a handler is called with.
 #[derive(Debug)]
 pub struct Before {
-    /// The value of [`CONTEXT_HEADER`](crate::CONTEXT_HEADER).
+    /// The value of [`CONTEXT_HEADER`].
     pub context: HeaderValue,
     /// A JSON body in place of the one that came.
     pub body: Option<Bytes>,
