@@ -38,7 +38,8 @@ fn authority(parts: &Parts) -> Option<Authority> {
     parts.uri.authority().cloned().or_else(named).filter(|authority| !authority.as_str().contains('@'))
 }
 
-/// By TLS here, or by what a proxy in front says. It is information for the handler and decides nothing.
+/// By TLS here, or by what a proxy in front says. It is information for the handler, and decides whether the cookie of a
+/// session is for TLS alone: who forges it restricts the own cookie.
 fn is_https(parts: &Parts) -> bool {
     let by_proxy = || parts.headers.get("x-forwarded-proto").is_some_and(|proto| proto == "https");
     parts.uri.scheme_str().map_or_else(by_proxy, |scheme| scheme == "https")

@@ -145,8 +145,8 @@ mod tests {
         body: &'static str,
     }
 
-    /// Those of GitHub, Slack and Standard Webhooks stand in their documentation; the others were made with
-    /// `openssl dgst -sha256 -hmac`.
+    /// Those of GitHub and Slack are the examples of their documentation; the others were calculated apart from this
+    /// code, that of Standard Webhooks with the secret and the id of its example.
     fn vectors() -> [Vector; 5] {
         let slack = "token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V&channel_name=foobar&user_id=U2CERLKJA&user_name=roadrunner&command=%2Fwebhook-collect&text=&response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands%2FT1DC2JH3J%2F397700885554%2F96rGlfmibIGlgcZRskXaIFfN&trigger_id=398738663015.47445629121.803a0bc887a14d10d2c447fce8b6703c";
         [

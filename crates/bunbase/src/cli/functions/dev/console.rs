@@ -124,7 +124,7 @@ impl Console {
     /// The variables are those of the files.
     pub(super) fn variables(&self, count: usize) -> anyhow::Result<()> {
         let value = json!({ "event": "variables", "count": count });
-        self.say(&value, || format!("{}  {count} from .env", self.output.paint(Colour::Green, "variables")))
+        self.say(&value, || format!("{}  {count} set", self.output.paint(Colour::Green, "variables")))
     }
 
     /// A line of a function.
