@@ -2,10 +2,11 @@
 //! not built, the crate still builds, and a deployment that imports it gets a clear error.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 fn main() {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packages/bunbase-js");
+    let package = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"))
+        .join("../../packages/bunbase-js");
     println!("cargo::rerun-if-changed={}", package.join("dist").display());
     println!("cargo::rerun-if-changed={}", package.join("package.json").display());
     let mut scripts: Vec<PathBuf> = std::fs::read_dir(package.join("dist"))

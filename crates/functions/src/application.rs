@@ -1,13 +1,21 @@
 //! Applications of actions: a version whose handlers have stages in front of them and behind them, which are those of the
 //! crate `actions`. What signs sessions is known from the import of the bundle alone, and kept in memory.
 
+mod cors;
+mod delivery;
+mod pages;
+
+pub(crate) use delivery::Delivery;
+pub(crate) use pages::Page;
+
 use crate::manifest::{Manifest, ManifestError, Trigger};
 use crate::runtime::Pool;
-use actions::spec::{SessionSecrets, SpecError};
+use actions::spec::{ApplicationSpec, SessionSecrets, SpecError};
 use actions::tables::{TableDirectory, Tables};
 use actions::{Before, CONTEXT_HEADER, Call, EventContext, GuardAnswer, GuardRequest, JobContext, Refused};
 use actions::{Taken, TriggerKind};
 use bytes::{Bytes, BytesMut};
+use cors::Cors;
 use futures_util::StreamExt as _;
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
@@ -27,6 +35,8 @@ use worker_pool::{InvokeError, InvokeRequest, InvokeResponse, RequestBody, Respo
 /// What stands around the handlers of a version.
 pub(crate) struct Application {
     manifest: Value,
+    spec: ApplicationSpec,
+    cors: Option<Cors>,
     handlers: Vec<Known>,
     tables: Arc<Tables>,
     project: ProjectId,
@@ -66,13 +76,16 @@ impl Application {
         manifest: &Manifest,
         (tables, project): (&Arc<Tables>, &ProjectId),
     ) -> Option<Arc<Self>> {
-        manifest.application.as_ref()?;
+        // It was checked when it was deployed.
+        let spec = ApplicationSpec::deserialize(manifest.application.as_ref()?).unwrap_or_default();
         let known = manifest
             .handlers
             .iter()
             .map(|handler| Known { name: handler.name.as_str().into(), triggers: handler.triggers.clone() });
         Some(Arc::new(Self {
             manifest: serde_json::to_value(manifest).unwrap_or_default(),
+            cors: spec.cors.as_ref().map(Cors::of),
+            spec,
             handlers: known.collect(),
             tables: tables.clone(),
             project: project.clone(),

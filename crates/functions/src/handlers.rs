@@ -38,7 +38,7 @@ enum ByPath {
 }
 
 /// The handler of a call.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Chosen {
     pub(crate) called: CalledHandler,
     /// Its name; `None` where the version has just one.

@@ -5,7 +5,7 @@ mod live;
 
 pub(crate) use live::Live;
 
-use crate::application::Application;
+use crate::application::{Application, Page};
 use crate::error::FunctionsError;
 use crate::handlers::{Chosen, HandlerTerms, Handlers};
 use crate::runtime::Pool;
@@ -72,6 +72,8 @@ pub(crate) struct Entered {
     pub(crate) owner: Arc<Owner>,
     pub(crate) pool: Pool,
     pub(crate) handler: Chosen,
+    /// What the application shows, in place of a handler.
+    pub(crate) page: Option<Page>,
     /// What stands around the handler, where it is an action.
     pub(crate) application: Option<Arc<Application>>,
     /// While this lives, the deployment is not retired.
@@ -127,6 +129,10 @@ impl Entry {
 
     fn enter(&self, wanted: &Wanted<'_>) -> Result<Entered, FunctionsError> {
         let deployment = self.choose(wanted.alias)?;
+        let application = deployment.application.as_ref();
+        if let Some(page) = application.and_then(|known| known.page(wanted.method, wanted.path)) {
+            return Ok(Entered { page: Some(page), ..self.hold(deployment, Chosen::default())? });
+        }
         self.hold(deployment, deployment.handlers.of_request(wanted.method, wanted.path)?)
     }
 
@@ -134,7 +140,7 @@ impl Entry {
         let pool = deployment.pool.clone().ok_or(FunctionsError::EnvironmentClosed)?;
         let (owner, application) = (deployment.owner.clone(), deployment.application.clone());
         let call = deployment.calls.token();
-        Ok(Entered { access: self.access, owner, pool, handler, application, call })
+        Ok(Entered { access: self.access, owner, pool, handler, page: None, application, call })
     }
 
     /// Whether what takes the function's own calls is an application of actions.
@@ -290,7 +296,10 @@ impl Registry {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         let entry = table.get(project).and_then(|functions| functions.get(APPLICATION));
         let deployment = entry.and_then(|entry| entry.live.choose());
-        deployment.is_some_and(|deployment| deployment.handlers.has_path(path))
+        deployment.is_some_and(|deployment| {
+            let has_page = |known: &Arc<Application>| known.page(&Method::GET, path).is_some();
+            deployment.handlers.has_path(path) || deployment.application.as_ref().is_some_and(has_page)
+        })
     }
 
     /// The projects that have functions.

@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// What `init` writes, with the packages of this repository.
-fn application() -> tempfile::TempDir {
+pub(crate) fn application() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path().join("notes");
     let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../node_modules").canonicalize().unwrap();
@@ -19,7 +19,7 @@ fn application() -> tempfile::TempDir {
     directory
 }
 
-fn run(root: &Path, arguments: &[&str]) -> Value {
+pub(crate) fn run(root: &Path, arguments: &[&str]) -> Value {
     let output = Command::new(env!("CARGO_BIN_EXE_bunbase"))
         .args(arguments)
         .arg("--json")
@@ -32,9 +32,9 @@ fn run(root: &Path, arguments: &[&str]) -> Value {
 }
 
 /// A browser with one cookie.
-struct Browser<'a> {
-    dev: &'a Dev,
-    cookie: String,
+pub(crate) struct Browser<'a> {
+    pub(crate) dev: &'a Dev,
+    pub(crate) cookie: String,
 }
 
 impl Browser<'_> {
@@ -56,11 +56,11 @@ impl Browser<'_> {
         (answer.status(), answer.json().await.unwrap_or_default())
     }
 
-    async fn get(&mut self, path: &str) -> (StatusCode, Value) {
+    pub(crate) async fn get(&mut self, path: &str) -> (StatusCode, Value) {
         self.ask(self.request(Method::GET, path)).await
     }
 
-    async fn post(&mut self, path: &str, body: Value) -> (StatusCode, Value) {
+    pub(crate) async fn post(&mut self, path: &str, body: Value) -> (StatusCode, Value) {
         self.ask(self.request(Method::POST, path).json(&body)).await
     }
 }

@@ -32,3 +32,4 @@ mod stacks;
 mod tools;
 mod triggers;
 mod webhooks;
+mod wire;

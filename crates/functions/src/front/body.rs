@@ -22,6 +22,13 @@ pub(crate) struct BodyLimits {
     pub(crate) timeout: Duration,
 }
 
+impl BodyLimits {
+    /// These, for a body that is not to have more than `bytes_max`.
+    pub(crate) fn at_most(self, bytes_max: usize) -> Self {
+        Self { bytes_max: bytes_max.min(self.bytes_max), ..self }
+    }
+}
+
 /// What became of a streamed body, seen after the call.
 #[derive(Debug, Default)]
 pub(crate) struct Fate(AtomicU8);

@@ -7,7 +7,7 @@ use super::socket::Sockets;
 use super::target::Target;
 use super::upgrade::{self, Upgrade};
 use super::{headers, url};
-use crate::application::Start;
+use crate::application::{Delivery, Page, Start};
 use crate::error::FunctionsError;
 use crate::hosts::Hosts;
 use crate::metrics::{CallMetrics, Outcome};
@@ -86,7 +86,7 @@ impl Executor {
     /// Runs a call from inside: a function of `project` calls another one of it, in the course of the call
     /// `parent_id`.
     pub(crate) async fn call_inside(
-        &self,
+        self: &Arc<Self>,
         project: &ProjectId,
         parent_id: Option<Arc<str>>,
         request: Request<Bytes>,
@@ -109,13 +109,51 @@ impl Executor {
     }
 
     /// Runs a call.
-    pub(crate) async fn run<B>(&self, admission: Admission, parts: Parts, body: B) -> Response<CallBody>
+    pub(crate) async fn run<B>(
+        self: &Arc<Self>,
+        admission: Admission,
+        parts: Parts,
+        body: B,
+    ) -> Response<CallBody>
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
         let (id, request_id) = ids(&parts);
-        self.answer(&id, request_id, self.invoke(&id, admission, parts, body)).await
+        let Some(application) = &admission.entered.application else {
+            return self.answer(&id, request_id, self.invoke(&id, admission, parts, body)).await;
+        };
+        let delivery = Delivery::of(application, &parts);
+        let answered = match admission.entered.page {
+            None => self.answer(&id, request_id, self.invoke(&id, admission, parts, body)).await,
+            Some(page) => {
+                let shown = Box::pin(self.show(page, admission, parts, body));
+                self.answer(&id, request_id, shown).await
+            }
+        };
+        delivery.finish(answered).await
+    }
+
+    /// Answers what an application answers besides its actions.
+    async fn show<B>(
+        self: &Arc<Self>,
+        page: Page,
+        Admission { entered, rest_at, .. }: Admission,
+        mut parts: Parts,
+        body: B,
+    ) -> Result<Response<CallBody>, (ApiError, Outcome)>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let refused = |error| (error, Outcome::Refused);
+        let missing = || refused(FunctionsError::NotFound.into_api());
+        let application = entered.application.as_ref().ok_or_else(missing)?;
+        let is_head = parts.method == Method::HEAD;
+        let prefix = parts.uri.path().get(..rest_at).unwrap_or_default().to_owned();
+        headers::for_handler(&mut parts.headers, false);
+        let shown = application.show(page, (self, self.limits), &entered, (&prefix, parts, body)).await;
+        Ok(respond(shown.map_err(refused)?, is_head))
     }
 
     /// Runs a call that asks for a WebSocket.
@@ -236,6 +274,10 @@ impl Executor {
         parts: Parts,
         upgrade: Upgrade,
     ) -> Result<Response<CallBody>, (ApiError, Outcome)> {
+        if admission.entered.page.is_some() {
+            let message = "this path opens no WebSocket";
+            return Err((ApiError::new(ErrorCode::InvalidRequest, message), Outcome::Refused));
+        }
         let offered = self.sockets.offer(&admission.entered.owner.project);
         let (offer, body) = offered.map_err(|error| (error, Outcome::Refused))?;
         let answered = self.invoke_taken(invocation_id, admission, parts, (body, None)).await?;
