@@ -4,6 +4,7 @@ import { Kind, TransformKind, type TSchema } from "@sinclair/typebox";
 import { type TypeCheck, TypeCompiler } from "@sinclair/typebox/compiler";
 import { Value } from "@sinclair/typebox/value";
 import { ActionValidationError, type ValidationProblem } from "../errors.ts";
+import { expectFormat } from "./formats.ts";
 
 const PROBLEMS_MAX = 20;
 /** What only TypeBox knows: JSON has no such values. */
@@ -66,6 +67,7 @@ function look(schema: TSchema): Traits {
     if (TransformKind in node) traits.hasTransform = true;
     if (OPAQUE.has(String(node[Kind]))) traits.isOpaque = true;
     if ("default" in node) traits.hasDefaults = true;
+    if (node[Kind] === "String" && typeof node.format === "string") expectFormat(node.format);
     for (const value of Object.values(node)) visit(value);
   };
   visit(schema);
