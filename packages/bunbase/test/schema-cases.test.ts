@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { Kind, OptionalKind, type TSchema, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
+import "../src/runtime/formats.ts";
 import cases from "./schema-cases.json";
 
 type Json = Record<string, unknown>;

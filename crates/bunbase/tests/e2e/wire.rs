@@ -82,12 +82,12 @@ async fn the_document_says_what_is_on_the_wire() {
         seen["operations"].as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect();
     operations.sort_unstable();
     let routes = run(&directory.path().join("notes"), &["routes"]);
-    let mut known: Vec<_> = routes
+    let mut known: Vec<_> = routes["routes"]
         .as_array()
         .unwrap()
         .iter()
-        .filter(|route| route["method"].is_string())
-        .map(|route| format!("{} {}", route["method"].as_str().unwrap(), route["path"].as_str().unwrap()))
+        .map(|route| format!("{} {}", route["trigger"].as_str().unwrap(), route["subject"].as_str().unwrap()))
+        .filter(|route| route.contains(" /"))
         .map(|route| route.replace(":id", "{id}"))
         .collect();
     known.sort_unstable();
