@@ -145,8 +145,17 @@ async fn decide(
     let asked: AskedGuard = serde_json::from_slice(body).map_err(wrong)?;
     let missing = || ApiError::new(ErrorCode::NotFound, "the project has no application");
     let (application, pool) = executor.registry.stages(project).ok_or_else(missing)?;
-    let decided = application.guard(&pool, asked).await.map_err(|refused| refused.error)?;
-    Ok(http::Response::new(serde_json::to_vec(&decided).map_err(wrong)?.into()))
+    match application.guard(&pool, asked).await {
+        Ok(decided) => Ok(http::Response::new(serde_json::to_vec(&decided).map_err(wrong)?.into())),
+        Err(refused) => {
+            let PortReply { status, mut headers, body } = refusal(refused.error);
+            // How much is left of a rate limit is for the caller.
+            headers.extend(*refused.headers);
+            let mut response = http::Response::new(body);
+            (*response.status_mut(), *response.headers_mut()) = (status, headers);
+            Ok(response)
+        }
+    }
 }
 
 fn refusal(error: ApiError) -> PortReply {

@@ -38,7 +38,7 @@ pub(crate) struct Browser<'a> {
 }
 
 impl Browser<'_> {
-    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.dev.http.request(method, format!("{}{path}", self.dev.url));
         if self.cookie.is_empty() { request } else { request.header("cookie", &self.cookie) }
     }

@@ -17,6 +17,7 @@ mod dev;
 mod documents;
 mod examples;
 mod failure;
+mod framework;
 mod functions;
 mod grpc;
 mod isolation;

@@ -142,6 +142,9 @@ interface Decision {
   error?: WireError;
 }
 
+/** Headers of a refusal that say when to come again, and how to sign in. */
+const FOR_CALLERS = /^(retry-after|ratelimit-.*|www-authenticate)$/;
+
 /** What is built in is decided by the server, with what the guards before have left. */
 export async function askServer(guard: BuiltInGuard, ctx: Context): Promise<void> {
   const key = guard.key === undefined ? undefined : await guard.key(ctx);
@@ -162,8 +165,8 @@ export async function askServer(guard: BuiltInGuard, ctx: Context): Promise<void
   });
   const body = (await answered.json()) as Decision;
   if (body.error !== undefined) {
-    const wait = answered.headers.get("retry-after");
-    if (wait !== null) ctx.response.headers.set("retry-after", wait);
+    for (const [name, value] of answered.headers)
+      if (FOR_CALLERS.test(name)) ctx.response.headers.set(name, value);
     throw refusal(body.error, answered.status);
   }
   take(ctx, before, body);
