@@ -58,7 +58,7 @@ impl Studio {
         self.developer.get_or_init(|| (project, TokenHash::of(token)));
     }
 
-    fn service(&self) -> Result<Arc<FunctionsService>, ApiError> {
+    pub(crate) fn service(&self) -> Result<Arc<FunctionsService>, ApiError> {
         let service = self.service.get().and_then(Weak::upgrade);
         service.ok_or_else(|| ApiError::new(ErrorCode::ShuttingDown, "the server is shutting down"))
     }

@@ -1,11 +1,25 @@
 //! Studio's API of an application, as its developer has it.
 
 use crate::application::application;
-use crate::dev::Dev;
+use crate::dev::{Dev, save};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use std::time::Duration;
 
+/// An action that looks after a job.
+const LATER: &str = r#"import { action, t, triggers } from "bunbase";
+
+export default action(
+  { name: "later", input: t.Object({}), output: t.Any(), triggers: [triggers.api("POST", "/api/later")] },
+  async (_input, ctx) => {
+    const id = await ctx.queue.push("nobody", { n: 1 }, { delay: 3_600_000 });
+    const found = await ctx.queue.get(id);
+    const listed = await ctx.queue.getAll({ name: "nobody", status: "delayed" });
+    const gone = await ctx.queue.delete(id);
+    return { found, ids: listed.map((job) => job.id), gone, after: await ctx.queue.get(id) };
+  },
+);
+"#;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Studio's API with the token that `dev` printed.
@@ -139,7 +153,9 @@ async fn actions_run_and_their_runs_are_kept_without_secrets() {
 #[tokio::test(flavor = "multi_thread")]
 async fn runs_are_shown_as_they_end_and_schedules_run_at_once() {
     let directory = application();
-    let mut dev = Dev::start(&directory.path().join("notes")).await;
+    let root = directory.path().join("notes");
+    save(&root, "src/later.ts", LATER);
+    let mut dev = Dev::start(&root).await;
     let studio = started(&mut dev).await;
     let mut live = studio.request(Method::GET, "/runs/live").send().await.unwrap();
     assert_eq!(live.headers()["content-type"], "text/event-stream");
@@ -168,6 +184,11 @@ async fn runs_are_shown_as_they_end_and_schedules_run_at_once() {
     studio.get("/queue").await;
     studio.get("/queue/jobs?state=dead").await;
     studio.get("/logs?level=info").await;
+    let later = studio.run("later", json!({})).await["output"].clone();
+    let found = &later["found"];
+    assert_eq!((&found["name"], &found["status"]), (&json!("nobody"), &json!("delayed")), "{later}");
+    assert_eq!((&found["data"], &later["ids"]), (&json!({ "n": 1 }), &json!([found["id"]])));
+    assert_eq!((&later["gone"], &later["after"]), (&json!(true), &Value::Null));
     let (status, missing) = studio.post("/queue/jobs/job_0/cancel", json!({})).await;
     assert_eq!(status, StatusCode::NOT_FOUND, "{missing}");
     assert!(dev.stop().await.success());
