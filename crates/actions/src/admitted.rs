@@ -5,10 +5,12 @@ use crate::context::{BodyKind, Context, TriggerKind};
 use crate::guards::{Passed, Refused};
 use crate::input::{Assembled, BodyType, Parts, body_type, json, not_json, takes_body};
 use crate::schema::{FieldError, Schema};
+use crate::state::Auth;
 use bytes::Bytes;
 use http::header;
 use serde_json::Value;
 use service_kit::error::{ApiError, ErrorCode};
+use std::sync::Arc;
 
 /// An input that stands in the header or the body, and whether it was checked.
 #[derive(Default)]
@@ -20,7 +22,23 @@ struct Ready {
     is_checked: bool,
 }
 
+impl Ready {
+    /// The input as JSON; `whole` is the body that came.
+    fn input_text(&self, whole: Option<Bytes>) -> Option<Bytes> {
+        match &self.input {
+            _ if self.is_raw => None,
+            Some(input) => serde_json::to_vec(input).ok().map(Bytes::from),
+            None => self.body.clone().or(whole),
+        }
+    }
+}
+
 impl Admitted<'_> {
+    /// Who calls, as the guards left it.
+    pub fn auth(&self) -> Option<&Arc<Auth>> {
+        self.passed.state.auth.as_ref()
+    }
+
     /// Whether [`prepare`](Self::prepare) is to be given the whole body: JSON and forms. Others go to the handler as
     /// they come.
     pub fn wants_body(&self) -> bool {
@@ -35,8 +53,12 @@ impl Admitted<'_> {
     /// # Errors
     /// `invalid_input` with `[{path, message}]`, `invalid_json`, `unsupported_media_type`.
     pub fn prepare(self, body: Taken) -> Result<Before, Refused> {
+        let whole = match &body {
+            Taken::Whole(whole) => Some(whole.clone()),
+            Taken::Streamed => None,
+        };
         match self.ready(body) {
-            Ok(ready) => self.before(ready).map_err(Refused::from),
+            Ok(ready) => self.before(ready, whole).map_err(Refused::from),
             Err(error) => Err(Refused { error, headers: Box::new(self.passed.headers) }),
         }
     }
@@ -112,7 +134,7 @@ impl Admitted<'_> {
         schema.check(value).map(|_| true).map_err(|errors| invalid(&errors))
     }
 
-    fn before(self, ready: Ready) -> Result<Before, ApiError> {
+    fn before(self, ready: Ready, whole: Option<Bytes>) -> Result<Before, ApiError> {
         let Self { call, passed, .. } = self;
         let Passed { state, count, headers } = passed;
         let index = call.index.and_then(|index| i32::try_from(index).ok()).unwrap_or(-1);
@@ -143,7 +165,8 @@ impl Admitted<'_> {
             ip: call.ip,
             user_agent: agent.map(str::to_owned),
         };
-        Ok(Before { context, body: ready.body, headers, trail })
+        let input = ready.input_text(whole);
+        Ok(Before { context, body: ready.body, input, headers, trail })
     }
 }
 

@@ -98,6 +98,8 @@ pub struct Before {
     pub context: HeaderValue,
     /// A JSON body in place of the one that came.
     pub body: Option<Bytes>,
+    /// The input as JSON, where it is made here; a function in Bun makes the others.
+    pub input: Option<Bytes>,
     /// Headers of the answer: `RateLimit-*`, and the cookie of a session that goes on.
     pub headers: HeaderMap,
     /// For what comes after the handler.
@@ -173,6 +175,19 @@ impl Application {
         let guards = Guards::new(directory, identities.roles.clone());
         let trusted_origins = spec.cors.as_ref().map(crate::spec::CorsSpec::trusted).unwrap_or_default();
         Ok(Self { spec, handlers, trusted_origins, identities, guards, clock })
+    }
+
+    /// Who a request is of: by its API key, its bearer token or its cookie.
+    ///
+    /// # Errors
+    /// The tables did not answer.
+    pub async fn identify(
+        &self,
+        headers: &HeaderMap,
+        is_secure: bool,
+    ) -> Result<Option<Arc<Auth>>, ApiError> {
+        let now_ms = self.clock.now_ms();
+        Ok(self.identities.of_request(headers, is_secure, now_ms).await?.auth)
     }
 
     /// What the manifest says of the application.

@@ -26,6 +26,8 @@ use url::form_urlencoded;
 const MEMBERS_MAX: usize = 20_000;
 /// The plan that is not paid for.
 const FREE_PLAN: &str = "free";
+/// The role in the whole application that runs it.
+const OPERATOR_ROLE: &str = "admin";
 const ORG_HEADER: &str = "x-org-id";
 const ORG_PARAMETER: &str = "orgId";
 
@@ -178,6 +180,7 @@ impl Guards {
             Guard::Authenticated => signed_in(state).map(drop),
             Guard::HasRole(role) => has_role(signed_in(state)?, state.org.is_some(), role),
             Guard::HasPermission(permission) => has_permission(signed_in(state)?, permission),
+            Guard::Operator(permission) => self.is_operator(signed_in(state)?, permission).await,
             Guard::RateLimit(limit) => {
                 let taken = self.limits.take(
                     &(asked.handler, at, subject(limit, state, asked)),
@@ -204,6 +207,26 @@ impl Guards {
                 Err(ApiError::new(ErrorCode::HandlerError, "a guard that is a function runs in Bun"))
             }
         }
+    }
+
+    /// In an organisation, role and permissions may be those that its user has there, and none in the application: then
+    /// it is the row of the user that counts, or the very permission.
+    async fn is_operator(&self, auth: &Auth, permission: &str) -> Result<(), ApiError> {
+        let is_admin = auth.role.as_deref() == Some(OPERATOR_ROLE);
+        let is_held = match auth.org_id {
+            None => is_admin || allows(&auth.permissions, permission),
+            Some(_) => auth.permissions.iter().any(|held| held == permission),
+        };
+        if is_held {
+            return Ok(());
+        }
+        if is_admin {
+            let user = self.directory.user(&auth.user_id).await?;
+            if user.is_some_and(|user| user.role.as_deref() == Some(OPERATOR_ROLE)) {
+                return Ok(());
+            }
+        }
+        Err(forbidden(format!("the role {OPERATOR_ROLE} is needed, or the permission {permission}")))
     }
 
     /// The organisation by `x-org-id`, else `?orgId=`, else that of the session.

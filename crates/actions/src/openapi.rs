@@ -22,7 +22,7 @@ impl Application {
     pub fn openapi(&self, server: &str) -> Value {
         let mut paths = BTreeMap::<String, Map<String, Value>>::new();
         let mut names = HashSet::new();
-        for handler in &self.handlers {
+        for handler in self.handlers.iter().filter(|handler| !handler.spec.internal) {
             for (index, trigger) in handler.spec.triggers.iter().enumerate() {
                 for method in methods(trigger) {
                     let operation = Operation { handler: &handler.spec, trigger, index, method: &method };

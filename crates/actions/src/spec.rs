@@ -181,6 +181,9 @@ pub(crate) struct HandlerSpec {
     pub(crate) output: Option<Map<String, Value>>,
     #[serde(default)]
     pub(crate) action: ActionSpec,
+    /// It is the platform's own, and in no document of the application.
+    #[serde(default)]
+    pub(crate) internal: bool,
 }
 
 /// What of a manifest matters here.

@@ -8,20 +8,26 @@ mod pages;
 pub(crate) use delivery::Delivery;
 pub(crate) use pages::Page;
 
-use crate::manifest::{Manifest, ManifestError, Trigger};
+use crate::front::Recording;
+use crate::manifest::{Handler, Manifest, ManifestError, Trigger};
 use crate::runtime::Pool;
+use crate::studio;
 use actions::spec::{ApplicationSpec, SessionSecrets, SpecError};
 use actions::tables::{TableDirectory, Tables};
-use actions::{Before, CONTEXT_HEADER, Call, EventContext, GuardAnswer, GuardRequest, JobContext, Refused};
+use actions::{
+    Auth, Before, CONTEXT_HEADER, Call, EventContext, GuardAnswer, GuardRequest, JobContext, Refused,
+};
 use actions::{Taken, TriggerKind};
 use bytes::{Bytes, BytesMut};
 use cors::Cors;
 use futures_util::StreamExt as _;
-use http::HeaderMap;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::response::Parts;
+use http::{HeaderMap, HeaderValue};
+use run_log::{Payload, RunError, SecretFields};
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use service_kit::clock::Clock;
 use service_kit::error::{ApiError, ErrorCode};
 use service_kit::ids::{ProjectId, RequestId};
@@ -30,7 +36,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
-use worker_pool::{InvokeError, InvokeRequest, InvokeResponse, RequestBody, ResponseBody, Waited};
+use worker_pool::{InvokeError, InvokeRequest, InvokeResponse, RequestBody, ResponseBody};
 
 /// What stands around the handlers of a version.
 pub(crate) struct Application {
@@ -43,10 +49,24 @@ pub(crate) struct Application {
     stages: OnceCell<actions::Application>,
 }
 
-/// A handler, as far as triggers have to be told apart.
+/// A handler, as far as triggers have to be told apart, and its runs recorded.
 struct Known {
-    name: Box<str>,
+    name: Arc<str>,
     triggers: Vec<Trigger>,
+    input_secrets: Option<Arc<SecretFields>>,
+    output_secrets: Option<Arc<SecretFields>>,
+}
+
+impl Known {
+    fn of(handler: &Handler) -> Self {
+        let secrets = |schema: &Option<_>| schema.as_ref().and_then(SecretFields::of).map(Arc::new);
+        Self {
+            name: handler.name.as_str().into(),
+            triggers: handler.triggers.clone(),
+            input_secrets: secrets(&handler.input),
+            output_secrets: secrets(&handler.output),
+        }
+    }
 }
 
 impl std::fmt::Debug for Application {
@@ -68,6 +88,8 @@ pub(crate) struct Start {
     pub(crate) attempt: u32,
     pub(crate) job: Option<JobContext>,
     pub(crate) event: Option<EventContext>,
+    /// Who it is for, where the headers do not say it.
+    pub(crate) identity: Option<Arc<Auth>>,
 }
 
 impl Application {
@@ -78,15 +100,15 @@ impl Application {
     ) -> Option<Arc<Self>> {
         // It was checked when it was deployed.
         let spec = ApplicationSpec::deserialize(manifest.application.as_ref()?).unwrap_or_default();
-        let known = manifest
-            .handlers
-            .iter()
-            .map(|handler| Known { name: handler.name.as_str().into(), triggers: handler.triggers.clone() });
+        let mut whole = serde_json::to_value(manifest).unwrap_or_default();
+        if let Some(handlers) = whole["handlers"].as_array_mut().filter(|_| spec.studio.enabled) {
+            handlers.extend(studio::handlers(&spec.studio.api_path));
+        }
         Some(Arc::new(Self {
-            manifest: serde_json::to_value(manifest).unwrap_or_default(),
+            manifest: whole,
             cors: spec.cors.as_ref().map(Cors::of),
             spec,
-            handlers: known.collect(),
+            handlers: manifest.handlers.iter().map(Known::of).collect(),
             tables: tables.clone(),
             project: project.clone(),
             stages: OnceCell::new(),
@@ -103,13 +125,23 @@ impl Application {
         self.handlers.iter().position(|handler| *handler.name == *name)
     }
 
+    /// The place of one of Studio's own, among the stages.
+    pub(crate) fn place_in_studio(&self, index: usize) -> usize {
+        self.handlers.len() + index
+    }
+
+    /// Every action as the manifest says it, and Studio's own behind them.
+    pub(crate) fn actions(&self) -> &[Value] {
+        self.manifest["handlers"].as_array().map(Vec::as_slice).unwrap_or_default()
+    }
+
     /// The first trigger of a handler that is meant.
     pub(crate) fn trigger(&self, handler: u16, is_meant: impl Fn(&Trigger) -> bool) -> Option<usize> {
         self.handlers.get(usize::from(handler))?.triggers.iter().position(is_meant)
     }
 
     /// The stages, once the bundle was imported.
-    async fn stages(&self, pool: &Pool) -> Result<&actions::Application, ApiError> {
+    pub(crate) async fn stages(&self, pool: &Pool) -> Result<&actions::Application, ApiError> {
         let load = || async {
             pool.imported().await.map_err(|error| crate::front::explain(&error).0)?;
             let mut config = reported(pool);
@@ -130,11 +162,19 @@ impl Application {
         pool: &Pool,
         start: Start,
         request: InvokeRequest,
-        waited: &mut Waited,
+        run: &mut Recording<'_>,
     ) -> Result<InvokeResponse, InvokeError> {
         let request_id = start.request_id.clone();
-        let answered = self.staged(pool, start, request, waited).await;
-        answered.unwrap_or_else(|refused| Ok(answer(refused, request_id.as_ref())))
+        let known = self.handlers.get(usize::from(request.handler.index));
+        run.action.name = known.map(|known| known.name.clone());
+        run.action.is_only_counted = !self.spec.persistence.enabled;
+        let answered = self.staged(pool, start, request, run).await;
+        let answered = answered.unwrap_or_else(|refused| Ok(answer(refused, request_id.as_ref())));
+        if let (Ok(response), false) = (&answered, run.action.is_only_counted) {
+            let secrets = known.and_then(|known| known.output_secrets.as_ref());
+            (run.action.output, run.action.error) = said(response, secrets);
+        }
+        answered
     }
 
     async fn staged(
@@ -142,7 +182,7 @@ impl Application {
         pool: &Pool,
         start: Start,
         mut request: InvokeRequest,
-        waited: &mut Waited,
+        run: &mut Recording<'_>,
     ) -> Result<Result<InvokeResponse, InvokeError>, Refused> {
         let stages = self.stages(pool).await?;
         let path = parameters(&request);
@@ -158,13 +198,18 @@ impl Application {
         } else {
             (Taken::Streamed, body)
         };
-        let Before { context, body: other, headers, trail } = admitted.prepare(taken)?;
+        let Before { context, body: other, input, headers, trail } = admitted.prepare(taken)?;
+        if let Some(input) = input.filter(|_| !run.action.is_only_counted) {
+            let known = self.handlers.get(usize::from(request.handler.index));
+            let secrets = known.and_then(|known| known.input_secrets.as_ref());
+            run.action.input = Some(Payload::of(&input, secrets));
+        }
         request.headers.insert(CONTEXT_HEADER, context);
         if other.is_some() {
             request.headers.remove(CONTENT_LENGTH);
         }
         request.body = other.map_or(body, RequestBody::Full);
-        let mut response = match pool.invoke_measured(request, waited).await {
+        let mut response = match pool.invoke_measured(request, &mut run.waited).await {
             Ok(response) => response,
             Err(error) => return Ok(Err(error)),
         };
@@ -195,7 +240,7 @@ fn call<'a>(
     (trace_id, request_id): (&'a str, Option<&'a str>),
     (request, path): (&'a InvokeRequest, &'a [(String, String)]),
 ) -> Call<'a> {
-    let Start { kind, trigger, ip, attempt, job, event, .. } = start;
+    let Start { kind, trigger, ip, attempt, job, event, identity, .. } = start;
     let url = request.url.as_str();
     Call {
         handler: usize::from(request.handler.index),
@@ -210,7 +255,7 @@ fn call<'a>(
         trace_id,
         invocation_id: &request.invocation_id,
         request_id,
-        identity: None,
+        identity,
         attempt,
         job,
         event,
@@ -257,8 +302,38 @@ fn reported(pool: &Pool) -> Value {
     report.map_or(Value::Null, |report| report.config)
 }
 
+/// What the answer of an action says: its data, or what went wrong. Nothing of what is no JSON, or comes in pieces.
+fn said(
+    response: &InvokeResponse,
+    secrets: Option<&Arc<SecretFields>>,
+) -> (Option<Payload>, Option<RunError>) {
+    #[derive(Deserialize)]
+    struct Said<'a> {
+        #[serde(borrow)]
+        data: Option<&'a RawValue>,
+        error: Option<Wrong>,
+    }
+    #[derive(Deserialize)]
+    struct Wrong {
+        code: String,
+        message: String,
+    }
+    let ResponseBody::Full(body) = &response.body else { return (None, None) };
+    let kind = response.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    if !kind.starts_with(b"application/json") {
+        return (None, None);
+    }
+    let Ok(Said { data, error }) = serde_json::from_slice(body) else {
+        return (Some(Payload::of(body, secrets)), None);
+    };
+    let is_refused = response.status.is_client_error() || response.status.is_server_error();
+    let error =
+        error.filter(|_| is_refused).map(|Wrong { code, message }| RunError { code: code.into(), message });
+    (data.map(|data| Payload::of(data.get().as_bytes(), secrets)), error)
+}
+
 /// The answer to a call that was not let in.
-fn answer(refused: Refused, request_id: Option<&RequestId>) -> InvokeResponse {
+pub(crate) fn answer(refused: Refused, request_id: Option<&RequestId>) -> InvokeResponse {
     let Refused { error, headers: more } = refused;
     let body = ResponseBody::Full(error.body(request_id.map(RequestId::as_str)).into());
     let (Parts { status, mut headers, .. }, _) = error.response(None).into_parts();

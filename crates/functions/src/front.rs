@@ -15,10 +15,10 @@ mod url;
 pub use answer::CallBody;
 pub(crate) use answer::{collect_answer, explain};
 pub(crate) use body::{BodyLimits, of_bytes as body_of, whole as whole_body};
-pub(crate) use executor::{Cause, Executor};
+pub(crate) use executor::{Cause, Executor, respond};
 pub(crate) use headers::INVOCATION_HEADER;
 pub(crate) use headers::{continue_trace, for_handler, of_triggers};
-pub(crate) use record::{Origin, PortSpan, Recorder};
+pub(crate) use record::{Origin, PortSpan, Recorder, Recording};
 pub(crate) use socket::Sockets;
 pub(crate) use target::Target;
 

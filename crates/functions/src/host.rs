@@ -1,5 +1,6 @@
 //! What the workers may ask of the server: keep a line, and reach their own project.
 
+mod queue;
 mod sql;
 
 use crate::application::AskedGuard;
@@ -122,6 +123,12 @@ async fn answer(
     *request.headers_mut() = call.headers;
     if request.uri().path() == GUARD_PATH {
         return decide(&executor, &project, request.body()).await;
+    }
+    if request.uri().path() == queue::PATH {
+        let service = executor.studio.service()?;
+        let starting = || ApiError::new(ErrorCode::Unavailable, "queues are still starting");
+        let triggers = service.triggers.get().ok_or_else(starting)?;
+        return queue::answer(triggers, &project, request.body()).await;
     }
     if let Some(what) = request.uri().path().strip_prefix(sql::PREFIX) {
         let caller = SqlCaller { project, invocation: call.invocation_id };

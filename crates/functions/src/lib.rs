@@ -38,6 +38,7 @@ mod runtime;
 mod service;
 mod settings;
 mod store;
+mod studio;
 mod tail;
 mod tools;
 mod triggers;

@@ -21,6 +21,7 @@ use ports::secrets::Secrets;
 use quickjs_lane::Lane;
 use routes::ServiceRoutes;
 use run_log::RunLog;
+use secrecy::SecretString;
 use service_kit::drain::Drain;
 use service_kit::ids::ProjectId;
 use sql::{Database, Durability};
@@ -130,6 +131,7 @@ impl FunctionsService {
             log_streams,
             streams_end,
         });
+        service.executor.studio.bind(&service);
         service.register_all().await?;
         service.prune_from_now_on();
         service.announce_workers(worker_changes);
@@ -174,6 +176,11 @@ impl FunctionsService {
     /// Puts the application of a project at the root of this server: it has the paths that nothing else has.
     pub fn put_at_root(&self, project: ProjectId) {
         self.executor.hosts.put_at_root(project);
+    }
+
+    /// Lets whoever has the token use Studio in the application of a project, as its developer.
+    pub fn open_studio(&self, project: ProjectId, token: &SecretString) {
+        self.executor.studio.open(project, token);
     }
 
     /// What the workers are doing.

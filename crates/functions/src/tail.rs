@@ -73,7 +73,7 @@ impl FunctionsService {
         Ok((Tail { service: self.clone(), project, name, function, lines, standing, wake_up }, ticket))
     }
 
-    fn open_stream(&self, project: &ProjectId) -> Result<Place, ApiError> {
+    pub(crate) fn open_stream(&self, project: &ProjectId) -> Result<Place, ApiError> {
         if self.streams_end.is_cancelled() {
             return Err(ApiError::new(ErrorCode::ShuttingDown, "the server is shutting down"));
         }

@@ -16,7 +16,7 @@ mod request;
 mod run;
 mod schedules;
 
-pub(crate) use http::declare;
+pub(crate) use http::{DeadJobView, JobView, QueueView, ScheduleView, declare};
 
 use crate::error::StartError;
 use crate::front::Executor;
@@ -221,7 +221,7 @@ impl Triggers {
     }
 
     /// The function that runs the jobs of a queue.
-    fn consumer(&self, project: &ProjectId, queue: &str) -> Option<String> {
+    pub(crate) fn consumer(&self, project: &ProjectId, queue: &str) -> Option<String> {
         match names::source_of(queue) {
             Some((_, function)) => self.plans.plan(project, function).map(|plan| plan.function.to_string()),
             None => self.plans.consumer(project, queue).map(|consumer| consumer.function.to_string()),

@@ -58,6 +58,8 @@ impl Owner {
             spans: Vec::new(),
             error: None,
             parent_id: None,
+            input: None,
+            output: None,
         }
     }
 }

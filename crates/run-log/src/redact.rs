@@ -2,8 +2,10 @@
 //! are the values of fields whose names say that they hold one.
 
 mod fields;
+mod schema;
 
-pub(crate) use fields::redact_fields;
+pub(crate) use fields::{redact_fields, redact_value};
+pub use schema::SecretFields;
 
 use crate::line::cut_silently;
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};

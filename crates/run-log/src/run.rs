@@ -1,6 +1,7 @@
 //! The plain types of runs: one as it is recorded, a query, one as it is read.
 
 use crate::line::LogPage;
+use crate::payload::{KeptPayload, Payload};
 use crate::trace::{RunTrace, Span, SpanId, TraceId};
 use serde::Serialize;
 use service_kit::ids::{FunctionId, ProjectId};
@@ -60,6 +61,8 @@ named! {
         Grpc = 7, "grpc";
         /// Another function.
         Function = 8, "function";
+        /// Studio, or `bunbase run`.
+        Call = 9, "call";
     }
 }
 
@@ -121,6 +124,10 @@ pub struct Run {
     pub error: Option<RunError>,
     /// The run that called it.
     pub parent_id: Option<Arc<str>>,
+    /// What it was given, where that is kept.
+    pub input: Option<Payload>,
+    /// What it answered, where that is kept.
+    pub output: Option<Payload>,
 }
 
 impl Run {
@@ -133,7 +140,8 @@ impl Run {
     pub(crate) fn bytes(&self) -> usize {
         let error = self.error.as_ref().map_or(0, |error| error.code.len() + error.message.len());
         let spans: usize = self.spans.iter().map(|span| size_of::<Span>() + span.name.len()).sum();
-        size_of::<Self>() + error + spans
+        let payloads: usize = [&self.input, &self.output].into_iter().flatten().map(Payload::bytes).sum();
+        size_of::<Self>() + error + spans + payloads
     }
 }
 
@@ -150,6 +158,8 @@ pub struct RunQuery {
     pub status: Option<RunStatus>,
     /// That failed with this code.
     pub error_code: Option<String>,
+    /// With an error of any code, or without one.
+    pub has_error: Option<bool>,
     /// That were triggered so.
     pub trigger: Option<Trigger>,
     /// Of this trace.
@@ -166,6 +176,8 @@ pub struct RunQuery {
     pub limit: usize,
     /// Runs before this cursor.
     pub before: Option<i64>,
+    /// Runs after this cursor.
+    pub after: Option<i64>,
 }
 
 impl RunQuery {
@@ -175,6 +187,7 @@ impl RunQuery {
             || self.handler.is_some()
             || self.status.is_some()
             || self.error_code.is_some()
+            || self.has_error.is_some()
             || self.trigger.is_some()
             || self.parent_id.is_some()
             || self.since_ms.is_some()
@@ -227,6 +240,12 @@ pub struct StoredRun {
     pub error: Option<RunError>,
     /// The run that called it.
     pub parent_id: Option<String>,
+    /// What it was given; in lists never there.
+    #[serde(skip)]
+    pub input: Option<KeptPayload>,
+    /// What it answered; in lists never there.
+    #[serde(skip)]
+    pub output: Option<KeptPayload>,
 }
 
 impl StoredRun {

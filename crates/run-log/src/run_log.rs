@@ -113,6 +113,11 @@ impl RunLog {
         }
     }
 
+    /// Counts a run in the figures that is not to be kept.
+    pub fn count(&self, run: &Run) {
+        self.shared.scopes.scope(&run.project, &run.function, &run.version).cells().count(run);
+    }
+
     /// The place in a trace of a run that begins: under the caller's `traceparent`, whose decision about
     /// sampling holds, or at the beginning of a trace, of which so many of a project in each second are
     /// sampled. Give none where a request has several such headers.

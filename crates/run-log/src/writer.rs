@@ -154,9 +154,15 @@ impl Writer {
         let clean_runs: Vec<(ProjectId, StoredRun)> = runs.iter_mut().map(prepare::run).collect();
         let stored = self.store(&clean_lines, &clean_runs).await;
         self.settle(&lines, &runs, stored);
-        self.shared.tails.wake(clean_lines.iter().map(|line| &line.function));
+        let of_lines = clean_lines.iter().map(|line| &line.function);
+        self.shared.tails.wake(of_lines.chain(runs.iter().map(|run| &run.item.function)));
         self.shared.export(|| Batch::Lines(clean_lines.clone()));
-        let traced: Vec<_> = clean_runs.into_iter().filter(|(_, run)| run.sampled).collect();
+        // Inputs and outputs are in the store alone.
+        let traced: Vec<_> = clean_runs
+            .into_iter()
+            .filter(|(_, run)| run.sampled)
+            .map(|(project, run)| (project, StoredRun { input: None, output: None, ..run }))
+            .collect();
         for (project, run) in &traced {
             self.shared.rings.push(project, run.clone());
         }

@@ -105,6 +105,7 @@ export type {
   OrgContext,
   PushOptions,
   QueueAPI,
+  QueuedJobInfo,
   ResponseControl,
   StorageAPI,
   TransportMeta,

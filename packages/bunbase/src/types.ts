@@ -116,6 +116,32 @@ export interface QueueAPI {
   /** Adds a job and gives its id; it is on disk then. */
   push<N extends QueueName>(name: N, data: QueuePayload<N>, options?: PushOptions): Promise<string>;
   add<N extends QueueName>(name: N, data: QueuePayload<N>, options?: PushOptions): Promise<string>;
+  /** A job that waits, runs or has failed for good; null where there is none, as of one that is done. */
+  get(id: string): Promise<QueuedJobInfo | null>;
+  /** The newest first, without their data; of any queue, and of those that are no dead letters, unless said. */
+  getAll(filter?: {
+    name?: QueueName;
+    status?: QueuedJobInfo["status"];
+    /** 1 to 1000; 50 where absent. */
+    limit?: number;
+  }): Promise<QueuedJobInfo[]>;
+  /** Removes a job, or a dead letter; where it runs its attempt is given up. Whether there was one. */
+  delete(id: string): Promise<boolean>;
+  remove(id: string): Promise<boolean>;
+}
+
+/** A job as the queue has it. */
+export interface QueuedJobInfo {
+  id: string;
+  name: string;
+  /** `held` waits for others of its concurrency key; `dead` has no attempts left. */
+  status: "ready" | "delayed" | "held" | "running" | "dead";
+  /** Attempts that began. */
+  attempts: number;
+  createdAt: Date;
+  /** What the last attempt failed with. */
+  error?: string;
+  data?: unknown;
 }
 
 export interface EventAPI {

@@ -29,9 +29,14 @@ fn tables() -> Memory {
         (TokenHash::of(&SecretString::from(token)), ApiKey { id: text(token), user_id: text("ada"), scopes })
     };
     Memory {
-        users: [(text("ada"), Some(text("admin"))), (text("bob"), None)].into(),
+        users: [(text("ada"), Some(text("admin"))), (text("bob"), None), (text("eve"), None)].into(),
         keys: vec![key("bbk_all", &[]), key("bbk_some", &["invoices:read"])],
-        members: [member("ada", "acme", "owner"), member("bob", "acme", "member")].into(),
+        members: [
+            member("ada", "acme", "owner"),
+            member("bob", "acme", "member"),
+            member("eve", "poor", "admin"),
+        ]
+        .into(),
         organizations: [(text("acme"), plan("pro", &["sso"])), (text("poor"), plan("free", &[]))].into(),
         permissions: [
             (text("admin"), vec![text("invoices:*")]),
@@ -245,6 +250,26 @@ async fn guards_of_organisations_look_the_member_up() {
     assert_eq!(admin.status(&ada).await, 403);
     let misplaced = guarded(&json!([{"name": "trialActiveOrPaid"}]));
     assert_eq!(misplaced.status(&get()).await, 500);
+}
+
+#[tokio::test]
+async fn who_runs_the_application_is_none_of_an_organisation() {
+    let world = guarded(&json!([{"name": "operator", "options": {"permission": "studio.read"}}]));
+    assert_eq!(world.status(&get()).await, 401);
+    let signed_in = async |payload: Value| get().with("cookie", &world.cookie(payload).await);
+    for (payload, expected) in [
+        (json!({"userId": "ada"}), 200),
+        (json!({"userId": "ada", "orgId": "acme"}), 200),
+        (json!({"userId": "bob"}), 403),
+        (json!({"userId": "bob", "permissions": ["studio.read"]}), 200),
+        (json!({"userId": "bob", "permissions": ["studio.runtime.manage"]}), 403),
+        (json!({"userId": "eve", "orgId": "poor"}), 403),
+        (json!({"userId": "eve", "orgId": "poor", "permissions": ["*"]}), 403),
+    ] {
+        assert_eq!(world.status(&signed_in(payload.clone()).await).await, expected, "{payload}");
+    }
+    assert_eq!(world.status(&get().with("x-api-key", "bbk_all")).await, 200);
+    assert_eq!(world.status(&get().with("x-api-key", "bbk_some")).await, 403);
 }
 
 #[tokio::test]

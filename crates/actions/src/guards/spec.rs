@@ -19,6 +19,8 @@ pub(crate) enum Guard {
     InOrg,
     HasFeature(String),
     TrialActiveOrPaid,
+    /// Who runs the application: an `admin` of all of it, or whoever has the permission.
+    Operator(String),
     /// A function of the application.
     Custom,
     Group {
@@ -95,6 +97,7 @@ impl Guard {
             "hasPermission" => {
                 Self::HasPermission(part::<PermissionOptions>(options).map_err(inside)?.permission)
             }
+            "operator" => Self::Operator(part::<PermissionOptions>(options).map_err(inside)?.permission),
             "hasFeature" => Self::HasFeature(part::<FeatureOptions>(options).map_err(inside)?.feature),
             "rateLimit" => Self::RateLimit(RateLimit::of(part(options).map_err(inside)?, &place)?),
             "sequential" | "parallel" => {

@@ -9,7 +9,7 @@ mod init;
 mod migrate;
 
 pub(crate) use build::{OfApplication, build, routes};
-pub(crate) use config::Config;
+pub(crate) use config::{Config, RunsBuffer};
 pub(crate) use doctor::{DoctorArgs, doctor};
 pub(crate) use init::{GenerateCommand, InitArgs, generate, init};
 pub(crate) use migrate::{MigrateArgs, migrate, up};

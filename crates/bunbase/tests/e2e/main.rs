@@ -30,6 +30,7 @@ mod revocation;
 mod server;
 mod sockets;
 mod stacks;
+mod studio;
 mod tools;
 mod triggers;
 mod webhooks;

@@ -2,6 +2,7 @@
 //! the question of a browser whether another site may call.
 
 use super::Application;
+use crate::error::FunctionsError;
 use crate::front::{BodyLimits, Executor, whole_body};
 use crate::registry::Entered;
 use crate::runtime::Pool;
@@ -34,6 +35,8 @@ pub(crate) enum Page {
     Docs,
     /// The Model Context Protocol.
     Tools,
+    /// Studio's API.
+    Studio,
 }
 
 impl Application {
@@ -48,9 +51,17 @@ impl Application {
             Some(Page::OpenApi)
         } else if openapi.enabled && is_docs(&openapi.path, path) {
             Some(Page::Docs)
+        } else if mcp.enabled && path == mcp.path {
+            Some(Page::Tools)
         } else {
-            (mcp.enabled && path == mcp.path).then_some(Page::Tools)
+            self.in_studio(path).map(|_| Page::Studio)
         }
+    }
+
+    /// What of a path is Studio's.
+    pub(crate) fn in_studio<'a>(&self, path: &'a str) -> Option<&'a str> {
+        let rest = path.strip_prefix(self.spec.studio.api_path.as_str())?;
+        (self.spec.studio.enabled && rest.starts_with('/')).then_some(rest)
     }
 
     /// Answers a request for a page; `prefix` is what stands before the application's own paths.
@@ -77,6 +88,7 @@ impl Application {
                 let error = ApiError::new(ErrorCode::MethodNotAllowed, message);
                 Err(error.with_details(json!({ "allow": "GET, HEAD" })))
             }
+            Page::Studio => Err(FunctionsError::NotFound.into_api()),
             Page::OpenApi => self.document(&entered.pool, prefix).await,
             Page::Docs => Ok(self.docs(prefix)),
         }

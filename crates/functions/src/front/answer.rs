@@ -23,6 +23,8 @@ const INSIDE_BYTES_MAX: usize = 16 << 20;
 pub enum CallBody {
     /// The handler's.
     Function(ResponseBody),
+    /// Events of the server itself, as they happen.
+    Events(axum::body::Body),
     /// An error of ours, or nothing.
     Error(Full<Bytes>),
 }
@@ -37,6 +39,9 @@ impl Body for CallBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
             Self::Function(body) => Pin::new(body).poll_frame(context),
+            Self::Events(body) => Pin::new(body)
+                .poll_frame(context)
+                .map_err(|error| BodyError { reason: error.to_string(), is_retired: false }),
             Self::Error(body) => Pin::new(body)
                 .poll_frame(context)
                 .map(|frame| frame.map(|frame| frame.map_err(|never| match never {}))),
@@ -46,6 +51,7 @@ impl Body for CallBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Function(body) => body.is_end_stream(),
+            Self::Events(body) => body.is_end_stream(),
             Self::Error(body) => body.is_end_stream(),
         }
     }
@@ -53,6 +59,7 @@ impl Body for CallBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Function(body) => body.size_hint(),
+            Self::Events(body) => body.size_hint(),
             Self::Error(body) => body.size_hint(),
         }
     }

@@ -12,9 +12,10 @@ use crate::error::FunctionsError;
 use crate::hosts::Hosts;
 use crate::metrics::{CallMetrics, Outcome};
 use crate::registry::{Closed, Entered, Registry, Wanted};
+use crate::studio::{self, Studio};
 use crate::webhooks::{Accepted, Webhook, Webhooks};
 use actions::tables::Tables;
-use actions::{EventContext, JobContext, TriggerKind};
+use actions::{Auth, EventContext, JobContext, TriggerKind};
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
@@ -45,6 +46,8 @@ pub(crate) struct Cause {
     pub(crate) trigger: Option<usize>,
     pub(crate) job: Option<JobContext>,
     pub(crate) event: Option<EventContext>,
+    /// Who it is for, where the headers do not say it.
+    pub(crate) identity: Option<Arc<Auth>>,
 }
 
 /// The one way to a worker.
@@ -55,6 +58,8 @@ pub(crate) struct Executor {
     pub(crate) sockets: Sockets,
     /// The databases of projects.
     pub(crate) tables: Arc<Tables>,
+    /// What Studio reaches.
+    pub(crate) studio: Studio,
     webhooks: Webhooks,
     metrics: CallMetrics,
     limits: BodyLimits,
@@ -67,7 +72,8 @@ impl Executor {
         (sockets, webhooks): (Sockets, Webhooks),
     ) -> Self {
         let (registry, metrics) = (Registry::default(), CallMetrics::new());
-        Self { registry, hosts, recorder, sockets, tables, webhooks, metrics, limits }
+        let studio = Studio::default();
+        Self { registry, hosts, recorder, sockets, tables, studio, webhooks, metrics, limits }
     }
 
     /// Finds a function of a project, and the handler that takes the request.
@@ -148,7 +154,15 @@ impl Executor {
     {
         let refused = |error| (error, Outcome::Refused);
         let missing = || refused(FunctionsError::NotFound.into_api());
-        let application = entered.application.as_ref().ok_or_else(missing)?;
+        let application = entered.application.clone().ok_or_else(missing)?;
+        if page == Page::Studio {
+            let url = url::for_handler(&parts, rest_at);
+            headers::for_handler(&mut parts.headers, false);
+            let request = (url, parts, body);
+            return Box::pin(studio::answer(self, self.limits, (application, entered), request))
+                .await
+                .map_err(refused);
+        }
         let is_head = parts.method == Method::HEAD;
         let prefix = parts.uri.path().get(..rest_at).unwrap_or_default().to_owned();
         headers::for_handler(&mut parts.headers, false);
@@ -199,11 +213,11 @@ impl Executor {
         let answered = match &entered.application {
             None => entered.pool.invoke_measured(request, &mut run.waited).await,
             Some(application) => {
-                let Cause { kind, trigger, job, event } = cause;
-                let trace_id = run.trace_id();
+                let Cause { kind, trigger, job, event, identity } = cause;
+                let (trace_id, request_id) = (run.trace_id(), None);
                 let start =
-                    Start { kind, trigger, ip: None, trace_id, request_id: None, attempt, job, event };
-                Box::pin(application.invoke(&entered.pool, start, request, &mut run.waited)).await
+                    Start { kind, trigger, ip: None, trace_id, request_id, attempt, job, event, identity };
+                Box::pin(application.invoke(&entered.pool, start, request, &mut run)).await
             }
         };
         drop(entered.call);
@@ -332,10 +346,18 @@ impl Executor {
         let answered = match &entered.application {
             None => entered.pool.invoke_measured(request, &mut run.waited).await,
             Some(application) => {
-                let trace_id = run.trace_id();
-                let start =
-                    Start { kind, trigger, ip, trace_id, request_id, attempt: 1, job: None, event: None };
-                Box::pin(application.invoke(&entered.pool, start, request, &mut run.waited)).await
+                let start = Start {
+                    kind,
+                    trigger,
+                    ip,
+                    trace_id: run.trace_id(),
+                    request_id,
+                    attempt: 1,
+                    job: None,
+                    event: None,
+                    identity: None,
+                };
+                Box::pin(application.invoke(&entered.pool, start, request, &mut run)).await
             }
         };
         drop(entered.call);
@@ -379,7 +401,7 @@ fn handled_before() -> Response<CallBody> {
     response
 }
 
-fn respond(answered: InvokeResponse, is_head: bool) -> Response<CallBody> {
+pub(crate) fn respond(answered: InvokeResponse, is_head: bool) -> Response<CallBody> {
     let InvokeResponse { status, headers, body } = answered;
     let is_stream = matches!(body, ResponseBody::Stream(_));
     let whole_bytes = body.size_hint().exact();

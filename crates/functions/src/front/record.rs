@@ -7,8 +7,8 @@ use actions::tables::Tables;
 use http::{HeaderMap, StatusCode};
 use ports::sql::Sql as _;
 use run_log::{
-    OpenSpan, Run, RunError, RunLog, RunStatus, RunTrace, Span, SpanId, SpanKind, Spans, TraceContext,
-    Trigger,
+    OpenSpan, Payload, Run, RunError, RunLog, RunStatus, RunTrace, Span, SpanId, SpanKind, Spans,
+    TraceContext, Trigger,
 };
 use service_kit::clock::now_ms;
 use service_kit::ids::{IdHasher, IdMap};
@@ -102,6 +102,7 @@ impl Recorder {
             started: Instant::now(),
             started_at_ms: now_ms(),
             waited: Waited::default(),
+            action: ActionRun::default(),
             ended: Ended { status: RunStatus::Cancelled, http_status: None, error: None },
         }
     }
@@ -140,6 +141,19 @@ impl PortSpan {
     }
 }
 
+/// What is known of the run of an action besides.
+#[derive(Default)]
+pub(crate) struct ActionRun {
+    /// Its name.
+    pub(crate) name: Option<Arc<str>>,
+    pub(crate) input: Option<Payload>,
+    pub(crate) output: Option<Payload>,
+    /// What the answer says that went wrong.
+    pub(crate) error: Option<RunError>,
+    /// The application keeps no runs: it is only counted.
+    pub(crate) is_only_counted: bool,
+}
+
 struct Ended {
     status: RunStatus,
     http_status: Option<u16>,
@@ -158,6 +172,8 @@ pub(crate) struct Recording<'a> {
     started_at_ms: i64,
     /// What it waited for so far.
     pub(crate) waited: Waited,
+    /// Filled in by the stages of an action.
+    pub(crate) action: ActionRun,
     ended: Ended,
 }
 
@@ -168,18 +184,17 @@ impl Recording<'_> {
     }
 
     /// The handler answered. A status of 500 and above is an error with the code `http_<status>`, as it is for
-    /// servers in OpenTelemetry; what the caller did wrong is none.
+    /// servers in OpenTelemetry; what the caller did wrong is none. An action's own words are kept for both.
     pub(crate) fn answered(&mut self, status: StatusCode) {
         let http_status = Some(status.as_u16());
-        self.ended = Ended { status: RunStatus::Ok, http_status, error: None };
+        let told = self.action.error.take();
+        self.ended = Ended { status: RunStatus::Ok, http_status, error: told };
         if status.is_server_error() {
-            let (code, message) =
-                (format!("http_{}", status.as_u16()), format!("the handler answered {status}"));
-            self.ended = Ended {
-                status: RunStatus::Error,
-                http_status,
-                error: Some(RunError { code: code.into(), message }),
-            };
+            self.ended.status = RunStatus::Error;
+            self.ended.error.get_or_insert_with(|| RunError {
+                code: format!("http_{}", status.as_u16()).into(),
+                message: format!("the handler answered {status}"),
+            });
         }
     }
 
@@ -229,12 +244,13 @@ impl Drop for Recording<'_> {
         drop(live);
         let duration_us = micros(self.started.elapsed());
         let spans = self.spans(duration_us);
-        self.recorder.logs.record(Run {
+        let ActionRun { name, input, output, is_only_counted, .. } = std::mem::take(&mut self.action);
+        let run = Run {
             id: self.id.clone(),
             project: self.owner.project.clone(),
             function: self.owner.function.clone(),
             version: self.owner.version.clone(),
-            handler: self.origin.handler.take(),
+            handler: name.or_else(|| self.origin.handler.take()),
             trigger: self.origin.trigger,
             status: self.ended.status,
             http_status: self.ended.http_status,
@@ -247,7 +263,10 @@ impl Drop for Recording<'_> {
             spans,
             error: self.ended.error.take(),
             parent_id: self.origin.parent_id.take(),
-        });
+            input,
+            output,
+        };
+        if is_only_counted { self.recorder.logs.count(&run) } else { self.recorder.logs.record(run) }
     }
 }
 

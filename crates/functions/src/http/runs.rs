@@ -14,7 +14,7 @@ use service_kit::error::{ApiError, ErrorCode};
 use service_kit::json::Json;
 
 const RUNS_DEFAULT: usize = 50;
-const TRIGGERS: &str = "http, cron, event, queue, webhook, mcp, cli, grpc or function";
+const TRIGGERS: &str = "http, cron, event, queue, webhook, mcp, cli, grpc, function or call";
 
 pub(super) fn declare(routes: Routes<Service>) -> Routes<Service> {
     let need = Need::Project;

@@ -141,7 +141,7 @@ impl ToolServer {
         let is_meant = |trigger: &manifest::Trigger| matches!(trigger, manifest::Trigger::Tool(_));
         let index = entered.handler.called.index;
         let trigger = entered.application.as_ref().and_then(|known| known.trigger(index, is_meant));
-        let cause = Cause { kind: TriggerKind::Tool, trigger, job: None, event: None };
+        let cause = Cause { kind: TriggerKind::Tool, trigger, job: None, event: None, identity: None };
         let answered = self.executor.run_triggered((entered, origin), request, cause).await;
         answer::result(answered, offered.is_application).await
     }

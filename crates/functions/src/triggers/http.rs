@@ -7,6 +7,8 @@ mod queues;
 mod schedules;
 mod types;
 
+pub(crate) use types::{DeadJobView, JobView, QueueView, ScheduleView};
+
 use super::Triggers;
 use crate::service::FunctionsService;
 use ::jobs::{JobsError, QueueName, ScheduleName};

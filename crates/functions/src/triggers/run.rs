@@ -118,7 +118,7 @@ fn cause(job: &Job, target: &Target, entered: &Entered) -> Cause {
         attempt: job.attempt,
         max_attempts: job.spec.options.retry.attempts_max,
     });
-    Cause { kind, trigger, job: of_queue, event }
+    Cause { kind, trigger, job: of_queue, event, identity: None }
 }
 
 fn origin(job: &Job, target: &Target) -> Origin {

@@ -38,7 +38,7 @@ fn spans(run: &StoredRun) -> Vec<Span> {
 fn of_run(run: &StoredRun, start: u64) -> Span {
     let kind = match run.trigger {
         Trigger::Event | Trigger::Queue => SpanKind::Consumer,
-        Trigger::Cron | Trigger::Cli => SpanKind::Internal,
+        Trigger::Cron | Trigger::Cli | Trigger::Call => SpanKind::Internal,
         Trigger::Http | Trigger::Webhook | Trigger::Mcp | Trigger::Grpc | Trigger::Function => {
             SpanKind::Server
         }

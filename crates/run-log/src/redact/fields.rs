@@ -32,35 +32,62 @@ pub(crate) fn redact_fields(redactor: &Redactor, text: &str) -> String {
         Value::Object(object) => object,
         other => Map::from_iter([("value".to_owned(), other)]),
     };
-    Value::Object(clean_object(redactor, object, 0)).to_string()
+    redact_value(redactor, Value::Object(object)).0.to_string()
 }
 
-fn clean_object(redactor: &Redactor, object: Map<String, Value>, depth: usize) -> Map<String, Value> {
-    let clean = object.into_iter().map(|(mut name, value)| {
-        let value = if is_secret(&name) { Value::from(REDACTED) } else { clean(redactor, value, depth + 1) };
-        redactor.redact(&mut name);
-        (name, value)
-    });
-    clean.collect()
+/// Replaces secrets in a value; says whether there were any, or parts too deep to be kept.
+pub(crate) fn redact_value(redactor: &Redactor, value: Value) -> (Value, bool) {
+    let mut cleaner = Cleaner { redactor, has_changed: false };
+    let value = cleaner.value(value, 0);
+    (value, cleaner.has_changed)
 }
 
-fn clean(redactor: &Redactor, value: Value, depth: usize) -> Value {
-    match value {
-        Value::Object(_) | Value::Array(_) if depth > DEPTH_MAX => Value::from("[too deep]"),
-        Value::Object(object) => Value::Object(clean_object(redactor, object, depth)),
-        Value::Array(items) => {
-            Value::Array(items.into_iter().map(|item| clean(redactor, item, depth + 1)).collect())
+struct Cleaner<'a> {
+    redactor: &'a Redactor,
+    has_changed: bool,
+}
+
+impl Cleaner<'_> {
+    fn put(&mut self, text: &str) -> Value {
+        self.has_changed = true;
+        Value::from(text)
+    }
+
+    fn text(&mut self, text: &mut String) {
+        if !self.redactor.is_empty() {
+            let before = text.clone();
+            self.redactor.redact(text);
+            self.has_changed |= before != *text;
         }
-        Value::String(mut text) => {
-            redactor.redact(&mut text);
-            Value::String(text)
+    }
+
+    fn object(&mut self, object: Map<String, Value>, depth: usize) -> Map<String, Value> {
+        let clean = object.into_iter().map(|(mut name, value)| {
+            let value = if is_secret(&name) { self.put(REDACTED) } else { self.value(value, depth + 1) };
+            self.text(&mut name);
+            (name, value)
+        });
+        clean.collect()
+    }
+
+    fn value(&mut self, value: Value, depth: usize) -> Value {
+        match value {
+            Value::Object(_) | Value::Array(_) if depth > DEPTH_MAX => self.put("[too deep]"),
+            Value::Object(object) => Value::Object(self.object(object, depth)),
+            Value::Array(items) => {
+                Value::Array(items.into_iter().map(|item| self.value(item, depth + 1)).collect())
+            }
+            Value::String(mut text) => {
+                self.text(&mut text);
+                Value::String(text)
+            }
+            Value::Number(number) => {
+                let mut text = number.to_string();
+                self.text(&mut text);
+                if text == number.to_string() { Value::Number(number) } else { Value::String(text) }
+            }
+            Value::Null | Value::Bool(_) => value,
         }
-        Value::Number(number) => {
-            let mut text = number.to_string();
-            redactor.redact(&mut text);
-            if text == number.to_string() { Value::Number(number) } else { Value::String(text) }
-        }
-        Value::Null | Value::Bool(_) => value,
     }
 }
 

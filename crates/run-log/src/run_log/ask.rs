@@ -39,8 +39,8 @@ impl RunLog {
         self.page(Whose { project, function: None }, wanted).await
     }
 
-    /// Wakes the receiver whenever lines of the function were written from now on; what they are is asked
-    /// with `written`. Closed when the log is.
+    /// Wakes the receiver whenever lines or runs of the function were written from now on; what they are is asked
+    /// with `written` and `written_runs`. Closed when the log is.
     pub fn follow(&self, function: &FunctionId) -> watch::Receiver<()> {
         let follower = self.shared.tails.follow(function);
         // The writer comes more often from now on.
@@ -85,8 +85,20 @@ impl RunLog {
     ///
     /// # Errors
     /// The store cannot be read, or the log is closed.
-    pub async fn runs(&self, project: &ProjectId, mut wanted: RunQuery) -> Result<RunPage, RunLogError> {
+    pub async fn runs(&self, project: &ProjectId, wanted: RunQuery) -> Result<RunPage, RunLogError> {
         self.flush().await?;
+        self.written_runs(project, wanted).await
+    }
+
+    /// The same of those that are written already, without waiting for others.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn written_runs(
+        &self,
+        project: &ProjectId,
+        mut wanted: RunQuery,
+    ) -> Result<RunPage, RunLogError> {
         wanted.limit = self.limited(wanted.limit);
         runs::page(&self.shared.database, project, &wanted, self.scan_max()).await
     }

@@ -3,6 +3,7 @@
 use super::usage::Changes;
 use super::{INSERT_ROWS, loaded, stored};
 use crate::error::RunLogError;
+use crate::payload::KeptPayload;
 use crate::run::{RunError, RunPage, RunQuery, RunStatus, StoredRun, Trigger};
 use crate::trace::{Span, SpanId, SpanKind, TraceId};
 use service_kit::ids::ProjectId;
@@ -15,6 +16,8 @@ use std::collections::HashSet;
 const COLUMNS: &str = "id, function, version, handler, invocation, trigger_kind, status, http_status, \
                        started_at_ms, duration_us, queue_wait_us, cold_start_us, attempt, trace_id, span_id, \
                        parent_span_id, sampled, spans, error_code, error_message, parent";
+/// What lists leave out.
+const PAYLOADS: &str = "input, input_state, output, output_state";
 
 /// Writes runs as a part of a transaction. One whose id the project has already is left out.
 pub(crate) async fn insert(write: &mut Write, runs: &[(ProjectId, StoredRun)]) -> Result<(), RunLogError> {
@@ -23,7 +26,7 @@ pub(crate) async fn insert(write: &mut Write, runs: &[(ProjectId, StoredRun)]) -
         let spans: Vec<Option<String>> = share.iter().map(|(_, run)| write_spans(&run.spans)).collect();
         let columns = COLUMNS.trim_start_matches("id, ");
         let mut query: QueryBuilder<Sqlite> =
-            QueryBuilder::new(format!("INSERT INTO action_runs (project, {columns}) "));
+            QueryBuilder::new(format!("INSERT INTO action_runs (project, {columns}, {PAYLOADS}) "));
         query.push_values(share.iter().zip(&spans), |mut row, ((project, run), spans)| {
             row.push_bind(project.as_str())
                 .push_bind(run.function.as_str())
@@ -46,6 +49,10 @@ pub(crate) async fn insert(write: &mut Write, runs: &[(ProjectId, StoredRun)]) -
                 .push_bind(run.error.as_ref().map(|error| &*error.code))
                 .push_bind(run.error.as_ref().map(|error| error.message.as_str()))
                 .push_bind(run.parent_id.as_deref());
+            for payload in [&run.input, &run.output] {
+                row.push_bind(payload.as_ref().map(|kept| kept.text.as_str()))
+                    .push_bind(payload.as_ref().map(KeptPayload::state));
+            }
         });
         query.push(" ON CONFLICT (project, invocation) DO NOTHING RETURNING project, invocation");
         let kept = query.build().persistent(share.len() == INSERT_ROWS).fetch_all(&mut **write).await?;
@@ -118,6 +125,9 @@ fn push_place(query: &mut QueryBuilder<Sqlite>, project: &ProjectId, wanted: &Ru
     if let Some(before) = wanted.before {
         query.push(" AND id < ").push_bind(before);
     }
+    if let Some(after) = wanted.after {
+        query.push(" AND id > ").push_bind(after);
+    }
 }
 
 fn push_filters(query: &mut QueryBuilder<Sqlite>, wanted: &RunQuery) {
@@ -131,6 +141,9 @@ fn push_filters(query: &mut QueryBuilder<Sqlite>, wanted: &RunQuery) {
         if let Some(text) = text {
             query.push(format!(" AND {column} = ")).push_bind(text.clone());
         }
+    }
+    if let Some(has_error) = wanted.has_error {
+        query.push(if has_error { " AND error_code IS NOT NULL" } else { " AND error_code IS NULL" });
     }
     let numbers = [
         ("status =", wanted.status.map(RunStatus::rank)),
@@ -152,10 +165,20 @@ pub(crate) async fn find(
     project: &ProjectId,
     id: &str,
 ) -> Result<Option<StoredRun>, RunLogError> {
-    let statement = format!("SELECT {COLUMNS} FROM action_runs WHERE project = $1 AND invocation = $2");
+    let statement =
+        format!("SELECT {COLUMNS}, {PAYLOADS} FROM action_runs WHERE project = $1 AND invocation = $2");
     let query = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(project.as_str()).bind(id);
     let row = query.fetch_optional(database.read()).await?;
-    Ok(row.as_ref().map(read_run).transpose()?)
+    Ok(row.as_ref().map(read_whole).transpose()?)
+}
+
+fn read_whole(row: &SqliteRow) -> Result<StoredRun, sqlx::Error> {
+    let payload = |at: usize| -> Result<_, sqlx::Error> {
+        let (text, state) = (row.try_get::<Option<String>, _>(at)?, row.try_get::<Option<i64>, _>(at + 1)?);
+        Ok(text.map(|text| KeptPayload::of(text, state.unwrap_or_default())))
+    };
+    let (input, output) = (payload(21)?, payload(23)?);
+    Ok(StoredRun { input, output, ..read_run(row)? })
 }
 
 fn read_run(row: &SqliteRow) -> Result<StoredRun, sqlx::Error> {
@@ -184,6 +207,8 @@ fn read_run(row: &SqliteRow) -> Result<StoredRun, sqlx::Error> {
         error: error_code
             .map(|code| RunError { code: Cow::Owned(code), message: error_message.unwrap_or_default() }),
         parent_id: row.try_get(20)?,
+        input: None,
+        output: None,
     })
 }
 

@@ -49,4 +49,12 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
               PRIMARY KEY (project, function, step, minute, version, part)) WITHOUT ROWID;
           CREATE INDEX run_figures_minute ON run_figures (step, minute);",
     },
+    Migration {
+        number: 3,
+        name: "inputs and outputs of runs",
+        sql: "ALTER TABLE action_runs ADD COLUMN input TEXT;
+          ALTER TABLE action_runs ADD COLUMN input_state INTEGER;
+          ALTER TABLE action_runs ADD COLUMN output TEXT;
+          ALTER TABLE action_runs ADD COLUMN output_state INTEGER;",
+    },
 ];

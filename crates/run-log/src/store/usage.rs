@@ -16,8 +16,8 @@ const RUN_BYTES: u64 = 200;
 /// SQL that computes the bytes of a line, and of a run.
 pub(super) const LINE_BYTES_SQL: &str =
     "120 + length(CAST(message AS BLOB)) + coalesce(length(CAST(fields AS BLOB)), 0)";
-pub(super) const RUN_BYTES_SQL: &str =
-    "200 + coalesce(length(CAST(spans AS BLOB)), 0) + coalesce(length(CAST(error_message AS BLOB)), 0)";
+pub(super) const RUN_BYTES_SQL: &str = "200 + coalesce(length(CAST(spans AS BLOB)), 0) + coalesce(length(CAST(error_message AS BLOB)), 0) \
+     + coalesce(length(CAST(input AS BLOB)), 0) + coalesce(length(CAST(output AS BLOB)), 0)";
 
 /// What a project takes, or by how much that changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -50,7 +50,9 @@ impl Changes {
         let usage = self.of(project.as_str());
         usage.runs += 1;
         let error = run.error.as_ref().map_or(0, |error| error.message.len());
-        usage.run_bytes += stored(RUN_BYTES + (spans.map_or(0, str::len) + error) as u64);
+        let payloads: usize =
+            [&run.input, &run.output].into_iter().flatten().map(|kept| kept.text.len()).sum();
+        usage.run_bytes += stored(RUN_BYTES + (spans.map_or(0, str::len) + error + payloads) as u64);
     }
 
     pub(super) fn of(&mut self, project: &str) -> &mut Usage {

@@ -62,6 +62,8 @@ pub(super) fn run(waiting: &mut Waiting<Run>) -> (ProjectId, StoredRun) {
         spans: spans.into_iter().map(span).collect(),
         error,
         parent_id: item.parent_id.as_deref().map(str::to_owned),
+        input: item.input.take().map(|payload| payload.kept(redactor)),
+        output: item.output.take().map(|payload| payload.kept(redactor)),
     };
     (item.project.clone(), stored)
 }

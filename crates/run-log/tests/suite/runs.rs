@@ -1,7 +1,7 @@
 //! Runs: what is kept, how they are found, what becomes of too many.
 
 use crate::support::{Fixture, messages, some_runs};
-use run_log::{Run, RunLogConfig, RunQuery, RunStatus, RunTrace, Trigger};
+use run_log::{Payload, Run, RunLogConfig, RunQuery, RunStatus, RunTrace, Trigger};
 use service_kit::ids::{FunctionId, ProjectId};
 
 #[tokio::test]
@@ -13,6 +13,8 @@ async fn a_run_is_read_as_it_was_recorded_with_its_lines() {
         cold_start_us: Some(3_000),
         attempt: 2,
         parent_id: Some("inv_parent".into()),
+        input: Some(Payload::of(br#"{"title": "x", "password": "y"}"#, None)),
+        output: Some(Payload::of(b"[1]", None)),
         ..fixture.failed("handler_error")
     };
     fixture.log.record(run.clone());
@@ -32,6 +34,13 @@ async fn a_run_is_read_as_it_was_recorded_with_its_lines() {
     assert_eq!((read.started_at_ms, read.duration_us, read.queue_wait_us), (run.started_at_ms, 1_500, 20));
     assert_eq!((read.cold_start_us, read.attempt, read.error), (Some(3_000), 2, run.error));
     assert_eq!((read.trace_id, read.span_id), (run.trace.context.trace_id, run.trace.context.span_id));
+    let (input, output) = (read.input.unwrap(), read.output.unwrap());
+    let redacted = serde_json::json!({"title": "x", "password": "[redacted]"});
+    assert_eq!((input.value(), input.is_redacted), (redacted, true));
+    assert_eq!((output.text.as_str(), output.is_redacted, output.is_truncated), ("[1]", false, false));
+    let listed =
+        fixture.log.runs(&fixture.project, RunQuery { limit: 1, ..RunQuery::default() }).await.unwrap();
+    assert!(listed.runs[0].input.is_none() && listed.runs[0].output.is_none());
 }
 
 #[tokio::test]
@@ -70,6 +79,7 @@ async fn runs_are_found_by_what_they_are() {
         (RunQuery { version: Some("v2".into()), ..all() }, "v2"),
         (RunQuery { handler: Some("h".into()), ..all() }, "v2"),
         (RunQuery { parent_id: Some("v2".into()), ..all() }, "other"),
+        (RunQuery { has_error: Some(true), parent_id: Some("v2".into()), ..all() }, "other"),
         (RunQuery { trace_id: Some(trace.context.trace_id), ..all() }, "gone"),
         (RunQuery { until_ms: Some(at), ..all() }, "cron plain"),
         (RunQuery { since_ms: Some(at - 4_000), until_ms: Some(at), ..all() }, "cron"),

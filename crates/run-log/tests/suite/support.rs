@@ -82,6 +82,8 @@ impl Fixture {
             spans: Vec::new(),
             error: None,
             parent_id: None,
+            input: None,
+            output: None,
         }
     }
 

@@ -1,7 +1,15 @@
 // The services of the server in the shapes that actions know them by; each is made when it is first touched.
 
 import { bunbase } from "bunbase-js/function";
-import type { EventAPI, KVStore, Mailer, PushOptions, QueueAPI, StorageAPI } from "../types.ts";
+import type {
+  EventAPI,
+  KVStore,
+  Mailer,
+  PushOptions,
+  QueueAPI,
+  QueuedJobInfo,
+  StorageAPI,
+} from "../types.ts";
 import { ask } from "./wire.ts";
 
 /** What an action reaches besides its database. */
@@ -78,7 +86,62 @@ async function push(name: string, data: unknown, options: PushOptions = {}): Pro
   return id;
 }
 
-const queue: QueueAPI = { push, add: push };
+/** What the server says of a job, or of a dead letter, which has no state. */
+interface WireJob {
+  id: string;
+  queue: string;
+  state?: QueuedJobInfo["status"];
+  attempt?: number;
+  attempts?: number;
+  created_at: string;
+  last_error?: string | null;
+  error?: string;
+  payload?: unknown;
+}
+
+function jobOf({
+  id,
+  queue,
+  state,
+  attempt,
+  attempts,
+  created_at,
+  ...rest
+}: WireJob): QueuedJobInfo {
+  const error = rest.error ?? rest.last_error ?? undefined;
+  return {
+    id,
+    name: queue,
+    status: state ?? "dead",
+    attempts: attempts ?? attempt ?? 0,
+    createdAt: new Date(created_at),
+    ...(error === undefined ? {} : { error }),
+    ...("payload" in rest ? { data: rest.payload } : {}),
+  };
+}
+
+async function askQueue<T>(wanted: object): Promise<T> {
+  const answer = await ask("/v1/app/queue", wanted);
+  if (!answer.ok) throw new Error(`the queue did not answer: ${await answer.text()}`);
+  return (await answer.json()) as T;
+}
+
+const remove = (id: string) => askQueue<boolean>({ op: "delete", id });
+
+const queue: QueueAPI = {
+  push,
+  add: push,
+  async get(id) {
+    const found = await askQueue<WireJob | null>({ op: "get", id });
+    return found === null ? null : jobOf(found);
+  },
+  async getAll({ name, status, limit } = {}) {
+    const found = await askQueue<WireJob[]>({ op: "list", queue: name, state: status, limit });
+    return found.map(jobOf);
+  },
+  delete: remove,
+  remove,
+};
 
 const event: EventAPI = {
   async emit(name, payload) {

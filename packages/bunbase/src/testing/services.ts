@@ -1,7 +1,14 @@
 // The services of a server, in memory: what an action does with them can be looked at.
 
 import type { Services } from "../runtime/ports.ts";
-import type { KVStore, MailMessage, PushOptions, QueueAPI, StorageAPI } from "../types.ts";
+import type {
+  KVStore,
+  MailMessage,
+  PushOptions,
+  QueueAPI,
+  QueuedJobInfo,
+  StorageAPI,
+} from "../types.ts";
 
 export interface QueuedJob {
   id: string;
@@ -61,7 +68,27 @@ function memoryQueue(jobs: QueuedJob[]): QueueAPI {
     jobs.push({ id, name, data: copied(data ?? null), options });
     return id;
   };
-  return { push, add: push };
+  const known = ({ id, name, data }: QueuedJob): QueuedJobInfo => {
+    return { id, name, status: "ready", attempts: 0, createdAt: new Date(), data };
+  };
+  const remove = async (id: string) => {
+    const at = jobs.findIndex((job) => job.id === id);
+    return at >= 0 && jobs.splice(at, 1).length > 0;
+  };
+  return {
+    push,
+    add: push,
+    async get(id) {
+      const found = jobs.find((job) => job.id === id);
+      return found === undefined ? null : known(found);
+    },
+    async getAll({ name, status = "ready", limit = 50 } = {}) {
+      const wanted = jobs.filter((job) => status === "ready" && (name ?? job.name) === job.name);
+      return wanted.reverse().slice(0, limit).map(known);
+    },
+    delete: remove,
+    remove,
+  };
 }
 
 function memoryKv(): KVStore {

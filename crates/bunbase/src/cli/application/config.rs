@@ -33,6 +33,18 @@ pub(crate) struct Config {
     pub(crate) migrations_dir: PathBuf,
     /// PostgreSQL, where it is to be used.
     pub(crate) database_url: Option<String>,
+    /// Where Studio's API is; `None` where it is off.
+    pub(crate) studio_api: Option<String>,
+    /// The write buffer of runs.
+    pub(crate) runs: RunsBuffer,
+}
+
+/// How long runs wait to be written, and how many at most before that.
+#[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RunsBuffer {
+    pub(crate) flush_interval_ms: u64,
+    pub(crate) max_buffer_size: usize,
 }
 
 #[derive(Deserialize)]

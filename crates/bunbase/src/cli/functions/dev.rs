@@ -10,7 +10,7 @@ mod variables;
 mod watch;
 
 use super::bundle::{Bundler, find_bun};
-use crate::cli::application::Application;
+use crate::cli::application::{Application, RunsBuffer};
 use crate::cli::context::{Context, Project};
 use crate::cli::failure::Advised;
 use crate::cli::failure::UsageError;
@@ -21,6 +21,7 @@ use console::Console;
 use gateway::{BindError, Listener};
 use place::{Mode, Place};
 use running::Functions;
+use secrecy::ExposeSecret as _;
 use service_kit::ids::ProjectId;
 use service_kit::telemetry;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -94,7 +95,12 @@ async fn serve(
     mode: Mode,
 ) -> anyhow::Result<()> {
     let started = Instant::now();
-    let settings = settings(&place, &bun, mode)?;
+    let mut settings = settings(&place, &bun, mode)?;
+    if let Some(application) = &application {
+        let RunsBuffer { flush_interval_ms, max_buffer_size } = application.config().runs;
+        settings.function_logs.flush_interval_ms = flush_interval_ms;
+        settings.function_logs.batch_lines_max = max_buffer_size;
+    }
     telemetry::init(&settings.log.filter, settings.log.format);
     let mut server = Box::pin(Server::start(settings, listener)).await?;
     let console = Console::new(context.output);
@@ -108,6 +114,11 @@ async fn serve(
             executor.put_at_root(ProjectId::parse(&account.project_id)?);
         }
         console.ready((&url, &place.keys()), &account.project_id, started.elapsed())?;
+        let api = application.as_ref().and_then(|application| application.config().studio_api.as_deref());
+        if let (Mode::Dev, Some(api), Some(executor)) = (mode, api, &executor) {
+            executor.open_studio(ProjectId::parse(&account.project_id)?, &account.studio_token);
+            console.studio(&format!("{url}{api}"), account.studio_token.expose_secret())?;
+        }
         // Before the first look at the files: what is saved meanwhile is seen.
         let watch = Watch::start(&place.root)?;
         let variables = Variables::new(&project, (&place.root, mode), bun.clone());

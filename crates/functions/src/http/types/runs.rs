@@ -23,7 +23,7 @@ pub(crate) struct RunView {
     version: String,
     /// The handler of the manifest; null where it was called by its address.
     handler: Option<String>,
-    /// `http`, `cron`, `event`, `queue`, `webhook`, `mcp`, `cli`, `grpc` or `function`.
+    /// `http`, `cron`, `event`, `queue`, `webhook`, `mcp`, `cli`, `grpc`, `function` or `call`.
     trigger: String,
     /// `ok`, `error` or `cancelled`: the caller went away.
     status: String,

@@ -13,23 +13,23 @@ const NEXT_TIMES: usize = 5;
 /// A job to be enqueued.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct EnqueueJob {
+pub(crate) struct EnqueueJob {
     /// What the function gets.
     #[serde(default)]
     #[schema(value_type = Object)]
-    pub(super) payload: Value,
+    pub(crate) payload: Value,
     /// `{delay_ms?, priority?, unique_key?, concurrency_key?, concurrency?, attempts_max?, timeout_ms?}`.
     #[serde(default)]
     #[schema(value_type = Object)]
-    pub(super) options: EnqueueOptions,
+    pub(crate) options: EnqueueOptions,
 }
 
 /// What became of it.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct EnqueuedJob {
-    pub(super) id: String,
+pub(crate) struct EnqueuedJob {
+    pub(crate) id: String,
     /// Whether another job had its unique key, and this is that one.
-    pub(super) existed: bool,
+    pub(crate) existed: bool,
 }
 
 impl From<Queued> for EnqueuedJob {
@@ -40,16 +40,16 @@ impl From<Queued> for EnqueuedJob {
 
 /// How many jobs were changed.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Changed {
-    pub(super) count: u64,
+pub(crate) struct Changed {
+    pub(crate) count: u64,
 }
 
 /// What stands in a queue.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct QueueView {
+pub(crate) struct QueueView {
     name: String,
     /// The function that consumes it; its jobs wait where there is none.
-    consumer: Option<String>,
+    pub(crate) consumer: Option<String>,
     /// Jobs that may run and wait for a slot.
     ready: u64,
     /// Jobs that may run and wait for others of their concurrency key.
@@ -67,7 +67,7 @@ pub(super) struct QueueView {
 }
 
 impl QueueView {
-    pub(super) fn of(name: &QueueName, stats: &QueueStats, consumer: Option<String>) -> Self {
+    pub(crate) fn of(name: &QueueName, stats: &QueueStats, consumer: Option<String>) -> Self {
         Self {
             name: name.to_string(),
             consumer,
@@ -85,13 +85,13 @@ impl QueueView {
 
 /// The queues of a project.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct QueueList {
-    pub(super) queues: Vec<QueueView>,
+pub(crate) struct QueueList {
+    pub(crate) queues: Vec<QueueView>,
 }
 
 /// A job that has not ended.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct JobView {
+pub(crate) struct JobView {
     id: String,
     queue: String,
     /// `ready`, `delayed`, `held` or `running`.
@@ -112,12 +112,12 @@ pub(super) struct JobView {
 }
 
 impl JobView {
-    pub(super) fn whole(job: ::jobs::JobView) -> Self {
+    pub(crate) fn whole(job: ::jobs::JobView) -> Self {
         let payload = payload(&job.spec.payload);
         Self { payload, ..Self::without_payload(job) }
     }
 
-    pub(super) fn without_payload(job: ::jobs::JobView) -> Self {
+    pub(crate) fn without_payload(job: ::jobs::JobView) -> Self {
         Self {
             id: job.id.to_string(),
             queue: job.spec.queue.to_string(),
@@ -142,14 +142,14 @@ fn payload(bytes: &[u8]) -> Option<Value> {
 
 /// A page of jobs.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct JobList {
-    pub(super) jobs: Vec<JobView>,
-    pub(super) next_cursor: Option<String>,
+pub(crate) struct JobList {
+    pub(crate) jobs: Vec<JobView>,
+    pub(crate) next_cursor: Option<String>,
 }
 
 /// A dead letter.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct DeadJobView {
+pub(crate) struct DeadJobView {
     id: String,
     queue: String,
     attempts: u32,
@@ -165,12 +165,12 @@ pub(super) struct DeadJobView {
 }
 
 impl DeadJobView {
-    pub(super) fn whole(job: ::jobs::DeadJob) -> Self {
+    pub(crate) fn whole(job: ::jobs::DeadJob) -> Self {
         let payload = payload(&job.spec.payload);
         Self { payload, ..Self::without_payload(job) }
     }
 
-    pub(super) fn without_payload(job: ::jobs::DeadJob) -> Self {
+    pub(crate) fn without_payload(job: ::jobs::DeadJob) -> Self {
         Self {
             id: job.id.to_string(),
             queue: job.spec.queue.to_string(),
@@ -187,16 +187,16 @@ impl DeadJobView {
 
 /// A page of dead letters.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct DeadList {
-    pub(super) jobs: Vec<DeadJobView>,
-    pub(super) next_cursor: Option<String>,
+pub(crate) struct DeadList {
+    pub(crate) jobs: Vec<DeadJobView>,
+    pub(crate) next_cursor: Option<String>,
 }
 
 /// A schedule.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct ScheduleView {
+pub(crate) struct ScheduleView {
     name: String,
-    function: String,
+    pub(crate) function: String,
     /// The cron expression.
     schedule: String,
     time_zone: String,
@@ -243,14 +243,14 @@ impl From<Schedule> for ScheduleView {
 
 /// A page of schedules.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct ScheduleList {
-    pub(super) schedules: Vec<ScheduleView>,
-    pub(super) next_cursor: Option<String>,
+pub(crate) struct ScheduleList {
+    pub(crate) schedules: Vec<ScheduleView>,
+    pub(crate) next_cursor: Option<String>,
 }
 
 /// A line of a schedule's history.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct ScheduleRunView {
+pub(crate) struct ScheduleRunView {
     planned_at: String,
     fired_at: String,
     job: Option<String>,
@@ -275,8 +275,8 @@ impl From<ScheduleRun> for ScheduleRunView {
 
 /// A schedule and its history.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct ScheduleDetail {
-    pub(super) schedule: ScheduleView,
-    pub(super) runs: Vec<ScheduleRunView>,
-    pub(super) next_cursor: Option<String>,
+pub(crate) struct ScheduleDetail {
+    pub(crate) schedule: ScheduleView,
+    pub(crate) runs: Vec<ScheduleRunView>,
+    pub(crate) next_cursor: Option<String>,
 }

@@ -18,12 +18,15 @@ use std::path::Path;
 const FILE: &str = "env";
 const EMAIL: &str = "dev@bunbase.localhost";
 const PROJECT: &str = "dev";
+const STUDIO_TOKEN_PREFIX: &str = "studio_";
 
 /// How the project is reached.
 pub(super) struct Account {
     pub(super) project_id: String,
     /// A secret key.
     pub(super) key: SecretString,
+    /// Opens Studio in development.
+    pub(super) studio_token: SecretString,
 }
 
 #[derive(Deserialize)]
@@ -38,7 +41,7 @@ struct CreatedProject {
     id: String,
 }
 
-/// The account of the last time, or a new one. The file has the server's address of this time.
+/// The account of the last time, or a new one. The file has the server's address and the token of Studio of this time.
 pub(super) async fn open(url: &str, data: &Path) -> anyhow::Result<Account> {
     let path = data.join(FILE);
     let mut values = match std::fs::read_to_string(&path) {
@@ -47,10 +50,12 @@ pub(super) async fn open(url: &str, data: &Path) -> anyhow::Result<Account> {
         Err(error) => return Err(error).with_context(|| format!("could not read {}", path.display())),
     };
     values.insert("BUNBASE_URL".to_owned(), url.to_owned());
+    let studio_token = secret::generate(STUDIO_TOKEN_PREFIX)?;
+    values.insert("BUNBASE_STUDIO_TOKEN".to_owned(), studio_token.expose_secret().to_owned());
     write(&path, &values).with_context(|| format!("could not write {}", path.display()))?;
     let value =
         |name: &str| values.get(name).cloned().with_context(|| format!("{} has no {name}", path.display()));
-    Ok(Account { project_id: value("BUNBASE_PROJECT")?, key: value("BUNBASE_KEY")?.into() })
+    Ok(Account { project_id: value("BUNBASE_PROJECT")?, key: value("BUNBASE_KEY")?.into(), studio_token })
 }
 
 async fn make(url: &str, data: &Path) -> anyhow::Result<BTreeMap<String, String>> {

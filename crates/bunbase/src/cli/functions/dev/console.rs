@@ -39,6 +39,15 @@ impl Console {
         })
     }
 
+    /// Where Studio's API is, and what opens it until the command ends.
+    pub(super) fn studio(&self, url: &str, token: &str) -> anyhow::Result<()> {
+        let value = json!({ "event": "studio", "url": url, "token": token });
+        self.say(&value, || {
+            let token = self.output.paint(Colour::Grey, format_args!("token: {token}"));
+            format!("Studio's API is on {}  {token}", self.output.paint(Colour::Green, url))
+        })
+    }
+
     /// Everything that takes calls, at the start.
     pub(super) fn table<'a>(
         &self,
