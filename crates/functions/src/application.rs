@@ -327,9 +327,11 @@ fn said(
         return (Some(Payload::of(body, secrets)), None);
     };
     let is_refused = response.status.is_client_error() || response.status.is_server_error();
-    let error =
-        error.filter(|_| is_refused).map(|Wrong { code, message }| RunError { code: code.into(), message });
-    (data.map(|data| Payload::of(data.get().as_bytes(), secrets)), error)
+    let error = error.filter(|_| is_refused);
+    // An answer of another shape is one as a whole.
+    let json = data.map(|data| data.get().as_bytes()).or_else(|| error.is_none().then_some(body));
+    let error = error.map(|Wrong { code, message }| RunError { code: code.into(), message });
+    (json.map(|json| Payload::of(json, secrets)), error)
 }
 
 /// The answer to a call that was not let in.

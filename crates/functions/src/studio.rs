@@ -157,6 +157,7 @@ where
     B::Error: Into<BoxError>,
 {
     let request_id = parts.extensions.get::<RequestId>().cloned();
+    let is_head = parts.method == Method::HEAD;
     let (asked, endpoint) = asked(executor, (application, &entered), (url, parts))?;
     let body = (body, limits.at_most(REQUEST_BYTES_MAX));
     let answered = async {
@@ -167,9 +168,9 @@ where
         Ok::<_, Refused>((subject.answer(endpoint, input).await?, headers))
     };
     Ok(match answered.await {
-        Ok((Answer::Data(data), headers)) => respond(json_answer(&data, headers), false),
+        Ok((Answer::Data(data), headers)) => respond(json_answer(&data, headers), is_head),
         Ok((Answer::Events(response), _)) => response.map(CallBody::Events),
-        Err(refused) => respond(application::answer(refused, request_id.as_ref()), false),
+        Err(refused) => respond(application::answer(refused, request_id.as_ref()), is_head),
     })
 }
 
