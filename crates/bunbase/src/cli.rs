@@ -121,6 +121,12 @@ enum ClientCommand {
     Build(application::OfApplication),
     /// List what starts the actions of an application
     Routes(application::OfApplication),
+    /// Print the OpenAPI document of an application
+    Openapi(application::OpenApiArgs),
+    /// Write types that follow from the actions and the tables of an application
+    Typegen(application::TypegenArgs),
+    /// Fill the tables of an application
+    Seed(application::SeedArgs),
     /// Look at what an application needs here
     Doctor(application::DoctorArgs),
     /// Apply, take back and write the migrations of an application
@@ -221,6 +227,9 @@ async fn dispatch(context: Context, command: ClientCommand) -> anyhow::Result<()
         ClientCommand::Build(args) => application::build(&context, &args).await,
         ClientCommand::Routes(args) => application::routes(&context, &args).await,
         ClientCommand::Migrate(args) => application::migrate(&context, args).await,
+        ClientCommand::Openapi(args) => application::openapi(&context, &args).await,
+        ClientCommand::Typegen(args) => application::typegen(&context, args).await,
+        ClientCommand::Seed(args) => application::seed(&context, args).await,
         ClientCommand::Doctor(args) => application::doctor(&context, &args).await,
         ClientCommand::Deploy(args) => functions::run(&context, FunctionsCommand::Deploy(args)).await,
         ClientCommand::Dev(args) => functions::run(&context, FunctionsCommand::Dev(args)).await,

@@ -12,7 +12,6 @@ mod watch;
 use super::bundle::{Bundler, find_bun};
 use crate::cli::application::{Application, RunsBuffer};
 use crate::cli::context::{Context, Project};
-use crate::cli::failure::Advised;
 use crate::cli::failure::UsageError;
 use crate::serve::{ServeArgs, Server};
 use crate::settings::Settings;
@@ -77,13 +76,8 @@ pub(crate) async fn run(context: &Context, args: DevArgs) -> anyhow::Result<()> 
 /// Runs an application as it is until Ctrl-C; what cannot be loaded ends it.
 pub(crate) async fn start(context: &Context, args: StartArgs) -> anyhow::Result<()> {
     let place = Place::open(&args.path, Mode::Production)?;
-    let bun = find_bun()?;
-    let Some(application) = Application::open(&place.path, &bun).await? else {
-        bail!(Advised::new(
-            format!("{} holds no application", place.path.display()),
-            "an application has a bunbase.config.ts; `bunbase init` writes one",
-        ));
-    };
+    let application = Application::expect(&place.path).await?;
+    let bun = application.bun().clone();
     let listener = Listener::bind(args.listen.map_or_else(|| application.config().address(), Ok)?).await?;
     serve(context, (place, Some(application), bun), listener, Mode::Production).await
 }
@@ -156,6 +150,7 @@ async fn follow_files(
         return std::future::pending().await;
     }
     loop {
+        functions.write_types(data, console).await?;
         let changes = watch.next().await?;
         if changes.paths.iter().any(|path| variables::is_file(path)) {
             variables.follow(console).await?;
