@@ -39,9 +39,7 @@ export const tools = {
     generateNames(manifest),
   /** The text that types the tables. */
   database: ({ database, schema }: DatabaseInput): Promise<string> =>
-    within(database, (executor) =>
-      generateTypes(executor, schema === undefined ? {} : { schema }),
-    ),
+    within(database, (executor) => generateTypes(executor, schema === undefined ? {} : { schema })),
   seed: async ({ database, directory, ...options }: SeedInput): Promise<SeedReport> => {
     const seeds = await readSeeds(directory);
     return within(database, (executor) => new Seeder(createDB(executor), seeds).run(options));

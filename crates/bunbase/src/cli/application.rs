@@ -9,6 +9,7 @@ mod doctor;
 mod init;
 mod migrate;
 mod openapi;
+mod origin;
 mod script;
 mod seed;
 mod typegen;
