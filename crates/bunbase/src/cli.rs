@@ -127,6 +127,8 @@ enum ClientCommand {
     Typegen(application::TypegenArgs),
     /// Fill the tables of an application
     Seed(application::SeedArgs),
+    /// Run an action once and print what it gives
+    Run(application::RunArgs),
     /// Look at what an application needs here
     Doctor(application::DoctorArgs),
     /// Apply, take back and write the migrations of an application
@@ -212,6 +214,7 @@ fn run_client(global: &GlobalArgs, output: output::Output, command: ClientComman
         // A server runs in it.
         ClientCommand::Dev(_)
         | ClientCommand::Start(_)
+        | ClientCommand::Run(_)
         | ClientCommand::Functions(FunctionsCommand::Dev(_)) => tokio::runtime::Builder::new_multi_thread(),
         _ => tokio::runtime::Builder::new_current_thread(),
     };
@@ -230,6 +233,7 @@ async fn dispatch(context: Context, command: ClientCommand) -> anyhow::Result<()
         ClientCommand::Openapi(args) => application::openapi(&context, &args).await,
         ClientCommand::Typegen(args) => application::typegen(&context, args).await,
         ClientCommand::Seed(args) => application::seed(&context, args).await,
+        ClientCommand::Run(args) => application::run(&context, args).await,
         ClientCommand::Doctor(args) => application::doctor(&context, &args).await,
         ClientCommand::Deploy(args) => functions::run(&context, FunctionsCommand::Deploy(args)).await,
         ClientCommand::Dev(args) => functions::run(&context, FunctionsCommand::Dev(args)).await,

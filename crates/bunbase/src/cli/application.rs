@@ -10,6 +10,7 @@ mod init;
 mod migrate;
 mod openapi;
 mod origin;
+mod run;
 mod script;
 mod seed;
 mod typegen;
@@ -20,6 +21,7 @@ pub(crate) use doctor::{DoctorArgs, doctor};
 pub(crate) use init::{GenerateCommand, InitArgs, generate, init};
 pub(crate) use migrate::{MigrateArgs, migrate, up};
 pub(crate) use openapi::{OpenApiArgs, openapi};
+pub(crate) use run::{RunArgs, Wanted, run};
 pub(crate) use seed::{SeedArgs, seed};
 pub(crate) use typegen::{Fresh, TypegenArgs, refresh, typegen};
 

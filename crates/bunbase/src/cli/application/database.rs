@@ -2,6 +2,7 @@
 
 use super::Application;
 use crate::cli::failure::Advised;
+use crate::cli::functions::{Mode, kept};
 use actions::tables::Tables;
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -29,7 +30,11 @@ pub(super) enum Database {
 impl OfData {
     /// The data directory of an application.
     pub(super) fn data(&self, application: &Application) -> PathBuf {
-        application.root().join(if self.production { ".bunbase/data" } else { ".bunbase/dev" })
+        application.root().join(self.mode().data())
+    }
+
+    pub(super) fn mode(&self) -> Mode {
+        if self.production { Mode::Production } else { Mode::Dev }
     }
 }
 
@@ -42,9 +47,8 @@ impl Database {
         if let Some(url) = &application.config().database_url {
             return Ok(Self::Postgres(url.clone()));
         }
-        let keys = std::fs::read_to_string(data.join("env")).unwrap_or_default();
-        let project = keys.lines().find_map(|line| line.strip_prefix("BUNBASE_PROJECT="));
-        let Some(project) = project.and_then(|id| ProjectId::parse(id).ok()) else {
+        let project = kept(data).unwrap_or_default().remove("BUNBASE_PROJECT");
+        let Some(project) = project.and_then(|id| ProjectId::parse(&id).ok()) else {
             bail!(Advised::new(
                 "there is no database yet",
                 "run `bunbase dev` once: it makes one, and applies migrations"

@@ -191,6 +191,7 @@ mod tests {
             actions_dir: directory("src"),
             migrations_dir: directory("migrations"),
             seeds_dir: directory("seeds"),
+            studio_api: None,
             database_url: None,
         }
     }

@@ -78,8 +78,7 @@ pub(crate) fn init(context: &Context, args: &InitArgs) -> anyhow::Result<()> {
     let name = scaffold::name_of(&args.directory, "app")?;
     let secret = secret::generate("")?;
     let package = json!(origin::reference(&std::env::current_exe().unwrap_or_default())).to_string();
-    let values =
-        [("name", name.as_str()), ("package", package.as_str()), ("secret", secret.expose_secret())];
+    let values = [("name", name.as_str()), ("package", package.as_str()), ("secret", secret.expose_secret())];
     let written = scaffold::write(&args.directory, APPLICATION, &values)?;
     let shown = args.directory.display();
     Ok(context.output.answer(&json!({ "name": name, "files": written }), || {
