@@ -171,6 +171,7 @@ fn plain(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::config::RunsBuffer;
     use super::*;
 
     fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -192,6 +193,7 @@ mod tests {
             migrations_dir: directory("migrations"),
             seeds_dir: directory("seeds"),
             studio_api: None,
+            runs: RunsBuffer { flush_interval_ms: 1, max_buffer_size: 1 },
             database_url: None,
         }
     }

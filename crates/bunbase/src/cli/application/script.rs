@@ -87,23 +87,20 @@ async fn output(
     child.wait_with_output().await.with_context(failed)
 }
 
-/// The answer, and the lines before it.
+/// The answer, and what was printed besides.
 fn told<T: DeserializeOwned>(output: &Output) -> (Result<T, String>, Vec<String>) {
-    let printed = String::from_utf8_lossy(&output.stdout);
+    let (printed, complaint) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let mut lines: Vec<&str> = printed.lines().collect();
-    let said = lines.last().and_then(|line| serde_json::from_str(line).ok());
-    let said = match said {
+    let said = match lines.last().and_then(|line| serde_json::from_str(line).ok()) {
         Some(Said::Done(done)) => Ok(done),
         Some(Said::Failed { error }) => Err(error),
         None => {
-            let complaint = String::from_utf8_lossy(&output.stderr);
-            return (
-                Err(complaint.trim().chars().take(COMPLAINT_CHARACTERS_MAX).collect()),
-                lines.into_iter().map(str::to_owned).collect(),
-            );
+            let complaint: String = complaint.trim().chars().take(COMPLAINT_CHARACTERS_MAX).collect();
+            let nothing = format!("bun gave no answer ({})", output.status);
+            return (Err(if complaint.is_empty() { nothing } else { complaint }), Vec::new());
         }
     };
     lines.pop();
-    let complaints = String::from_utf8_lossy(&output.stderr);
-    (said, lines.into_iter().chain(complaints.lines()).map(str::to_owned).collect())
+    (said, lines.into_iter().chain(complaint.lines()).map(str::to_owned).collect())
 }
