@@ -25,7 +25,7 @@ const TYPED: &str = r#"import { action, t } from "bunbase";
 export default action({ name: "typed", input: t.Object({}), output: t.Any() }, async (_input, ctx) => {
   const { id } = await ctx.action("notes.create-note", { title: "x" });
   await ctx.queue.push("welcome", { email: id });
-  const found = await ctx.db.from("notes").eq("title", "x").first();
+  const [found] = await ctx.db.from("notes").eq("title", "x").exec();
   return found?.created_at.toFixed();
 });
 "#;

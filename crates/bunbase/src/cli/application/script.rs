@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::ffi::OsStr;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Output, Stdio};
 use tokio::io::AsyncWriteExt as _;
@@ -52,7 +53,8 @@ pub(super) async fn tool<T: DeserializeOwned>(
     }
     let output = output(bun, root, (TOOL, OsStr::new(name)), Some(input)).await?;
     let (said, before) = told::<Answer<T>>(&output);
-    before.iter().for_each(|line| eprintln!("{line}"));
+    // Nobody has to read it.
+    let _ = before.iter().try_for_each(|line| writeln!(std::io::stderr(), "{line}"));
     match said {
         Ok(Answer { answer }) => Ok(answer),
         Err(error) if error.contains("bunbase/cli") => bail!(Advised::new(
