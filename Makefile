@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help up build test check fmt bench soak clean-data npm web
+.PHONY: help up build package test check fmt bench soak clean-data npm web
 
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 DATA_DIR ?= .bunbase/data
@@ -36,6 +36,9 @@ build: web ## The release binary with everything embedded
 	@echo "==> bunbase (release)"
 	cargo build --release -p bunbase
 	@ls -lh $(BUNBASE) | awk '{print "    " $$9 "  " $$5}'
+
+package: build ## The npm package, with the binary for this platform
+	@$(BUN) tools/package.ts $(BUNBASE) $(dir $(BUNBASE))
 
 up: build ## Build what is missing, start everything, load the demo once
 	@BUNBASE_DATA_DIR=$(DATA_DIR) BUNBASE_LISTEN=$(LISTEN) exec $(BUN) tools/up.ts $(BUNBASE)

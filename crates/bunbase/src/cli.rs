@@ -121,6 +121,14 @@ enum ClientCommand {
     Build(application::OfApplication),
     /// List what starts the actions of an application
     Routes(application::OfApplication),
+    /// Print the OpenAPI document of an application
+    Openapi(application::OpenApiArgs),
+    /// Write types that follow from the actions and the tables of an application
+    Typegen(application::TypegenArgs),
+    /// Fill the tables of an application
+    Seed(application::SeedArgs),
+    /// Run an action once and print what it gives
+    Run(application::RunArgs),
     /// Look at what an application needs here
     Doctor(application::DoctorArgs),
     /// Apply, take back and write the migrations of an application
@@ -206,6 +214,7 @@ fn run_client(global: &GlobalArgs, output: output::Output, command: ClientComman
         // A server runs in it.
         ClientCommand::Dev(_)
         | ClientCommand::Start(_)
+        | ClientCommand::Run(_)
         | ClientCommand::Functions(FunctionsCommand::Dev(_)) => tokio::runtime::Builder::new_multi_thread(),
         _ => tokio::runtime::Builder::new_current_thread(),
     };
@@ -221,6 +230,10 @@ async fn dispatch(context: Context, command: ClientCommand) -> anyhow::Result<()
         ClientCommand::Build(args) => application::build(&context, &args).await,
         ClientCommand::Routes(args) => application::routes(&context, &args).await,
         ClientCommand::Migrate(args) => application::migrate(&context, args).await,
+        ClientCommand::Openapi(args) => application::openapi(&context, &args).await,
+        ClientCommand::Typegen(args) => application::typegen(&context, args).await,
+        ClientCommand::Seed(args) => application::seed(&context, args).await,
+        ClientCommand::Run(args) => application::run(&context, args).await,
         ClientCommand::Doctor(args) => application::doctor(&context, &args).await,
         ClientCommand::Deploy(args) => functions::run(&context, FunctionsCommand::Deploy(args)).await,
         ClientCommand::Dev(args) => functions::run(&context, FunctionsCommand::Dev(args)).await,

@@ -84,6 +84,12 @@ impl DataDir {
         Ok(Self { path, _lock: lock })
     }
 
+    /// Whether a server runs on the directory.
+    pub(crate) fn is_in_use(path: &Path) -> bool {
+        let lock = File::open(path.join("LOCK")).map(|lock| lock.try_lock());
+        matches!(lock, Ok(Err(TryLockError::WouldBlock)))
+    }
+
     /// The token that opens the operators' pages from elsewhere than loopback; made at the first start.
     ///
     /// # Errors

@@ -47,7 +47,8 @@ pub enum BunError {
 
 impl BunBinary {
     /// Looks, in this order, at `explicit`, at `bun` in each directory of `near` (beside the executable),
-    /// at `node_modules` from the current directory upwards, and at `PATH`. Runs `bun --version` once.
+    /// at `node_modules` from the current directory upwards, at the Bun that runs this program (`bunx`, `bun run`), and
+    /// at `PATH`. Runs `bun --version` once.
     ///
     /// The first one found has to do: an unsuitable Bun is an error, not a reason to look further.
     pub fn find(explicit: Option<&Path>, near: &[PathBuf]) -> Result<Self, BunError> {
@@ -61,6 +62,7 @@ impl BunBinary {
         let on_path = std::env::split_paths(&search_path).map(|directory| directory.join("bun"));
         beside
             .chain(modules)
+            .chain(running_bun())
             .chain(on_path)
             .find(|path| path.is_file())
             .map_or(Err(BunError::NotFound), Self::check)
@@ -91,6 +93,12 @@ impl BunBinary {
             Some(_) | None => Err(BunError::Version { path, version }),
         }
     }
+}
+
+/// What runs a package's program is named by `npm_execpath`: Bun, or npm's own script.
+fn running_bun() -> Option<PathBuf> {
+    let path = PathBuf::from(std::env::var_os("npm_execpath")?);
+    (path.file_name()? == "bun").then_some(path)
 }
 
 /// The native executables of the npm packages first: `.bin/bun` may be a script of Node.

@@ -15,7 +15,8 @@ mod runs;
 mod versions;
 
 pub(crate) use deploy::DeployArgs;
-pub(crate) use dev::{DevArgs, StartArgs, start};
+pub(crate) use dev::{DevArgs, Mode, StartArgs, kept, serve_once, start};
+pub(crate) use invoke::read_body;
 
 use super::api::segment;
 use super::context::Context;

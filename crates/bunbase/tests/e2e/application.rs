@@ -4,6 +4,7 @@ use crate::commands::bun;
 use crate::dev::{Dev, save};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -15,7 +16,16 @@ pub(crate) fn application() -> tempfile::TempDir {
     let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../node_modules").canonicalize().unwrap();
     let written = Command::new(env!("CARGO_BIN_EXE_bunbase")).arg("init").arg(&root).output().unwrap();
     assert!(written.status.success(), "{}", String::from_utf8_lossy(&written.stderr));
-    std::os::unix::fs::symlink(packages, root.join("node_modules")).unwrap();
+    let installed = root.join("node_modules");
+    std::fs::create_dir(&installed).unwrap();
+    for package in std::fs::read_dir(packages).unwrap() {
+        let package = package.unwrap();
+        if package.file_name() != "bunbase" {
+            symlink(package.path(), installed.join(package.file_name())).unwrap();
+        }
+    }
+    symlink(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packages/bunbase"), installed.join("bunbase"))
+        .unwrap();
     directory
 }
 
@@ -43,7 +53,7 @@ impl Browser<'_> {
         if self.cookie.is_empty() { request } else { request.header("cookie", &self.cookie) }
     }
 
-    async fn ask(&mut self, request: RequestBuilder) -> (StatusCode, Value) {
+    pub(crate) async fn ask(&mut self, request: RequestBuilder) -> (StatusCode, Value) {
         let answer = request.send().await.unwrap();
         let set = answer.headers().get_all("set-cookie").iter();
         let own = set

@@ -1,7 +1,7 @@
 //! `functions dev` as somebody meets it who saves files and looks at what is printed.
 
 use crate::commands::bun;
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde_json::Value;
 use std::path::Path;
@@ -39,10 +39,19 @@ pub(crate) struct Dev {
 
 impl Dev {
     pub(crate) async fn start(directory: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_bunbase"))
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_bunbase"));
+        command
             .args(["dev", "--json", "--listen", "127.0.0.1:0"])
             .arg(directory)
-            .env("BUNBASE_BUN_PATH", bun())
+            .env("BUNBASE_BUN_PATH", bun());
+        Self::run(command).await
+    }
+
+    /// The command itself, or what runs it.
+    pub(crate) async fn run(command: std::process::Command) -> Self {
+        let mut child = Command::from(command)
+            // So that Ctrl-C reaches all of it, as in a terminal.
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -110,7 +119,7 @@ impl Dev {
 
     /// Ctrl-C.
     pub(crate) async fn stop(mut self) -> ExitStatus {
-        kill(Pid::from_raw(self.pid()), Signal::SIGINT).unwrap();
+        killpg(Pid::from_raw(self.pid()), Signal::SIGINT).unwrap();
         let ended = async {
             while let Some(line) = self.events.next_line().await.unwrap() {
                 serde_json::from_str::<Value>(&line).unwrap();

@@ -5,6 +5,7 @@
 mod accounts;
 mod apart;
 mod application;
+mod application_cli;
 mod authorisation;
 mod bad_input;
 mod client;
@@ -22,6 +23,7 @@ mod functions;
 mod grpc;
 mod isolation;
 mod live;
+mod package;
 mod platform;
 mod process;
 mod quickjs;

@@ -13,7 +13,7 @@ import {
   sqliteValue,
 } from "./executor.ts";
 
-/** How long a statement outside the open transaction waits for its end. */
+/** How long a statement outside the open transaction, or in another process, waits for its end. */
 const BUSY_TIMEOUT_MS = 5_000;
 
 export interface BunSqliteExecutor extends SqlExecutor {
@@ -24,6 +24,8 @@ export interface BunSqliteExecutor extends SqlExecutor {
 
 export function bunSqliteExecutor(path: string): BunSqliteExecutor {
   const database = new Database(path, { create: true, readwrite: true, safeIntegers: true });
+  // Other processes may write, too.
+  database.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
   database.run("PRAGMA journal_mode = WAL");
   database.run("PRAGMA foreign_keys = ON");
   const lock = new Lock();

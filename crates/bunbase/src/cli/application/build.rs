@@ -1,9 +1,9 @@
 //! `build` and `routes`: the application bundled and imported once, and what it declares.
 
-use super::Application;
+use super::{Application, script};
 use crate::cli::context::Context;
 use crate::cli::failure::Advised;
-use crate::cli::functions::bundle::{Bundle, Bundler, Style, Unsound, find_bun};
+use crate::cli::functions::bundle::{Bundle, Bundler, Style, Unsound};
 use crate::cli::output::printable;
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -11,8 +11,6 @@ use indicatif::HumanBytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use tokio::process::Command;
 use worker_pool::BunBinary;
 
 const SCRIPT: &str = include_str!("manifest.js");
@@ -29,38 +27,32 @@ pub(crate) struct OfApplication {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum Answer {
-    Manifest { manifest: Value },
-    Failed { error: String },
+struct Imported {
+    manifest: Value,
 }
 
 /// An application that was bundled and imported.
 pub(super) struct Built {
-    root: PathBuf,
+    pub(super) application: Application,
     bundle: Bundle,
     pub(super) manifest: Value,
 }
 
 impl OfApplication {
+    pub(super) fn at(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
     /// Bundles and imports it.
     pub(super) async fn build(&self, style: Style) -> anyhow::Result<Built> {
-        let root = self
-            .path
-            .canonicalize()
-            .with_context(|| format!("there is nothing at {}", self.path.display()))?;
-        let bun = find_bun()?;
-        let Some(mut application) = Application::open(&root, &bun).await? else {
-            bail!(Advised::new(
-                format!("{} holds no application", root.display()),
-                "an application has a bunbase.config.ts; `bunbase init` writes one",
-            ));
-        };
+        let mut application = Application::expect(&self.path).await?;
         let source = application.source().await?;
-        let bundle =
-            Bundler::new(bun.clone())?.bundle(&source, style, CODE_BYTES_MAX).await.map_err(advised)?;
-        let manifest = import(&bun, &root, &bundle.code).await?;
-        Ok(Built { root, bundle, manifest })
+        let bundle = Bundler::new(application.bun().clone())?
+            .bundle(&source, style, CODE_BYTES_MAX)
+            .await
+            .map_err(advised)?;
+        let manifest = import(application.bun(), application.root(), &bundle.code).await?;
+        Ok(Built { application, bundle, manifest })
     }
 }
 
@@ -77,20 +69,9 @@ async fn import(bun: &BunBinary, root: &Path, code: &str) -> anyhow::Result<Valu
         tempfile::Builder::new().prefix("bunbase-").tempdir().context("no temporary directory")?;
     let file = directory.path().join("bundle.js");
     std::fs::write(&file, code).with_context(|| format!("could not write {}", file.display()))?;
-    let output = Command::new(bun.path())
-        .args(["--no-install", "-e", SCRIPT, "--"])
-        .arg(&file)
-        .current_dir(root)
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .with_context(|| format!("could not run {}", bun.path().display()))?;
-    let printed = String::from_utf8_lossy(&output.stdout);
-    let error = match printed.lines().last().and_then(|line| serde_json::from_str(line).ok()) {
-        Some(Answer::Manifest { manifest }) => return Ok(manifest),
-        Some(Answer::Failed { error }) => error,
-        None => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+    let error = match script::run(bun, root, (SCRIPT, file.as_os_str())).await? {
+        Ok(Imported { manifest }) => return Ok(manifest),
+        Err(error) => error,
     };
     bail!(Advised::new(format!("the application could not be loaded: {error}"), "mend what is named"))
 }
@@ -101,7 +82,7 @@ pub(crate) async fn build(context: &Context, args: &OfApplication) -> anyhow::Re
     if let Some(auth) = built.manifest.pointer_mut("/application/auth").and_then(Value::as_object_mut) {
         auth.retain(|name, _| !name.ends_with("secret") && !name.ends_with("secrets"));
     }
-    let directory = built.root.join(DIRECTORY);
+    let directory = built.application.root().join(DIRECTORY);
     std::fs::create_dir_all(&directory)
         .and_then(|()| std::fs::write(directory.join("bundle.js"), &built.bundle.code))
         .and_then(|()| std::fs::write(directory.join("manifest.json"), format!("{:#}\n", built.manifest)))

@@ -8,6 +8,7 @@ try {
   if (!Number.isInteger(port) || port < 0 || port > 65535) throw new Error("`port` has to be a number from 0 to 65535");
   if (!isText(actionsDir)) throw new Error("`actionsDir` has to be the name of a directory");
   const migrationsDir = database?.migrations?.directory ?? "migrations";
+  const seedsDir = database?.seeds?.directory ?? "seeds";
   const named = database?.url ?? process.env.DATABASE_URL;
   // Addresses of other databases are for other programs.
   const databaseUrl = /^postgres(ql)?:/.test(named ?? "") ? named : null;
@@ -16,7 +17,7 @@ try {
   if (![flushIntervalMs, maxBufferSize].every((each) => Number.isInteger(each) && each > 0))
     throw new Error("`persistence.flushIntervalMs` and `maxBufferSize` have to be whole numbers from 1 on");
   const runs = { flushIntervalMs, maxBufferSize };
-  answer({ port, hostname: hostname ?? null, actionsDir, migrationsDir, databaseUrl, studioApi, runs });
+  answer({ port, hostname: hostname ?? null, actionsDir, migrationsDir, seedsDir, databaseUrl, studioApi, runs });
 } catch (error) {
   answer({ error: String(error?.message ?? error) });
 }

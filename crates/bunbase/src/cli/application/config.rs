@@ -1,18 +1,16 @@
 //! The file that makes a directory an application, and what of it has to be known before anything is bundled.
 
+use super::script;
 use crate::cli::failure::Advised;
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use tokio::process::Command;
 use worker_pool::BunBinary;
 
 /// The first that is there.
 const FILES: [&str; 4] = ["bunbase.config.ts", "bunbase.ts", "src/bunbase.config.ts", "src/bunbase.ts"];
 const SCRIPT: &str = include_str!("config.js");
-/// Of what the file prints when it fails.
-const COMPLAINT_CHARACTERS_MAX: usize = 2_000;
 
 /// The file of an application.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +29,7 @@ pub(crate) struct Config {
     pub(crate) hostname: Option<String>,
     pub(crate) actions_dir: PathBuf,
     pub(crate) migrations_dir: PathBuf,
+    pub(crate) seeds_dir: PathBuf,
     /// PostgreSQL, where it is to be used.
     pub(crate) database_url: Option<String>,
     /// Where Studio's API is; `None` where it is off.
@@ -45,13 +44,6 @@ pub(crate) struct Config {
 pub(crate) struct RunsBuffer {
     pub(crate) flush_interval_ms: u64,
     pub(crate) max_buffer_size: usize,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Answer {
-    Config(Config),
-    Failed { error: String },
 }
 
 impl Config {
@@ -89,21 +81,10 @@ impl ConfigFile {
     /// # Errors
     /// It fails, or says something else than it may.
     pub(super) async fn read(&self, bun: &BunBinary) -> anyhow::Result<Config> {
-        let output = Command::new(bun.path())
-            .args(["--no-install", "-e", SCRIPT, "--"])
-            .arg(self.root.join(self.file))
-            .current_dir(&self.root)
-            .kill_on_drop(true)
-            .output()
-            .await
-            .with_context(|| format!("could not run {}", bun.path().display()))?;
-        // What the file itself prints stands before the answer.
-        let printed = String::from_utf8_lossy(&output.stdout);
-        let answer = printed.lines().last().and_then(|line| serde_json::from_str(line).ok());
-        let error = match answer {
-            Some(Answer::Config(config)) => return Ok(config),
-            Some(Answer::Failed { error }) => error,
-            None => String::from_utf8_lossy(&output.stderr).chars().take(COMPLAINT_CHARACTERS_MAX).collect(),
+        let path = self.root.join(self.file);
+        let error = match script::run(bun, &self.root, (SCRIPT, path.as_os_str())).await? {
+            Ok(config) => return Ok(config),
+            Err(error) => error,
         };
         bail!(Advised::new(
             format!("{}: {}", self.file, error.trim()),

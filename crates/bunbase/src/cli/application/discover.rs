@@ -12,6 +12,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 const MODULE: &str = "_module.ts";
+/// What this program writes, which git does not take.
+const OWN: &str = ".bunbase";
 /// Beside the data of development, which is not looked at either.
 const ENTRY: &str = ".bunbase/application.ts";
 const DEFAULT_NAME: &str = "app";
@@ -123,13 +125,16 @@ fn text(file: &ConfigFile, files: &Files) -> String {
     )
 }
 
-fn write_changed(path: &Path, text: &str) -> std::io::Result<()> {
+/// Writes a generated file where its text is new: what watches it is not woken for nothing.
+pub(super) fn write_changed(path: &Path, text: &str) -> std::io::Result<()> {
     if fs::read_to_string(path).is_ok_and(|before| before == text) {
         return Ok(());
     }
     if let Some(directory) = path.parent() {
         fs::create_dir_all(directory)?;
-        fs::write(directory.join(".gitignore"), "*\n")?;
+        if directory.ends_with(OWN) {
+            fs::write(directory.join(".gitignore"), "*\n")?;
+        }
     }
     fs::write(path, text)
 }
@@ -166,6 +171,7 @@ fn plain(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::config::RunsBuffer;
     use super::*;
 
     fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -185,6 +191,9 @@ mod tests {
             hostname: None,
             actions_dir: directory("src"),
             migrations_dir: directory("migrations"),
+            seeds_dir: directory("seeds"),
+            studio_api: None,
+            runs: RunsBuffer { flush_interval_ms: 1, max_buffer_size: 1 },
             database_url: None,
         }
     }

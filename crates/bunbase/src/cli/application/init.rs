@@ -1,5 +1,6 @@
 //! `init` and `generate`: an application to start from, and further parts of one.
 
+use super::origin;
 use crate::cli::context::Context;
 use crate::cli::failure::UsageError;
 use crate::cli::scaffold::{self, TemplateFile};
@@ -76,8 +77,8 @@ const GUARD: &str = include_str!("templates/guard.ts.template");
 pub(crate) fn init(context: &Context, args: &InitArgs) -> anyhow::Result<()> {
     let name = scaffold::name_of(&args.directory, "app")?;
     let secret = secret::generate("")?;
-    let values =
-        [("name", name.as_str()), ("version", env!("CARGO_PKG_VERSION")), ("secret", secret.expose_secret())];
+    let package = json!(origin::reference(&std::env::current_exe().unwrap_or_default())).to_string();
+    let values = [("name", name.as_str()), ("package", package.as_str()), ("secret", secret.expose_secret())];
     let written = scaffold::write(&args.directory, APPLICATION, &values)?;
     let shown = args.directory.display();
     Ok(context.output.answer(&json!({ "name": name, "files": written }), || {

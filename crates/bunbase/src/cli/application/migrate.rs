@@ -1,16 +1,15 @@
 //! `migrate`: the tables of an application. Before its own migrations come those of the framework.
 
 use super::Application;
+use super::database::{Database, OfData};
 use crate::cli::context::Context;
-use crate::cli::failure::{Advised, UsageError};
-use crate::cli::functions::bundle::find_bun;
+use crate::cli::failure::UsageError;
 use crate::cli::output::printable;
 use actions::tables::Tables;
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use service_kit::clock::rfc3339;
-use service_kit::ids::ProjectId;
 use sql::confined::ConfinedFile;
 use sql::scripts::{ScriptDatabase, Scripts};
 use std::path::{Path, PathBuf};
@@ -22,12 +21,8 @@ use std::sync::Arc;
     after_help = "Examples:\n  bunbase migrate               apply what is new\n  bunbase migrate new add_tags\n  bunbase migrate down 1"
 )]
 pub(crate) struct MigrateArgs {
-    /// The directory of the application
-    #[arg(long, default_value = ".", global = true)]
-    dir: PathBuf,
-    /// The data of `bunbase start` in place of those of `bunbase dev`
-    #[arg(long, global = true)]
-    production: bool,
+    #[command(flatten)]
+    of: OfData,
     #[command(subcommand)]
     command: Option<MigrateCommand>,
 }
@@ -64,22 +59,15 @@ struct Migrations {
 }
 
 pub(crate) async fn migrate(context: &Context, args: MigrateArgs) -> anyhow::Result<()> {
-    let root =
-        args.dir.canonicalize().with_context(|| format!("there is nothing at {}", args.dir.display()))?;
-    let Some(application) = Application::open(&root, &find_bun()?).await? else {
-        bail!(Advised::new(
-            format!("{} holds no application", root.display()),
-            "an application has a bunbase.config.ts; `bunbase init` writes one",
-        ));
-    };
-    let directory = root.join(&application.config().migrations_dir);
+    let application = Application::expect(&args.of.dir).await?;
+    let directory = application.root().join(&application.config().migrations_dir);
     if let Some(MigrateCommand::New { name }) = &args.command {
         let written = Scripts::create(&directory, name)?;
         return Ok(context.output.answer(&json!({ "files": written }), || {
             written.iter().map(|path| format!("{} is written", path.display())).collect::<Vec<_>>().join("\n")
         })?);
     }
-    let data = root.join(if args.production { ".bunbase/data" } else { ".bunbase/dev" });
+    let data = args.of.data(&application);
     let database = open(&application, &data).await?;
     let mut migrations = Migrations { scripts: Arc::new(Scripts::read(&directory)?), database };
     match args.command.unwrap_or(MigrateCommand::Up) {
@@ -107,25 +95,11 @@ pub(crate) async fn up(application: &Application, data: &Path) -> anyhow::Result
     Migrations { scripts, database: open(application, data).await? }.up().await
 }
 
-/// PostgreSQL where the configuration or `DATABASE_URL` names it, else the file of the project.
 async fn open(application: &Application, data: &Path) -> anyhow::Result<ScriptDatabase> {
-    if let Some(url) = &application.config().database_url {
-        return Ok(ScriptDatabase::postgres(url).await?);
-    }
-    let keys = std::fs::read_to_string(data.join("env")).unwrap_or_default();
-    let project = keys.lines().find_map(|line| line.strip_prefix("BUNBASE_PROJECT="));
-    let Some(project) = project.and_then(|id| ProjectId::parse(id).ok()) else {
-        bail!(Advised::new(
-            "there is no database yet",
-            "run `bunbase dev` once: it makes one, and applies migrations"
-        ));
-    };
-    let path = Tables::path(&data.join("projects"), &project);
-    if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory)
-            .with_context(|| format!("could not write {}", directory.display()))?;
-    }
-    Ok(ScriptDatabase::Sqlite(ConfinedFile::new(path)))
+    Ok(match Database::of(application, data)? {
+        Database::Postgres(url) => ScriptDatabase::postgres(&url).await?,
+        Database::Sqlite(path) => ScriptDatabase::Sqlite(ConfinedFile::new(path)),
+    })
 }
 
 impl Migrations {

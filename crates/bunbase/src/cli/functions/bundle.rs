@@ -88,7 +88,7 @@ pub(crate) struct Bundler {
 }
 
 /// The Bun to bundle with: named by `BUNBASE_BUN_PATH`, beside or above this program, above the current
-/// directory, or on `PATH`.
+/// directory, the one that runs this program, or on `PATH`.
 pub(crate) fn find_bun() -> anyhow::Result<BunBinary> {
     let named = std::env::var_os(BUN_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
     BunBinary::find(named.as_deref(), &near_this_program()).map_err(|error| {

@@ -10,16 +10,17 @@ mod variables;
 mod watch;
 
 use super::bundle::{Bundler, find_bun};
-use crate::cli::application::{Application, RunsBuffer};
+use crate::cli::application::{Application, RunsBuffer, Wanted};
 use crate::cli::context::{Context, Project};
-use crate::cli::failure::Advised;
 use crate::cli::failure::UsageError;
 use crate::serve::{ServeArgs, Server};
 use crate::settings::Settings;
+pub(crate) use account::kept;
 use anyhow::{Context as _, bail};
 use console::Console;
 use gateway::{BindError, Listener};
-use place::{Mode, Place};
+pub(crate) use place::Mode;
+use place::Place;
 use running::Functions;
 use secrecy::ExposeSecret as _;
 use service_kit::ids::ProjectId;
@@ -71,29 +72,65 @@ pub(crate) async fn run(context: &Context, args: DevArgs) -> anyhow::Result<()> 
     let application = Application::open(&place.path, &bun).await?;
     let port = application.as_ref().map_or(PORT, |application| application.config().port);
     let listener = listen(args.listen, port).await?;
-    serve(context, (place, application, bun), listener, Mode::Dev).await
+    serve(Console::new(context.output), (place, application, bun), listener, Then::Follow).await
 }
 
 /// Runs an application as it is until Ctrl-C; what cannot be loaded ends it.
 pub(crate) async fn start(context: &Context, args: StartArgs) -> anyhow::Result<()> {
     let place = Place::open(&args.path, Mode::Production)?;
-    let bun = find_bun()?;
-    let Some(application) = Application::open(&place.path, &bun).await? else {
-        bail!(Advised::new(
-            format!("{} holds no application", place.path.display()),
-            "an application has a bunbase.config.ts; `bunbase init` writes one",
-        ));
-    };
+    let application = Application::expect(&place.path).await?;
+    let bun = application.bun().clone();
     let listener = Listener::bind(args.listen.map_or_else(|| application.config().address(), Ok)?).await?;
-    serve(context, (place, Some(application), bun), listener, Mode::Production).await
+    serve(Console::new(context.output), (place, Some(application), bun), listener, Then::Stay).await
+}
+
+/// Runs an application for one call; what is said meanwhile goes to standard error.
+pub(crate) async fn serve_once(
+    context: &Context,
+    application: Application,
+    mode: Mode,
+    wanted: &Wanted,
+) -> anyhow::Result<()> {
+    let place = Place::open(application.root(), mode)?;
+    let bun = application.bun().clone();
+    let listener = Listener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+    let then = Then::Call(mode, wanted);
+    serve(Console::aside(context.output), (place, Some(application), bun), listener, then).await
+}
+
+/// What comes after everything was brought to the server.
+#[derive(Clone, Copy)]
+enum Then<'a> {
+    /// Whatever is saved, too.
+    Follow,
+    /// Calls alone.
+    Stay,
+    /// One call, and the end.
+    Call(Mode, &'a Wanted),
+}
+
+impl Then<'_> {
+    fn mode(self) -> Mode {
+        match self {
+            Self::Follow => Mode::Dev,
+            Self::Stay => Mode::Production,
+            Self::Call(mode, _) => mode,
+        }
+    }
+
+    /// Whether only who works on the application reaches the server.
+    fn is_developers(self) -> bool {
+        !matches!(self, Self::Stay)
+    }
 }
 
 async fn serve(
-    context: &Context,
+    console: Console,
     (place, application, bun): (Place, Option<Application>, BunBinary),
     listener: Listener,
-    mode: Mode,
+    then: Then<'_>,
 ) -> anyhow::Result<()> {
+    let mode = then.mode();
     let started = Instant::now();
     let mut settings = settings(&place, &bun, mode)?;
     if let Some(application) = &application {
@@ -103,7 +140,6 @@ async fn serve(
     }
     telemetry::init(&settings.log.filter, settings.log.format);
     let mut server = Box::pin(Server::start(settings, listener)).await?;
-    let console = Console::new(context.output);
     let logs = server.services.logs.clone().context("the log of functions was not started")?;
     let url = format!("http://{}", server.address);
     let executor = server.services.functions.clone();
@@ -115,9 +151,11 @@ async fn serve(
         }
         console.ready((&url, &place.keys()), &account.project_id, started.elapsed())?;
         let api = application.as_ref().and_then(|application| application.config().studio_api.as_deref());
-        if let (Mode::Dev, Some(api), Some(executor)) = (mode, api, &executor) {
+        if let (true, Some(api), Some(executor)) = (then.is_developers(), api, &executor) {
             executor.open_studio(ProjectId::parse(&account.project_id)?, &account.studio_token);
-            console.studio(&format!("{url}{api}"), account.studio_token.expose_secret())?;
+            if matches!(then, Then::Follow) {
+                console.studio(&format!("{url}{api}"), account.studio_token.expose_secret())?;
+            }
         }
         // Before the first look at the files: what is saved meanwhile is seen.
         let watch = Watch::start(&place.root)?;
@@ -126,7 +164,7 @@ async fn serve(
         let functions = Functions::new(&project, of, Bundler::new(bun.clone())?);
         let names = functions.names();
         tokio::select! {
-            done = follow_files((functions, variables, watch), (&url, &console), (&place.data, mode)) => done,
+            done = follow_files((functions, variables, watch), (&url, &console), (&place.data, then)) => done,
             done = follow::follow(&logs, (&account.project_id, names), &console) => done,
         }
     });
@@ -143,19 +181,22 @@ async fn serve(
 async fn follow_files(
     (mut functions, mut variables, mut watch): (Functions<'_>, Variables<'_>, Watch),
     (url, console): (&str, &Console),
-    (data, mode): (&Path, Mode),
+    (data, then): (&Path, Then<'_>),
 ) -> anyhow::Result<()> {
     variables.follow(console).await?;
     functions.migrate(data, console).await?;
     functions.begin(console).await?;
     console.table(url, functions.rows())?;
-    if mode == Mode::Production {
-        if functions.rows().next().is_none() {
-            bail!("the application could not be loaded");
-        }
-        return std::future::pending().await;
+    if !matches!(then, Then::Follow) && functions.rows().next().is_none() {
+        bail!("the application could not be loaded");
+    }
+    match then {
+        Then::Follow => {}
+        Then::Stay => return std::future::pending().await,
+        Then::Call(_, wanted) => return wanted.ask(data).await,
     }
     loop {
+        functions.write_types(data, console).await?;
         let changes = watch.next().await?;
         if changes.paths.iter().any(|path| variables::is_file(path)) {
             variables.follow(console).await?;

@@ -79,7 +79,7 @@ fn with_suffix(base: &str, suffix: &str) -> anyhow::Result<String> {
     Ok(url.into())
 }
 
-fn read_body(data: &str) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn read_body(data: &str) -> anyhow::Result<Vec<u8>> {
     if data == "-" {
         let mut body = Vec::new();
         io::stdin().lock().read_to_end(&mut body).context("could not read standard input")?;

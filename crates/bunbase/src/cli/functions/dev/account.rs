@@ -44,11 +44,10 @@ struct CreatedProject {
 /// The account of the last time, or a new one. The file has the server's address and the token of Studio of this time.
 pub(super) async fn open(url: &str, data: &Path) -> anyhow::Result<Account> {
     let path = data.join(FILE);
-    let mut values = match std::fs::read_to_string(&path) {
-        Ok(text) => parse(&text),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => make(url, data).await?,
-        Err(error) => return Err(error).with_context(|| format!("could not read {}", path.display())),
-    };
+    let mut values = kept(data)?;
+    if values.is_empty() {
+        values = make(url, data).await?;
+    }
     values.insert("BUNBASE_URL".to_owned(), url.to_owned());
     let studio_token = secret::generate(STUDIO_TOKEN_PREFIX)?;
     values.insert("BUNBASE_STUDIO_TOKEN".to_owned(), studio_token.expose_secret().to_owned());
@@ -81,9 +80,18 @@ async fn make(url: &str, data: &Path) -> anyhow::Result<BTreeMap<String, String>
     Ok(values.map(|(name, value)| (name.to_owned(), value.to_owned())).into())
 }
 
-fn parse(text: &str) -> BTreeMap<String, String> {
+/// What is kept in a data directory; nothing before the first start.
+///
+/// # Errors
+/// The file cannot be read.
+pub(crate) fn kept(data: &Path) -> anyhow::Result<BTreeMap<String, String>> {
+    let path = data.join(FILE);
+    let text = match std::fs::read_to_string(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        read => read.with_context(|| format!("could not read {}", path.display()))?,
+    };
     let values = text.lines().filter_map(|line| line.split_once('='));
-    values.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    Ok(values.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
 
 /// Whole or not at all: without it the data cannot be used.

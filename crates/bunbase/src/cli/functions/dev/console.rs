@@ -13,14 +13,25 @@ const INVOCATION_CHARACTERS: usize = 6;
 
 pub(super) struct Console {
     output: Output,
+    /// Standard output is for an answer: everything goes to standard error.
+    is_aside: bool,
 }
 
 impl Console {
     pub(super) fn new(output: Output) -> Self {
-        Self { output }
+        Self { output, is_aside: false }
+    }
+
+    pub(super) fn aside(output: Output) -> Self {
+        Self { output, is_aside: true }
     }
 
     fn say(&self, value: &Value, text: impl FnOnce() -> String) -> anyhow::Result<()> {
+        if self.is_aside {
+            let text = if self.output.is_json() { value.to_string() } else { text() };
+            self.output.progress(text);
+            return Ok(());
+        }
         Ok(if self.output.is_json() { self.output.line(value) } else { self.output.line(text()) }?)
     }
 
@@ -60,7 +71,7 @@ impl Console {
                 [live.name.clone(), live.access.clone(), format!("{url}{}", live.url), triggers]
             })
             .collect();
-        if self.output.is_json() || rows.is_empty() {
+        if self.output.is_json() || self.is_aside || rows.is_empty() {
             return Ok(());
         }
         let rows = rows.into_iter().map(|row| row.map(|cell| printable(&cell))).collect();

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// For whom a directory is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mode {
+pub(crate) enum Mode {
     /// Whoever works on it.
     Dev,
     /// Those whom it is made for.
@@ -17,7 +17,7 @@ pub(super) enum Mode {
 
 impl Mode {
     /// Where data is, from the directory on.
-    fn data(self) -> &'static str {
+    pub(crate) fn data(self) -> &'static str {
         match self {
             Self::Dev => ".bunbase/dev",
             Self::Production => ".bunbase/data",

@@ -3,7 +3,7 @@
 use super::console::Console;
 use super::watch::Changes;
 use crate::cli::api::{CallError, segment};
-use crate::cli::application::{self, Application};
+use crate::cli::application::{self, Application, Fresh};
 use crate::cli::context::Project;
 use crate::cli::failure::Advised;
 use crate::cli::functions::bundle::{Bundler, Style};
@@ -90,6 +90,14 @@ pub(super) struct Functions<'a> {
     names: Names,
     /// What was said last about the directory as a whole.
     trouble: Option<String>,
+    stale: Stale,
+}
+
+/// Types of an application that do not follow what there is.
+struct Stale {
+    /// The manifest that they have to follow.
+    names: Option<Value>,
+    tables: bool,
 }
 
 impl<'a> Functions<'a> {
@@ -99,7 +107,8 @@ impl<'a> Functions<'a> {
         bundler: Bundler,
     ) -> Self {
         let (by_name, known, names) = (BTreeMap::new(), BTreeSet::new(), Names::default());
-        Self { project, path, application, bundler, by_name, known, names, trouble: None }
+        let stale = Stale { names: None, tables: true };
+        Self { project, path, application, bundler, by_name, known, names, trouble: None, stale }
     }
 
     pub(super) fn names(&self) -> Names {
@@ -112,10 +121,25 @@ impl<'a> Functions<'a> {
     }
 
     /// Applies the migrations of an application that are new.
-    pub(super) async fn migrate(&self, data: &Path, console: &Console) -> anyhow::Result<()> {
+    pub(super) async fn migrate(&mut self, data: &Path, console: &Console) -> anyhow::Result<()> {
         let Some(application) = &self.application else { return Ok(()) };
         let applied = application::up(application, data).await?;
+        self.stale.tables |= !applied.is_empty();
         applied.iter().try_for_each(|name| console.migrated(name))
+    }
+
+    /// Writes the types of an application anew where they are stale.
+    pub(super) async fn write_types(&mut self, data: &Path, console: &Console) -> anyhow::Result<()> {
+        let Some(application) = &self.application else { return Ok(()) };
+        let Stale { names, tables } =
+            std::mem::replace(&mut self.stale, Stale { names: None, tables: false });
+        let names = names.as_ref().map(Fresh::Names);
+        for fresh in names.into_iter().chain(tables.then_some(Fresh::Tables(data))) {
+            if let Err(error) = application::refresh(application, fresh).await {
+                console.problem(&format!("types stay as they were: {error:#}"))?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether a file is about migrations.
@@ -217,8 +241,10 @@ impl<'a> Functions<'a> {
             Ok(true) => {
                 let took = since.elapsed();
                 if let Some(live) = &mut function.live {
-                    live.triggers = self.triggers(&name).await?;
+                    let manifest = self.manifest(&name).await?;
+                    live.triggers = handlers::told(&manifest);
                     console.live(live, took)?;
+                    self.stale.names = Some(manifest);
                 }
             }
             Err(error) if is_over(&error) => return Err(error),
@@ -254,10 +280,10 @@ impl<'a> Functions<'a> {
         Ok(true)
     }
 
-    async fn triggers(&self, name: &str) -> anyhow::Result<Vec<String>> {
+    async fn manifest(&self, name: &str) -> anyhow::Result<Value> {
         let path = format!("{}/{}", self.project.functions_path()?, segment(name)?);
-        let detail: Value = self.project.api.get(&path).await?;
-        Ok(handlers::told(&detail["manifest"]))
+        let mut detail: Value = self.project.api.get(&path).await?;
+        Ok(detail["manifest"].take())
     }
 }
 
