@@ -11,7 +11,7 @@ import { localGuards } from "./guards.ts";
 import { memoryServices } from "./services.ts";
 
 export interface TestReach {
-  /** `ctx.db`: such as `createDB(bunSqliteExecutor(":memory:"))` of `bunbase/db`. */
+  /** `ctx.db`: such as `await createTestDatabase()`. */
   db?: DatabaseClient | undefined;
   /** Lines are kept and not printed where absent. */
   logger?: ActionLogger | undefined;
