@@ -22,6 +22,7 @@ mod functions;
 mod grpc;
 mod isolation;
 mod live;
+mod notes;
 mod platform;
 mod process;
 mod quickjs;
