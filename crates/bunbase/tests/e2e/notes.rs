@@ -84,7 +84,7 @@ async fn members_write_and_owners_delete(ada: &mut Browser<'_>, eve: &mut Browse
     let invited = json!({ "email": "eve@example.com" });
     let (status, added) = ada.post(&format!("/api/orgs/members?orgId={org}"), invited).await;
     assert_eq!((status, &added["data"]["role"]), (StatusCode::OK, &json!("member")));
-    // That she was no member is known for some seconds yet to nobody: refusals are not kept.
+    // Memberships are remembered for some seconds, refusals are not.
     let (status, note) = eve.post(&notes, json!({ "title": "Tea" })).await;
     assert_eq!(status, StatusCode::CREATED, "{note}");
     let note = format!("/api/notes/{}", note["data"]["id"].as_str().unwrap());
