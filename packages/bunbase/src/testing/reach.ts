@@ -29,6 +29,7 @@ export function reachOfTest({ db, logger, services }: TestReach): Reach {
     logger: () => log,
     services: { ...memoryServices(), ...services },
     guardMode: "sequential",
+    hasSessions: true,
     decide: localGuards(),
   };
 }
