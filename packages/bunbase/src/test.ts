@@ -12,6 +12,7 @@ export {
   type TestClient,
   type TestRequestOptions,
 } from "./testing/client.ts";
+export { createTestDatabase, type TestDatabaseOptions } from "./testing/database.ts";
 export type { TestReach } from "./testing/reach.ts";
 export { createTestServer, type TestServer, type TestServerOptions } from "./testing/server.ts";
 export {

@@ -24,6 +24,7 @@ mod grpc;
 mod isolation;
 mod live;
 mod package;
+mod notes;
 mod platform;
 mod process;
 mod quickjs;

@@ -1,6 +1,7 @@
 // `ctx`: everything is made when it is first touched, so that a call pays for what it uses.
 
 import type { DatabaseClient } from "../db.ts";
+import { InternalError } from "../errors.ts";
 import type { BuiltInGuard } from "../guards.ts";
 import { AuthContext, type SessionOperation } from "../iam/auth-context.ts";
 import { createIAMManager, type IAMManager } from "../iam/manager.ts";
@@ -27,6 +28,8 @@ export interface Reach {
   readonly services: Services;
   /** How the guards of an action that stand in no group run. */
   readonly guardMode: "sequential" | "parallel";
+  /** Whether there is a secret that signs sessions. */
+  readonly hasSessions: boolean;
   /** Decides what is built in; throws where it says no. */
   decide(guard: BuiltInGuard, ctx: Context): Promise<void>;
 }
@@ -74,9 +77,16 @@ export class Context implements ActionContext {
     this.#auth ??= new AuthContext({
       identity: this.wire.auth,
       db: () => this.db,
-      onSession: (operation) => this.operations.push(operation),
+      onSession: (operation) => this.#settle(operation),
     });
     return this.#auth;
+  }
+
+  /** A sign-in that nobody signs would look like one, and the next call would be nobody's. */
+  #settle(operation: SessionOperation): void {
+    if (operation.op === "create" && !this.surroundings.hasSessions)
+      throw new InternalError("sessions need `auth.sessionSecret` in the configuration");
+    this.operations.push(operation);
   }
 
   /** Shares who is signed in with the action that called this one. */

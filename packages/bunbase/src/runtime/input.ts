@@ -18,8 +18,10 @@ export function inputOf(ctx: Context, schema: Schema): unknown | Promise<unknown
   return rawInput(ctx, schema);
 }
 
-function finished(ctx: Context, schema: Schema, value: unknown): unknown {
-  return ctx.wire.checked && !schema.isOpaque ? value : decode(schema, value);
+function finished({ wire }: Context, schema: Schema, given: unknown): unknown {
+  // Who sends a request may write anything into it; events and jobs are the application's own.
+  const value = wire.trigger === "api" ? schema.trim(given) : given;
+  return wire.checked && !schema.isOpaque ? value : decode(schema, value);
 }
 
 /** JSON; nothing is an empty object. */
@@ -38,7 +40,8 @@ async function rawInput(ctx: Context, schema: Schema): Promise<unknown> {
   const value = await mapped(trigger, ctx.request, schema.schema);
   const { fields } = ctx.wire;
   if (fields === undefined) return decode(schema, value);
-  return decode(schema, { ...withoutPlaces(value as object, schema.schema), ...fields });
+  const form = { ...withoutPlaces(value as object, schema.schema), ...fields };
+  return decode(schema, schema.trim(form));
 }
 
 /** What has a place of its own in HTTP is not taken from a form. */

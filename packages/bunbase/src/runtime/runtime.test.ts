@@ -178,6 +178,23 @@ test("status, headers and cookies go beside the data, and a session to the serve
   ]);
 });
 
+test("nobody is signed in by an application that has nothing to sign with", async () => {
+  const login = action({ name: "login", input: t.Object({}), output: t.Any() }, async (_, ctx) => {
+    ctx.auth.createSession({ userId: "u1" });
+    return {};
+  });
+  const app = application({
+    config: {},
+    modules: [],
+    actions: [["src/login.ts", { default: login }]],
+  });
+  const answered = await app.handlers.login?.(request(wire({ input: {} })));
+  expect(answered?.status).toBe(500);
+  expect(await answered?.json()).toMatchObject({
+    error: { message: "sessions need `auth.sessionSecret` in the configuration" },
+  });
+});
+
 test("streams, files and events go out as they are", async () => {
   const output = t.Any();
   const sse = action({ name: "sse", input: t.Object({}), output }, async function* () {

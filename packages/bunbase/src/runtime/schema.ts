@@ -5,6 +5,7 @@ import { type TypeCheck, TypeCompiler } from "@sinclair/typebox/compiler";
 import { Value } from "@sinclair/typebox/value";
 import { ActionValidationError, type ValidationProblem } from "../errors.ts";
 import { expectFormat } from "./formats.ts";
+import { type Trim, trimOf } from "./trim.ts";
 
 const PROBLEMS_MAX = 20;
 /** What only TypeBox knows: JSON has no such values. */
@@ -17,6 +18,8 @@ export interface Schema {
   /** Whether values are something else inside an action than in JSON. */
   readonly hasTransform: boolean;
   readonly hasDefaults: boolean;
+  /** Drops what the schema does not name. */
+  readonly trim: Trim;
   check(value: unknown): boolean;
   problems(value: unknown): ValidationProblem[];
 }
@@ -34,6 +37,7 @@ export function compile(schema: TSchema): Schema {
     isOpaque,
     hasTransform,
     hasDefaults,
+    trim: trimOf(schema) ?? ((value) => value),
     check: (value) => checker().Check(value),
     problems: (value) => [
       ...take(checker().Errors(value), ({ path, message }) => ({ path, message })),
@@ -86,7 +90,7 @@ export function decode(schema: Schema, value: unknown): unknown {
 export function encode(schema: Schema, value: unknown): unknown {
   const out = schema.hasTransform ? Value.Encode(schema.schema, value) : value;
   if (!schema.check(out)) throw new ActionValidationError("output", schema.problems(out));
-  return out;
+  return schema.trim(out);
 }
 
 /** Strings of a form, a query, a header or a cookie as what the schema wants of them. */

@@ -10,7 +10,7 @@ import { askServer, type Runnable, runInside, unknownAction } from "./run.ts";
 /** In a worker of the server. */
 export function reachOf(config: unknown): Reach {
   checkConfig(config);
-  const { database, guards }: BunbaseConfig = config;
+  const { auth, database, guards }: BunbaseConfig = config;
   let db: DatabaseClient | undefined;
   return {
     db() {
@@ -20,6 +20,7 @@ export function reachOf(config: unknown): Reach {
     logger: (names) => new Logger().child(names),
     services,
     guardMode: guards?.defaultMode ?? "sequential",
+    hasSessions: auth !== undefined,
     decide: askServer,
   };
 }

@@ -11,7 +11,7 @@ import { localGuards } from "./guards.ts";
 import { memoryServices } from "./services.ts";
 
 export interface TestReach {
-  /** `ctx.db`: such as `createDB(bunSqliteExecutor(":memory:"))` of `bunbase/db`. */
+  /** `ctx.db`: such as `await createTestDatabase()`. */
   db?: DatabaseClient | undefined;
   /** Lines are kept and not printed where absent. */
   logger?: ActionLogger | undefined;
@@ -29,6 +29,7 @@ export function reachOfTest({ db, logger, services }: TestReach): Reach {
     logger: () => log,
     services: { ...memoryServices(), ...services },
     guardMode: "sequential",
+    hasSessions: true,
     decide: localGuards(),
   };
 }

@@ -1,0 +1,3 @@
+import { defineConfig } from "bunbase";
+
+export default defineConfig({ port: 3000 });
