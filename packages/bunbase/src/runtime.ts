@@ -20,7 +20,13 @@ export interface ApplicationParts {
   actions: readonly Loaded[];
 }
 
-export type Handler = (request: Request) => Promise<Response>;
+/** What the worker knows of a call besides its request. */
+export interface CallOfWorker {
+  /** One header, without making the others. */
+  header(name: string): string | undefined;
+}
+
+export type Handler = (request: Request, call?: CallOfWorker) => Promise<Response>;
 
 export interface Application {
   readonly manifest: Manifest;
@@ -49,8 +55,8 @@ export function application(
 }
 
 function handlerOf(runnable: Runnable, surroundings: Surroundings): Handler {
-  return (request) => {
-    const header = request.headers.get(CONTEXT_HEADER);
+  return (request, call) => {
+    const header = call?.header(CONTEXT_HEADER) ?? request.headers.get(CONTEXT_HEADER);
     if (header === null) {
       const error = new Error("an action is started by its triggers alone");
       return Promise.resolve(failure(undefined, error, ""));

@@ -21,6 +21,11 @@ export class HandlerContext {
     return this.#params;
   }
 
+  /** One header of the request by its name in lower case. `request.headers` makes all of them. */
+  header(name: string): string | undefined {
+    return this.#call.head.header(name);
+  }
+
   /** Aborted when the caller goes away or the deadline passes; the same as `request.signal`. */
   get signal(): AbortSignal {
     return this.#call.signal;

@@ -50,6 +50,21 @@ export class RequestHead {
     return text === "" ? {} : (JSON.parse(text) as Record<string, string>);
   }
 
+  /** One header by its name in lower case, without making the others. */
+  header(name: string): string | undefined {
+    const bytes = this.#bytes;
+    let at = this.#headersAt;
+    while (at < this.bodyAt) {
+      const nameAt = at + 6;
+      const valueAt = nameAt + readU16(bytes, at);
+      const next = valueAt + readU32(bytes, at + 2);
+      if (valueAt - nameAt === name.length && bytes.latin1Slice(nameAt, valueAt) === name)
+        return bytes.latin1Slice(valueAt, next);
+      at = next;
+    }
+    return undefined;
+  }
+
   headers(): Headers {
     const headers = readHeaders(this.#bytes, this.#headersAt, this.bodyAt);
     headers.set("x-invocation-id", this.invocationId);

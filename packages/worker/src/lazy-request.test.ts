@@ -50,6 +50,13 @@ for (const [name, shape] of Object.entries(SHAPES)) {
   }
 }
 
+test("one header is read by its name without the others", () => {
+  const context = new HandlerContext(callOf(JSON_CALL));
+  expect(context.header("x-a")).toBe("1");
+  expect(context.header("content-type")).toBe("application/json");
+  expect(context.header("x-b")).toBeUndefined();
+});
+
 test("the request is a Request with method, url and headers", () => {
   const request = requestOf({ ...JSON_CALL, method: "PUT" });
   expect(request).toBeInstanceOf(Request);

@@ -94,12 +94,12 @@ export class LightResponse {
   static parts(light: LightResponse): LightParts | undefined {
     if (!light.#isUntouched()) return undefined;
     const body = light.#body ?? "";
-    const headers = light.#headers();
+    const { count, block, typed } = light.#headers();
     const status = light.#native?.status ?? light.#init.status;
     const type = light.#typeNow();
     // Nothing has no type, unless one was shown.
-    if (headers.typed || (body.length === 0 && !type.shown)) return { status, ...headers, body };
-    return { status, count: headers.count + 1, block: headers.block + type.block, body };
+    if (typed || (body.length === 0 && !type.shown)) return { status, count, block, body };
+    return { status, count: count + 1, block: block + type.block, body };
   }
 
   /** Marks it as sent; throws where it was before, as its body is used then. */

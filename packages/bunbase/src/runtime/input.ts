@@ -13,9 +13,12 @@ import { coerce, decode, type Schema } from "./schema.ts";
 export function inputOf(ctx: Context, schema: Schema): unknown | Promise<unknown> {
   const { wire } = ctx;
   if ("input" in wire) return finished(ctx, schema, wire.input);
-  if (wire.body === "json")
-    return bodyOf(ctx.request).then((value) => finished(ctx, schema, value));
-  return rawInput(ctx, schema);
+  if (wire.body !== "json") return rawInput(ctx, schema);
+  const reading = ctx.request.text();
+  // A body that is there already need not take a turn of the queue.
+  const text = Bun.peek(reading);
+  if (typeof text === "string") return finished(ctx, schema, parsed(text));
+  return reading.then((late) => finished(ctx, schema, parsed(late)));
 }
 
 function finished({ wire }: Context, schema: Schema, given: unknown): unknown {
@@ -24,9 +27,12 @@ function finished({ wire }: Context, schema: Schema, given: unknown): unknown {
   return wire.checked && !schema.isOpaque ? value : decode(schema, value);
 }
 
-/** JSON; nothing is an empty object. */
 async function bodyOf(request: Request): Promise<unknown> {
-  const text = await request.text();
+  return parsed(await request.text());
+}
+
+/** JSON; nothing is an empty object. */
+function parsed(text: string): unknown {
   if (text === "") return {};
   try {
     return JSON.parse(text);

@@ -10,7 +10,8 @@ import { setCookie } from "./cookies.ts";
 import { encode, type Schema } from "./schema.ts";
 import { SESSION_HEADER } from "./wire.ts";
 
-const JSON_TYPE = { "content-type": "application/json" };
+/** That of `Response.json`. */
+const JSON_TYPE = "application/json;charset=utf-8";
 const NO_BODY = new Set([204, 205, 304]);
 
 /** Where fields of the output stand that are not in its body. */
@@ -84,14 +85,13 @@ export function answer(
 ): Response {
   const status = meta?.http?.status ?? 200;
   const isPlain = meta === undefined && fields.length === 0 && ctx.answering === undefined;
-  if (isPlain && ctx.operations.length === 0)
-    return new Response(`{"data":${JSON.stringify(data)}}`, { headers: JSON_TYPE });
+  if (isPlain && ctx.operations.length === 0) return Response.json({ data });
   const headers = new Headers(ctx.answering?.headers);
   addMeta(headers, meta);
   const body = takeOut(data, fields, headers);
   addSession(ctx, headers);
   if (NO_BODY.has(status)) return new Response(null, { status, headers });
-  if (!headers.has("content-type")) headers.set("content-type", "application/json");
+  if (!headers.has("content-type")) headers.set("content-type", JSON_TYPE);
   return new Response(`{"data":${JSON.stringify(body)}}`, { status, headers });
 }
 
@@ -154,7 +154,7 @@ export function failure(ctx: Context | undefined, error: unknown, traceId: strin
     trace_id: traceId,
   };
   const headers = new Headers(ctx?.answering?.headers);
-  headers.set("content-type", "application/json");
+  headers.set("content-type", JSON_TYPE);
   if (!isAgainUseful(error)) headers.set("x-bunbase-retry", "no");
   if (ctx !== undefined) addSession(ctx, headers);
   return new Response(JSON.stringify({ error: body }), { status, headers });

@@ -50,13 +50,19 @@ export async function respond(runnable: Runnable, ctx: Context): Promise<Respons
     if (decided < guards.length)
       await runGuards(guards.slice(decided), ctx, ctx.surroundings.guardMode);
     const input = inputOf(ctx, runnable.input);
-    const result = await handle(runnable, ctx, input instanceof Promise ? await input : input);
+    const handled = handle(runnable, ctx, input instanceof Promise ? await input : input);
+    const result = isThere(handled) ? Bun.peek(handled) : await handled;
     const whole = ready(result);
     if (whole !== undefined) return complete(ctx, whole);
     return answer(ctx, outcomeOf(result, runnable.output), runnable.fields);
   } catch (error) {
     return failure(ctx, error, ctx.traceId);
   }
+}
+
+/** A promise of a handler that awaited nothing: its value need not take a turn of the queue. */
+function isThere(handled: unknown): boolean {
+  return handled instanceof Promise && Bun.peek.status(handled) === "fulfilled";
 }
 
 /** Runs an action for another one, and gives its data. */
@@ -76,16 +82,20 @@ export async function runInside(
 }
 
 /** The handler, as often as it may be tried. */
-async function handle({ registered }: Runnable, ctx: Context, input: unknown): Promise<unknown> {
-  const { handler } = registered.action;
+function handle({ registered }: Runnable, ctx: Context, input: unknown): unknown {
   const { retry } = registered.config;
-  const maxAttempts = retry?.maxAttempts ?? 1;
+  const once = (): unknown => registered.action.handler(input, ctx);
+  return retry === undefined ? once() : again(once, ctx, retry);
+}
+
+async function again(once: () => unknown, ctx: Context, retry: RetryConfig): Promise<unknown> {
+  const { maxAttempts = 1, retryIf } = retry;
   for (;;) {
     try {
-      return await handler(input, ctx);
+      return await once();
     } catch (error) {
       const isOver = ctx.attempt >= maxAttempts || ctx.signal.aborted;
-      if (isOver || !isRetryable(error) || retry?.retryIf?.(error) === false) throw error;
+      if (isOver || !isRetryable(error) || retryIf?.(error) === false) throw error;
       await pause(delayOf(ctx.attempt, retry), ctx.signal);
       ctx.attempt += 1;
     }
@@ -93,7 +103,7 @@ async function handle({ registered }: Runnable, ctx: Context, input: unknown): P
 }
 
 /** Half of it is chance, so that those who failed together do not come back together. */
-function delayOf(attempt: number, retry: RetryConfig = {}): number {
+function delayOf(attempt: number, retry: RetryConfig): number {
   const { backoff = "exponential", backoffMs = 1000, maxBackoffMs = 30_000 } = retry;
   const full = backoff === "fixed" ? backoffMs : backoffMs * 2 ** (attempt - 1);
   return Math.min(full, maxBackoffMs) * (0.5 + Math.random() / 2);
