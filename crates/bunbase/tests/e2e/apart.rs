@@ -164,3 +164,78 @@ async fn comes_back(client: &Client, path: &str) {
     };
     tokio::time::timeout(PATIENCE, asked).await.expect("the service is reached again");
 }
+
+/// Emits when it is asked to, and keeps what it hears.
+const EVENTS: &str = r#"
+    import { action, module, t, triggers } from "bunbase";
+    const n = t.Object({ n: t.Integer() });
+    export default module({ name: "events", apiPrefix: "/api/events", actions: [
+        action({ name: "emit", input: n, output: t.Object({}), triggers: [triggers.api("POST", "/emit")] },
+            async (input, ctx) => { await ctx.event.emit("said", input); return {}; }),
+        action({ name: "hear", input: n, output: t.Object({}), triggers: [triggers.event("told")] },
+            async (input, ctx) => { await ctx.kv.set(`heard-${input.n}`, input); return {}; }),
+        action({ name: "heard", input: n, output: t.Object({ n: t.Any() }), triggers: [triggers.api("GET", "/heard/:n")] },
+            async (input, ctx) => ({ n: (await ctx.kv.get(`heard-${input.n}`) as any)?.n ?? null })),
+    ] });
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_of_an_application_cross_to_the_bus_in_another_process_and_outlive_it() {
+    let mut installation = Installation::start().await;
+    let nobody = installation.client();
+    let ada = nobody.set_up().await;
+    let project = ada.project("shop").await;
+    let key = nobody.with_key(&project.secret_key);
+    let directory = crate::application::application();
+    let root = directory.path().join("notes");
+    crate::dev::save(&root, "src/events/_module.ts", EVENTS);
+    let cli = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_bunbase"));
+        command
+            .args(arguments)
+            .current_dir(&root)
+            .env("BUNBASE_URL", &installation.running["gateway"].url)
+            .env("BUNBASE_KEY", &project.secret_key)
+            .env("BUNBASE_PROJECT", &project.id)
+            .env("BUNBASE_BUN_PATH", crate::commands::bun())
+            .stdin(std::process::Stdio::piped());
+        command
+    };
+    let mut set = cli(&["functions", "env", "set", "SESSION_SECRET=-"]).spawn().unwrap();
+    std::io::Write::write_all(&mut set.stdin.take().unwrap(), b"a secret of more than thirty-two bytes")
+        .unwrap();
+    assert!(set.wait().unwrap().success());
+    let deployed = cli(&["deploy"]).output().unwrap();
+    assert!(deployed.status.success(), "{}", String::from_utf8_lossy(&deployed.stderr));
+
+    key.put("/v1/events/told", json!({ "durable": true })).await.expect(200);
+    let application = format!("/v1/apps/{}/api/events", project.id);
+    let hears = async |n: u32| {
+        let asked = async {
+            loop {
+                let answer = nobody.get(&format!("{application}/heard/{n}")).await;
+                if answer.status == 200 && answer.body["data"]["n"] == n {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, asked).await.unwrap_or_else(|_| panic!("{n} never came"));
+    };
+    key.post("/v1/events/told", json!({ "n": 1 })).await.expect(201);
+    hears(1).await;
+    let mut stream = key.request(Method::GET, "/v1/events/said/subscribe").send().await.unwrap();
+    nobody.post(&format!("{application}/emit"), json!({ "n": 5 })).await.expect(200);
+    let mut told = String::new();
+    while !told.contains(r#"{"n":5}"#) {
+        let piece = tokio::time::timeout(PATIENCE, stream.chunk()).await.expect("it is told").unwrap();
+        told.push_str(&String::from_utf8_lossy(&piece.expect("the stream goes on")));
+    }
+    // The bus goes away and comes back: what was kept is delivered, and what comes after it.
+    installation.kill("buncast").await;
+    installation.run("buncast").await;
+    comes_back(&key, "/v1/events").await;
+    key.post("/v1/events/told", json!({ "n": 2 })).await.expect(201);
+    hears(2).await;
+    installation.stop().await;
+}
