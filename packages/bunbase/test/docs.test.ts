@@ -71,7 +71,7 @@ test("every TypeScript block compiles", async () => {
 function fieldsOf(file: string, name: string): string[] {
   const source = readFileSync(`${SOURCE}${file}`, "utf8");
   const [, body = ""] =
-    new RegExp(`export interface ${name}\\b[sS]*?{\\n([sS]*?)^}`, "m").exec(source) ?? [];
+    new RegExp(`export interface ${name}\\b[^{]*{\\n([\\s\\S]*?)^}`, "m").exec(source) ?? [];
   const fields = [...body.matchAll(/^ {2}(?:readonly )?(\w+)[?]?[:(<]/gm)].map(
     (match) => match[1] ?? "",
   );
