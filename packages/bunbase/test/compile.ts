@@ -10,15 +10,24 @@ const MODULES = Bun.resolveSync("typescript/package.json", PACKAGE).replace(
   "",
 );
 
-/** What the compiler says; empty where nothing is wrong. */
-export async function compile(files: Record<string, string>): Promise<string> {
+const ENTRIES = ["client", "db", "logger", "runtime", "test"];
+
+/** What the compiler says of files by their paths; empty where nothing is wrong. */
+export async function compile(
+  files: Record<string, string>,
+  options: Record<string, unknown> = {},
+): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "bunbase-types-"));
   const config = {
     extends: join(PACKAGE, "../../tsconfig.base.json"),
     compilerOptions: {
       lib: ["ESNext", "DOM", "DOM.Iterable"],
       typeRoots: [join(MODULES, "@types")],
-      paths: { bunbase: [join(PACKAGE, "src/index.ts")] },
+      paths: Object.fromEntries([
+        ["bunbase", [join(PACKAGE, "src/index.ts")]],
+        ...ENTRIES.map((name) => [`bunbase/${name}`, [join(PACKAGE, `src/${name}.ts`)]]),
+      ]),
+      ...options,
     },
     files: Object.keys(files),
   };
