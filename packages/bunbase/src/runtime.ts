@@ -22,8 +22,8 @@ export interface ApplicationParts {
 
 /** What the worker knows of a call besides its request. */
 export interface CallOfWorker {
-  /** One header, without making the others. */
-  header(name: string): string | undefined;
+  /** One header, without making the others; workers of older servers have none. */
+  header?(name: string): string | undefined;
 }
 
 export type Handler = (request: Request, call?: CallOfWorker) => Promise<Response>;
@@ -56,7 +56,7 @@ export function application(
 
 function handlerOf(runnable: Runnable, surroundings: Surroundings): Handler {
   return (request, call) => {
-    const header = call?.header(CONTEXT_HEADER) ?? request.headers.get(CONTEXT_HEADER);
+    const header = call?.header?.(CONTEXT_HEADER) ?? request.headers.get(CONTEXT_HEADER);
     if (header === null) {
       const error = new Error("an action is started by its triggers alone");
       return Promise.resolve(failure(undefined, error, ""));
