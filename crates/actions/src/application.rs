@@ -268,6 +268,12 @@ impl Application {
         Ok(GuardAnswer { headers: headers.collect(), state: passed.state })
     }
 
+    /// The application changed who may what: what was looked up before does not hold any more.
+    pub fn forget(&self) {
+        self.identities.forget();
+        self.guards.forget();
+    }
+
     fn handler(&self, index: usize) -> Result<&Loaded, ApiError> {
         let missing = || ApiError::new(ErrorCode::NotFound, "the version has no such action");
         self.handlers.get(index).ok_or_else(missing)

@@ -93,6 +93,12 @@ impl Guards {
         Self { directory, roles, limits: RateLimits::new(), members: Recent::new(MEMBERS_MAX) }
     }
 
+    /// Looks into the tables again from here on.
+    pub(crate) fn forget(&self) {
+        self.members.clear();
+        self.roles.forget();
+    }
+
     /// Decides the guards before the first that is a function; all or none of a parallel list.
     pub(crate) async fn decide(
         &self,

@@ -52,6 +52,11 @@ impl Identities {
         Self { tokens, directory, roles, sessions, keys }
     }
 
+    pub(crate) fn forget(&self) {
+        self.sessions.clear();
+        self.keys.clear();
+    }
+
     /// What does not hold is nobody: the guards decide whether that is enough.
     pub(crate) async fn of_request(
         &self,

@@ -54,6 +54,10 @@ impl Roles {
         Self { directory, recent: Recent::new(ROLES_MAX) }
     }
 
+    pub(crate) fn forget(&self) {
+        self.recent.clear();
+    }
+
     pub(crate) async fn permissions_of(
         &self,
         role: &str,

@@ -27,6 +27,11 @@ impl<K: Eq + Hash, V: Clone> Recent<K, V> {
         self.0.insert(key, (now_ms, value));
     }
 
+    /// Nothing is known any more.
+    pub(crate) fn clear(&self) {
+        self.0.clear();
+    }
+
     pub(crate) fn remove<Q>(&self, key: &Q)
     where
         Q: Hash + quick_cache::Equivalent<K> + ?Sized,

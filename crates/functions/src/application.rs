@@ -218,6 +218,13 @@ impl Application {
         Ok(Ok(response))
     }
 
+    /// Who may what was changed in the tables.
+    pub(crate) fn forget(&self) {
+        if let Some(stages) = self.stages.get() {
+            stages.forget();
+        }
+    }
+
     /// Decides a guard that the code of an action came to.
     pub(crate) async fn guard(&self, pool: &Pool, asked: AskedGuard) -> Result<GuardAnswer, Refused> {
         let missing = || ApiError::new(ErrorCode::NotFound, "the version has no such action");

@@ -30,6 +30,8 @@ pub(crate) struct FunctionHost {
 
 /// Where actions ask for a decision of a guard that is built in.
 const GUARD_PATH: &str = "/v1/app/guard";
+/// Where they say that they changed who may what.
+const CHANGED_PATH: &str = "/v1/app/changed";
 /// Changes of workers that wait to be announced; more are left out, and counted.
 const CHANGES_MAX: usize = 1_024;
 
@@ -121,6 +123,14 @@ async fn answer(
         .body(call.body)
         .map_err(|_| ApiError::new(ErrorCode::InvalidRequest, "the path of the call is not valid"))?;
     *request.headers_mut() = call.headers;
+    if request.uri().path() == CHANGED_PATH {
+        let deployments = executor.registry.deployments_of_project(&project);
+        deployments
+            .iter()
+            .filter_map(|deployment| deployment.application.as_ref())
+            .for_each(|app| app.forget());
+        return Ok(http::Response::new(Bytes::new()));
+    }
     if request.uri().path() == GUARD_PATH {
         return decide(&executor, &project, request.body()).await;
     }

@@ -1,11 +1,18 @@
 // An application in memory: its actions, ready to run, and what their contexts reach.
 
 import { type BunbaseConfig, checkConfig } from "../config.ts";
-import { createDB, type DatabaseClient } from "../db.ts";
+import { createDB, DatabaseClient } from "../db.ts";
 import { Logger } from "../logger.ts";
 import { Context, type Reach, type Surroundings } from "./context.ts";
 import { services } from "./ports.ts";
+import { telling } from "./remembered.ts";
 import { askServer, type Runnable, runInside, unknownAction } from "./run.ts";
+import { ask } from "./wire.ts";
+
+/** Where that fails, what the server remembers is old for some seconds. */
+async function tellServer(): Promise<void> {
+  await ask("/v1/app/changed", {}).catch(() => undefined);
+}
 
 /** In a worker of the server. */
 export function reachOf(config: unknown): Reach {
@@ -14,7 +21,7 @@ export function reachOf(config: unknown): Reach {
   let db: DatabaseClient | undefined;
   return {
     db() {
-      db ??= createDB(database?.url);
+      db ??= new DatabaseClient(telling(createDB(database?.url).executor, tellServer));
       return db;
     },
     logger: (names) => new Logger().child(names),
