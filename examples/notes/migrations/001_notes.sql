@@ -1,5 +1,5 @@
 CREATE TABLE notes (
-  id TEXT PRIMARY KEY,
+  id TEXT PRIMARY KEY NOT NULL,
   org_id TEXT NOT NULL REFERENCES organizations (id) ON DELETE CASCADE,
   -- Nobody: it came from GitHub.
   author_id TEXT REFERENCES users (id) ON DELETE SET NULL,
@@ -11,6 +11,6 @@ CREATE TABLE notes (
 CREATE INDEX notes_of_organization ON notes (org_id, created_at);
 
 CREATE TABLE repositories (
-  full_name TEXT PRIMARY KEY,
+  full_name TEXT PRIMARY KEY NOT NULL,
   org_id TEXT NOT NULL REFERENCES organizations (id) ON DELETE CASCADE
 );

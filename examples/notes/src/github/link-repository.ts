@@ -1,4 +1,5 @@
 import { action, guards, t, triggers } from "bunbase";
+import { orgOf } from "../organization.ts";
 
 export default action(
   {
@@ -10,7 +11,7 @@ export default action(
     triggers: [triggers.api("POST", "/api/repositories")],
   },
   async ({ repository }, ctx) => {
-    await ctx.db.from("repositories").insert({ full_name: repository, org_id: ctx.org?.id });
+    await ctx.db.from("repositories").insert({ full_name: repository, org_id: orgOf(ctx).id });
     return { repository };
   },
 );

@@ -1,4 +1,5 @@
 import { action, http, NotFound, t, triggers } from "bunbase";
+import { orgOf } from "../organization.ts";
 
 const BYTES_MAX = 5 * 1024 * 1024;
 
@@ -19,7 +20,7 @@ export const attach = action(
     triggers: [triggers.api("POST", "/:id/files")],
   },
   async ({ id, file }, ctx) => {
-    const orgId = String(ctx.org?.id);
+    const orgId = orgOf(ctx).id;
     const note = await ctx.db.from("notes").eq("id", id).eq("org_id", orgId).maybeSingle();
     if (note === null) throw new NotFound("there is no such note");
     await ctx.storage.upload(`${orgId}/${id}/${file.filename}`, file.data, {

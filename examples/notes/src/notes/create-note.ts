@@ -1,4 +1,5 @@
 import { action, guards, t, triggers } from "bunbase";
+import { orgOf } from "../organization.ts";
 
 export const createNote = action(
   {
@@ -17,10 +18,10 @@ export const createNote = action(
   },
   async ({ title, body }, ctx) => {
     const id = Bun.randomUUIDv7();
-    const [org_id, author_id] = [ctx.org?.id, ctx.auth.userId];
+    const org_id = orgOf(ctx).id;
     await ctx.db
       .from("notes")
-      .insert({ id, org_id, author_id, title, body, created_at: Date.now() });
+      .insert({ id, org_id, author_id: ctx.auth.userId, title, body, created_at: Date.now() });
     await ctx.event.emit("note.created", { id, orgId: org_id });
     return ctx.withMeta({ id }, { http: { status: 201 } });
   },

@@ -1,4 +1,5 @@
 import { action, http, NotFound, t, triggers } from "bunbase";
+import { orgOf } from "../organization.ts";
 
 export const download = action(
   {
@@ -8,7 +9,7 @@ export const download = action(
     triggers: [triggers.api("GET", "/:id/files/:name")],
   },
   async ({ id, name }, ctx) => {
-    const file = await ctx.storage.download(`${ctx.org?.id}/${id}/${name}`);
+    const file = await ctx.storage.download(`${orgOf(ctx).id}/${id}/${name}`);
     if (file === null) throw new NotFound("there is no such file");
     // Never shown by the browser itself: somebody else has written it.
     return new Response(file as Uint8Array<ArrayBuffer>, {

@@ -1,4 +1,5 @@
 import { action, http, t, triggers } from "bunbase";
+import { orgOf } from "../organization.ts";
 
 export const listNotes = action(
   {
@@ -19,7 +20,7 @@ export const listNotes = action(
     ],
   },
   async ({ search, limit }, ctx) => {
-    const notes = ctx.db.from("notes").select("id", "title", "body").eq("org_id", ctx.org?.id);
+    const notes = ctx.db.from("notes").select("id", "title", "body").eq("org_id", orgOf(ctx).id);
     if (search !== undefined) notes.ilike("title", `%${search}%`);
     return notes.orderBy("created_at", "DESC").limit(limit).exec();
   },

@@ -1,4 +1,5 @@
 import { action, t, triggers } from "bunbase";
+import { orgOf } from "../organization.ts";
 
 export const stats = action(
   {
@@ -7,5 +8,5 @@ export const stats = action(
     output: t.Object({ written: t.Integer() }),
     triggers: [triggers.api("GET", "/stats")],
   },
-  async (_input, ctx) => ({ written: (await ctx.kv.get<number>(`written/${ctx.org?.id}`)) ?? 0 }),
+  async (_input, ctx) => ({ written: (await ctx.kv.get<number>(`written/${orgOf(ctx).id}`)) ?? 0 }),
 );

@@ -1,4 +1,5 @@
 import { action, guards, NotFound, t, triggers } from "bunbase";
+import { orgOf } from "../organization.ts";
 
 export const addMember = action(
   {
@@ -14,7 +15,7 @@ export const addMember = action(
   async ({ email, role }, ctx) => {
     const user = await ctx.iam.users.getByEmail(email);
     if (user === null) throw new NotFound("nobody has signed up with this address");
-    await ctx.iam.orgs.addMember(String(ctx.org?.id), user.id, role);
+    await ctx.iam.orgs.addMember(orgOf(ctx).id, user.id, role);
     return { userId: user.id, role };
   },
 );

@@ -1,4 +1,5 @@
 import { action, guards, t, triggers } from "bunbase";
+import { orgOf } from "../organization.ts";
 
 export const listMembers = action(
   {
@@ -9,7 +10,7 @@ export const listMembers = action(
     triggers: [triggers.api("GET", "/members")],
   },
   async (_input, ctx) => {
-    const { members } = await ctx.iam.orgs.listMembers(String(ctx.org?.id));
+    const { members } = await ctx.iam.orgs.listMembers(orgOf(ctx).id);
     return members.map(({ email, role }) => ({ email, role }));
   },
 );

@@ -274,7 +274,7 @@ describe.each(["sqlite", "postgres"] as const)("%s", (name) => {
   check("raw statements bind their values, and may be put together", async () => {
     const evil = "x'; DROP TABLE people; --";
     const filter = db.sql`email = ${evil} OR id = ${2}`;
-    const rows = await db.sql`SELECT id FROM ${db.ident("people")} WHERE ${filter}`;
+    const rows = await db.raw`SELECT id FROM ${db.ident("people")} WHERE ${filter}`;
     expect(rows).toEqual([{ id: 2 }]);
     expect(() => db.ident('a" b')).toThrow("no name");
     const { changes } = await db.sql`DELETE FROM people WHERE id = ${1}`.run();

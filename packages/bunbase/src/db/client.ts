@@ -35,6 +35,14 @@ export class DatabaseClient<DB = Database> implements HasExecutor {
     return new RawStatement<R>(this.executor, texts, bound);
   }
 
+  /** The name that `sql` had before. */
+  raw<R = Record<string, unknown>>(
+    strings: TemplateStringsArray,
+    ...values: readonly unknown[]
+  ): RawStatement<R> {
+    return this.sql<R>(strings, ...values);
+  }
+
   /** The quoted name of a table or column, for `sql`. */
   ident(name: string): Fragment {
     return ident(name);
