@@ -11,6 +11,7 @@ import { functions } from "./functions.ts";
 import { identity } from "./identity.ts";
 import { machine } from "./machine.ts";
 import { stopAll } from "./process.ts";
+import { queues } from "./queues.ts";
 import { publish, type Report } from "./report.ts";
 import { stores } from "./stores.ts";
 
@@ -24,6 +25,7 @@ const PARTS: Record<string, (bench: Bench) => Promise<Report>> = {
   g: stores,
   h: functionPeers,
   i: actions,
+  j: queues,
 };
 
 const [asked = "all", length = "full"] = process.argv.slice(2);

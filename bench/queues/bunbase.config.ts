@@ -1,0 +1,5 @@
+import { defineConfig } from "bunbase";
+
+export default defineConfig({
+  auth: { sessionSecret: "a secret of at least thirty-two characters" },
+});

@@ -1,0 +1,58 @@
+// How long after it was emitted an event is in its handler.
+
+import { action, t, triggers } from "bunbase";
+
+const PAUSE_MS = 5;
+const Emitted = t.Object({ at: t.Number() });
+const None = t.Object({});
+
+/** Milliseconds, with fractions; the same in every process of the machine. */
+const now = () => performance.timeOrigin + performance.now();
+
+export const emit = action(
+  {
+    name: "emit",
+    input: t.Object({ topic: t.String(), count: t.Integer() }),
+    output: None,
+    triggers: [triggers.api("POST", "/emit")],
+  },
+  async ({ topic, count }, ctx) => {
+    for (let sent = 0; sent < count; sent++) {
+      await ctx.event.emit(topic, { at: now() });
+      await Bun.sleep(PAUSE_MS);
+    }
+    return {};
+  },
+);
+
+export const onMemory = listener("bench.memory");
+export const onDurable = listener("bench.durable");
+
+function listener(topic: string) {
+  return action(
+    {
+      name: `on-${topic.replace(".", "-")}`,
+      input: Emitted,
+      output: None,
+      triggers: [triggers.event(topic)],
+    },
+    async ({ at }, { db }) => {
+      const ms = now() - at;
+      await db.sql`INSERT INTO late (topic, ms) VALUES (${topic}, ${ms})`;
+      return {};
+    },
+  );
+}
+
+export const latencies = action(
+  {
+    name: "latencies",
+    input: t.Object({ topic: t.String() }),
+    output: t.Object({ ms: t.Array(t.Number()) }),
+    triggers: [triggers.api("GET", "/latencies")],
+  },
+  async ({ topic }, { db }) => {
+    const found = await db.sql<{ ms: number }>`SELECT ms FROM late WHERE topic = ${topic}`;
+    return { ms: found.map((row) => row.ms) };
+  },
+);
