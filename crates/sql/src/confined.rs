@@ -7,6 +7,7 @@
 
 mod connection;
 mod error;
+mod group;
 mod statement;
 mod steps;
 
@@ -17,6 +18,7 @@ pub use statement::{Answer, RESULT_BYTES_MAX, ROWS_MAX, STATEMENT_TIME_MAX, Stat
 pub use steps::MIGRATION_TIME_MAX;
 
 use connection::{BUSY_TIMEOUT, Confined};
+use group::Waiting;
 use rusqlite::InterruptHandle;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,6 +32,7 @@ pub struct ConfinedFile {
     path: PathBuf,
     writer: Slots,
     readers: Slots,
+    waiting: Waiting,
 }
 
 /// The connections of one kind: those that are idle, and how many there may be.
@@ -53,7 +56,7 @@ impl ConfinedFile {
     /// The file at `path`, in a directory that is there; nothing is opened yet.
     pub fn new(path: PathBuf) -> Arc<Self> {
         let (writer, readers) = (Slots::new(Access::Write, 1), Slots::new(Access::Read, READERS_MAX));
-        Arc::new(Self { path, writer, readers })
+        Arc::new(Self { path, writer, readers, waiting: Waiting::default() })
     }
 
     /// The file.
@@ -89,6 +92,9 @@ impl ConfinedFile {
     /// # Errors
     /// As `lease` and `Lease::run`.
     pub async fn query(self: &Arc<Self>, statement: Statement) -> Result<Answer, ConfinedError> {
+        if statement::writes(&statement.sql) {
+            return self.write(statement).await;
+        }
         if !self.path.exists() {
             drop(self.lease(Access::Write).await?);
         }
@@ -102,25 +108,31 @@ impl ConfinedFile {
             return Ok(answer);
         }
         drop(reader);
-        let answers = self.batch(vec![Statement::clone(&statement)]).await?;
+        self.write(Statement::clone(&statement)).await
+    }
+
+    async fn write(self: &Arc<Self>, statement: Statement) -> Result<Answer, ConfinedError> {
+        let answers = self.batch(vec![statement]).await?;
         answers.into_iter().next().ok_or(ConfinedError::Closed)
     }
 
-    /// Runs statements as one transaction.
+    /// Runs statements all or none. Those that wait at the same time are committed together.
     ///
     /// # Errors
     /// As `lease` and `Lease::run`; then nothing was changed.
     pub async fn batch(self: &Arc<Self>, statements: Vec<Statement>) -> Result<Vec<Answer>, ConfinedError> {
-        let writer = self.lease(Access::Write).await?;
-        let run = move |connection: &Confined| {
-            connection.ours("BEGIN IMMEDIATE")?;
-            let answers: Result<Vec<_>, _> =
-                statements.iter().map(|statement| statement::run(connection, statement)).collect();
-            let answers = answers.and_then(|answers| connection.ours("COMMIT").map(|()| answers));
-            connection.reset()?;
-            answers
+        let mut answered = self.waiting.add(statements);
+        let turn = async {
+            let writer = self.lease(Access::Write).await?;
+            let file = self.clone();
+            writer.call(move |connection| file.waiting.run(connection)).await
         };
-        writer.call(run).await
+        tokio::select! {
+            biased;
+            answers = &mut answered => return answers.map_err(|_| ConfinedError::Closed)?,
+            done = turn => done?,
+        }
+        answered.await.map_err(|_| ConfinedError::Closed)?
     }
 
     /// Refuses new leases, and waits for those that are out.

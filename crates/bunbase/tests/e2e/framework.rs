@@ -100,7 +100,7 @@ const GUARDED: &str = r#"
     const tables = action({
         name: "tables", input: nothing, output: t.Object({ names: t.Array(t.String()) }), triggers: [triggers.api("GET", "/tables")],
     }, async (_, ctx) => {
-        const rows = await ctx.db`SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name`;
+        const rows = await ctx.db.sql`SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name`;
         return { names: rows.map((row: any) => row.name) };
     });
 

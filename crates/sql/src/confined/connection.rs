@@ -90,6 +90,11 @@ impl Confined {
         Ok(done?)
     }
 
+    /// Whether no transaction is open: a statement that failed may have ended it.
+    pub(super) fn is_over(&self) -> bool {
+        self.connection.is_autocommit()
+    }
+
     /// Takes back what was not committed. Cheap: what a transaction wrote is forgotten in the log (WAL).
     pub(super) fn reset(&self) -> Result<(), ConfinedError> {
         if self.connection.is_autocommit() { Ok(()) } else { self.ours("ROLLBACK") }

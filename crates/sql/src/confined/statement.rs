@@ -144,6 +144,15 @@ fn owned(value: ValueRef<'_>) -> Value {
 /// Whether a statement that changed rows is an insert; asked only where the rowid is that of the insert before, as it
 /// is where another table was inserted into.
 fn inserts(sql: &str) -> bool {
+    begins_with(sql, &["insert", "replace"])
+}
+
+/// Whether a statement can do nothing but write; others have to be prepared to be told apart.
+pub(super) fn writes(sql: &str) -> bool {
+    begins_with(sql, &["insert", "replace", "update", "delete"])
+}
+
+fn begins_with(sql: &str, words: &[&str]) -> bool {
     let word = sql.trim_start().split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
-    word.eq_ignore_ascii_case("insert") || word.eq_ignore_ascii_case("replace")
+    words.iter().any(|known| word.eq_ignore_ascii_case(known))
 }
