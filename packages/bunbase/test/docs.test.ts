@@ -52,6 +52,9 @@ function pathOf(page: string, { line, code }: Block): string {
 test("every TypeScript block compiles", async () => {
   const files: Record<string, string> = {};
   let fragments = 0;
+  // Of the project's README, what is about this package.
+  for (const block of blocksOf(readFileSync(`${DOCS}../../README.md`, "utf8")))
+    if (block.code.includes('from "bunbase"')) files[pathOf("project", block)] = block.code;
   for (const [page, text] of pages) {
     for (const block of blocksOf(text)) {
       if (block.info === "ts fragment") fragments += 1;
