@@ -43,5 +43,6 @@ pub use application::{Admitted, Application, Before, Call, GuardAnswer, GuardReq
 pub use context::{CONTEXT_HEADER, EventContext, JobContext, TriggerKind};
 pub use guards::Refused;
 pub use identity::API_KEY_PREFIX;
+pub use openapi::published;
 pub use permissions::allows;
 pub use state::{Auth, AuthKind, AuthState, Org};

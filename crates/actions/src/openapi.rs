@@ -9,6 +9,7 @@ use crate::input::takes_body;
 use crate::spec::{HandlerSpec, TriggerSpec};
 use http::Method;
 use operation::Operation;
+pub use schemas::published;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, HashSet};
 

@@ -164,12 +164,12 @@ impl Application {
         request: InvokeRequest,
         run: &mut Recording<'_>,
     ) -> Result<InvokeResponse, InvokeError> {
-        let request_id = start.request_id.clone();
+        let trace_id = start.trace_id.clone();
         let known = self.handlers.get(usize::from(request.handler.index));
         run.action.name = known.map(|known| known.name.clone());
         run.action.is_only_counted = !self.spec.persistence.enabled;
         let answered = self.staged(pool, start, request, run).await;
-        let answered = answered.unwrap_or_else(|refused| Ok(answer(refused, request_id.as_ref())));
+        let answered = answered.unwrap_or_else(|refused| Ok(answer(refused, &trace_id)));
         if let (Ok(response), false) = (&answered, run.action.is_only_counted) {
             let secrets = known.and_then(|known| known.output_secrets.as_ref());
             (run.action.output, run.action.error) = said(response, secrets);
@@ -341,10 +341,12 @@ fn said(
     (json.map(|json| Payload::of(json, secrets)), error)
 }
 
-/// The answer to a call that was not let in.
-pub(crate) fn answer(refused: Refused, request_id: Option<&RequestId>) -> InvokeResponse {
+/// The answer to a call that was not let in; it names the call as the errors of an action do.
+pub(crate) fn answer(refused: Refused, trace_id: &str) -> InvokeResponse {
     let Refused { error, headers: more } = refused;
-    let body = ResponseBody::Full(error.body(request_id.map(RequestId::as_str)).into());
+    let mut told: Value = serde_json::from_slice(&error.body(None)).unwrap_or_default();
+    told["error"]["trace_id"] = trace_id.into();
+    let body = ResponseBody::Full(told.to_string().into());
     let (Parts { status, mut headers, .. }, _) = error.response(None).into_parts();
     append(&mut headers, &more);
     InvokeResponse { status, headers, body }

@@ -156,9 +156,9 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    let request_id = parts.extensions.get::<RequestId>().cloned();
     let is_head = parts.method == Method::HEAD;
     let (asked, endpoint) = asked(executor, (application, &entered), (url, parts))?;
+    let trace_id = asked.invocation_id.clone();
     let body = (body, limits.at_most(REQUEST_BYTES_MAX));
     let answered = async {
         let (input, headers) = checked(&asked, body).await?;
@@ -170,7 +170,7 @@ where
     Ok(match answered.await {
         Ok((Answer::Data(data), headers)) => respond(json_answer(&data, headers), is_head),
         Ok((Answer::Events(response), _)) => response.map(CallBody::Events),
-        Err(refused) => respond(application::answer(refused, request_id.as_ref()), is_head),
+        Err(refused) => respond(application::answer(refused, &trace_id), is_head),
     })
 }
 

@@ -33,9 +33,14 @@ pub(crate) fn declared(manifest: &Manifest) -> Arc<[DeclaredTool]> {
 
 fn declare(handler: &Handler, trigger: &ToolTrigger) -> DeclaredTool {
     let (name, description) = (trigger.name.clone(), trigger.description.clone());
-    let mut tool = Tool::new(name, description, arguments(handler.input.as_ref()));
+    // What actions declare is for TypeBox.
+    let told = |schema: &Option<JsonObject>| match (schema, &handler.action) {
+        (Some(schema), Some(_)) => Some(actions::published(schema)),
+        _ => schema.clone(),
+    };
+    let mut tool = Tool::new(name, description, arguments(told(&handler.input).as_ref()));
     // The protocol knows answers that are objects only.
-    tool.output_schema = handler.output.clone().filter(is_object).map(Arc::new);
+    tool.output_schema = told(&handler.output).filter(is_object).map(Arc::new);
     let hints = trigger.annotations.as_ref().and_then(|hints| serde_json::from_value(json!(hints)).ok());
     tool.annotations = hints;
     DeclaredTool { handler: handler.name.as_str().into(), tool }

@@ -1,6 +1,6 @@
 //! One method of one path.
 
-use super::schemas::{portable, without};
+use super::schemas::{has_default, portable, without};
 use super::{REST, is_mapped, takes_body};
 use crate::spec::{FieldPlace, GuardSpec, HandlerSpec, TriggerSpec};
 use http::Method;
@@ -58,7 +58,10 @@ impl Operation<'_> {
     }
 
     fn is_required(&self, name: &str) -> bool {
-        let required = self.handler.input.as_ref().and_then(|input| input.get("required")?.as_array());
+        let Some(input) = self.handler.input.as_ref().filter(|input| !has_default(input, name)) else {
+            return false;
+        };
+        let required = input.get("required").and_then(Value::as_array);
         required.is_some_and(|required| required.iter().any(|known| known == name))
     }
 
@@ -141,6 +144,8 @@ impl Operation<'_> {
     fn responses(&self) -> Value {
         let mut responses = Map::new();
         responses.insert("200".to_owned(), self.success());
+        // The handler may name another one (`withMeta`).
+        responses.insert("2XX".to_owned(), self.success());
         let mut refer = |status: &str, name: &str| {
             responses.insert(status.to_owned(), json!({"$ref": format!("#/components/responses/{name}")}));
         };

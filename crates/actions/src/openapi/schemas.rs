@@ -16,8 +16,13 @@ fn object(fields: &Map<String, Value>) -> Value {
     for (name, value) in fields {
         match (name.as_str(), value) {
             // Data, not schemas.
-            ("default" | "const" | "enum" | "examples" | "example" | "required", _) => {
+            ("default" | "const" | "enum" | "examples" | "example", _) => {
                 out.insert(name.clone(), value.clone());
+            }
+            ("required", Value::Array(names)) => {
+                let names =
+                    names.iter().filter(|name| !has_default(fields, name.as_str().unwrap_or_default()));
+                out.insert(name.clone(), names.cloned().collect());
             }
             ("properties" | "patternProperties", Value::Object(schemas)) => {
                 let schemas = schemas.iter().map(|(name, schema)| (name.clone(), portable(schema)));
@@ -38,6 +43,11 @@ fn object(fields: &Map<String, Value>) -> Value {
     out.into()
 }
 
+/// Whether a property may be left out, because there is a value for it.
+pub(super) fn has_default(fields: &Map<String, Value>, name: &str) -> bool {
+    fields.get("properties").and_then(|properties| properties.get(name)?.get("default")).is_some()
+}
+
 /// Types of JavaScript by what stands for them in JSON.
 fn type_of(kind: &str) -> Map<String, Value> {
     let fields = match kind {
@@ -51,6 +61,11 @@ fn type_of(kind: &str) -> Map<String, Value> {
         Value::Object(fields) => fields,
         _ => Map::new(),
     }
+}
+
+/// The schema of an input or an output, as programs know it that are not TypeBox.
+pub fn published(schema: &Map<String, Value>) -> Map<String, Value> {
+    without(schema, |_| false)
 }
 
 /// A schema of an object, without properties that stand somewhere else.

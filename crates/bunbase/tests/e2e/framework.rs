@@ -181,7 +181,9 @@ async fn guards_run_from_the_module_to_the_action_and_look_into_the_tables() {
         order.headers().get_all("x-order").iter().map(|word| word.to_str().unwrap()).collect();
     assert_eq!(order.join(", "), "module, first, second");
 
-    assert_eq!(ada.get("/api/guarded/admins").await.0, StatusCode::FORBIDDEN);
+    let (status, refused) = ada.get("/api/guarded/admins").await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    assert_eq!(refused["error"]["trace_id"].as_str().map(str::len), Some(32), "{refused}");
     assert_eq!(ada.post("/api/guarded/become", json!({ "role": "admin" })).await.0, StatusCode::OK);
     log_in(&mut ada, "ada").await;
     assert_eq!(ada.get("/api/guarded/admins").await.0, StatusCode::OK);

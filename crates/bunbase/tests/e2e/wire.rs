@@ -28,9 +28,14 @@ const SHAPES: &str = r#"
 
     export const created = action({
         name: "created", input: t.Object({ name: t.String() }), output: t.Object({ id: t.String() }),
-        guards: [guards.hasRole("nobody")],
         triggers: [triggers.api("PUT", "/api/created")],
     }, async (_input, ctx) => ctx.withMeta({ id: "1" }, { http: { status: 201 } }));
+
+    export const closed = action({
+        name: "closed", input: t.Object({}), output: t.Object({}),
+        guards: [guards.hasRole("nobody")],
+        triggers: [triggers.api("PATCH", "/api/closed")],
+    }, async () => ({}));
 
     export const missing = action({
         name: "missing", input: t.Object({ id: t.String() }), output: t.Object({}),
@@ -92,7 +97,7 @@ async fn the_document_says_what_is_on_the_wire() {
         .collect();
     known.sort_unstable();
     assert_eq!(operations, known);
-    for status in ["200", "400", "401", "403", "404"] {
+    for status in ["200", "201", "400", "401", "403", "404"] {
         assert!(seen["statuses"][status].as_u64() > Some(0), "{status} was never answered: {seen:#}");
     }
     assert!(dev.stop().await.success());

@@ -96,7 +96,9 @@ function request(method: string, path: string, operation: Operation, isFull: boo
 
 /** What the document says of this status. */
 function declared(operation: Operation, status: number): Answer | undefined {
-  const answer = operation.responses[String(status)] ?? operation.responses.default;
+  const answer = operation.responses[String(status)] ??
+    operation.responses[`${Math.floor(status / 100)}XX`] ??
+    operation.responses.default;
   return answer?.$ref === undefined ? answer : document.components.responses[answer.$ref.split("/").pop() ?? ""];
 }
 
