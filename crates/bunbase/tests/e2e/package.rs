@@ -96,7 +96,7 @@ async fn the_archive_alone_gives_a_running_application_in_a_minute() {
     assert!(triggers.iter().any(|trigger| trigger.contains("cron 0 3 * * *")), "{triggers:?}");
     dev.event(|event| event["message"].as_str().is_some_and(|text| text.starts_with("welcome"))).await;
     // The tests that it comes with pass, and so do its types.
-    done(machine.bun(&["run", "test"], "my-app"));
+    done(machine.bun(&["test"], "my-app"));
     done(machine.bun(&["run", "types"], "my-app"));
     assert!(dev.stop().await.success());
 }

@@ -12,7 +12,7 @@ use serde_json::json;
 use service_kit::clock::rfc3339;
 use sql::confined::ConfinedFile;
 use sql::scripts::{ScriptDatabase, Scripts};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Arguments of `bunbase migrate`.

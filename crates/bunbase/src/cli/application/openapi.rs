@@ -22,7 +22,7 @@ pub(crate) struct OpenApiArgs {
     #[command(flatten)]
     of: OfApplication,
     /// Write it to a file in place of standard output
-    #[arg(long, short)]
+    #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Where the application answers
     #[arg(long, value_name = "URL", default_value = "/")]

@@ -21,10 +21,10 @@ const TIMEOUT: Duration = Duration::from_secs(15 * 60);
 /// Arguments of `bunbase run`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  bunbase run health\n  bunbase run notes.create-note --input '{\"title\": \"First\"}'\n  bunbase run import --input @rows.json --json"
+    after_help = "Examples:\n  bunbase run health\n  bunbase run auth.signup --input '{\"email\": \"ada@example.com\", \"password\": \"correct horse\"}'\n  bunbase run import --input @rows.json --json"
 )]
 pub(crate) struct RunArgs {
-    /// Its name, after that of its module: notes.create-note
+    /// Its name, after that of its module: auth.signup
     action: String,
     /// What goes in: JSON, @file, or - for standard input [default: {}]
     #[arg(long, short, value_name = "JSON", allow_hyphen_values = true)]

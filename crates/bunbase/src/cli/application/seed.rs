@@ -8,7 +8,7 @@ use crate::cli::failure::Advised;
 use crate::cli::output::printable;
 use anyhow::bail;
 use clap::Args;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 
 /// Arguments of `bunbase seed`.
@@ -26,7 +26,7 @@ pub(crate) struct SeedArgs {
     of: OfData,
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize)]
 struct Report {
     ran: Vec<String>,
     skipped: Vec<String>,

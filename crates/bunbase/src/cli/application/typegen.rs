@@ -34,13 +34,13 @@ enum TypegenCommand {
     /// Write a typed client for the routes of the application
     Client {
         /// The file to write [default: .bunbase/client.ts of the application]
-        #[arg(long, short)]
+        #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
     },
     /// Write types of the tables
     Db {
         /// The file to write [default: .bunbase/database.d.ts of the application]
-        #[arg(long, short)]
+        #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
         /// Of PostgreSQL
         #[arg(long, default_value = "public")]
