@@ -10,7 +10,7 @@ try {
   const migrationsDir = database?.migrations?.directory ?? "migrations";
   const named = database?.url ?? process.env.DATABASE_URL;
   // Addresses of other databases are for other programs.
-  const databaseUrl = /^postgres(ql)?:/.test(named ?? "") ? named : null;
+  const databaseUrl = /^postgres(ql)?:\/\//.test(named ?? "") ? named : null;
   answer({ port, hostname: hostname ?? null, actionsDir, migrationsDir, databaseUrl });
 } catch (error) {
   answer({ error: String(error?.message ?? error) });

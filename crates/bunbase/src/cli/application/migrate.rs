@@ -5,7 +5,7 @@ use crate::cli::context::Context;
 use crate::cli::failure::{Advised, UsageError};
 use crate::cli::functions::bundle::find_bun;
 use crate::cli::output::printable;
-use actions::tables::Tables;
+use actions::tables::{Tables, framework_up};
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -130,7 +130,7 @@ async fn open(application: &Application, data: &Path) -> anyhow::Result<ScriptDa
 
 impl Migrations {
     async fn up(&mut self) -> anyhow::Result<Vec<String>> {
-        Tables::framework_up(&mut self.database).await?;
+        framework_up(&mut self.database).await?;
         let mut applied = Vec::new();
         self.database.up(&self.scripts, |name| applied.push(name.to_owned())).await?;
         Ok(applied)
