@@ -20,8 +20,11 @@ mod failure;
 mod functions;
 mod grpc;
 mod isolation;
+mod ledger;
 mod live;
 mod platform;
+#[path = "../../../sql/tests/support/postgres.rs"]
+mod postgres;
 mod process;
 mod quickjs;
 mod reference;

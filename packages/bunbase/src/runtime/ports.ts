@@ -2,7 +2,7 @@
 
 import { bunbase } from "bunbase-js/function";
 import type { EventAPI, KVStore, Mailer, PushOptions, QueueAPI, StorageAPI } from "../types.ts";
-import { ask } from "./wire.ts";
+import { mailer } from "./mailer.ts";
 
 /** What an action reaches besides its database. */
 export interface Services {
@@ -83,13 +83,6 @@ const queue: QueueAPI = { push, add: push };
 const event: EventAPI = {
   async emit(name, payload) {
     await bunbase.events.publish(name, payload ?? null);
-  },
-};
-
-const mailer: Mailer = {
-  async send(message) {
-    const answer = await ask("/v1/app/mail", message);
-    if (!answer.ok) throw new Error(`the mail was not taken: ${await answer.text()}`);
   },
 };
 
