@@ -111,9 +111,13 @@ async fn crash_keeps_every_row_that_an_action_was_answered_for() {
             .map(|writer| format!("{round}-{writer}"))
             .map(|writer| tokio::spawn(insert(server.client(), path.clone(), writer, acknowledged.clone())))
             .collect();
-        while acknowledged.lock().unwrap().len() < before + 50 + usize::try_from(round * 7).unwrap() {
-            tokio::task::yield_now().await;
-        }
+        let wanted = before + 50 + usize::try_from(round * 7).unwrap();
+        let written = async {
+            while acknowledged.lock().unwrap().len() < wanted {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), written).await.expect("rows are written");
         server.kill().await;
         for writer in writers {
             writer.await.unwrap();

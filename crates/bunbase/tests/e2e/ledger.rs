@@ -8,6 +8,7 @@ use crate::server::{Data, Server};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
 use tempfile::TempDir;
 
 const PUT: &str = r#"
@@ -129,10 +130,15 @@ async fn mail_of_an_action_is_kept_in_dev_and_refused_where_there_is_no_mail_ser
     assert_eq!(sent.status(), 200, "{}", sent.text().await.unwrap());
     dev.event(|event| event["message"].as_str().is_some_and(|line| line.contains("Your invoice"))).await;
     let kept = format!("{}/v1/instance/mail", dev.url);
-    let mut listed = Value::Null;
-    while listed["messages"][0].is_null() {
-        listed = dev.http.get(&kept).send().await.unwrap().json().await.unwrap();
-    }
+    let listed = async {
+        loop {
+            let listed: Value = dev.http.get(&kept).send().await.unwrap().json().await.unwrap();
+            if listed["messages"][0].is_object() {
+                return listed;
+            }
+        }
+    };
+    let listed = tokio::time::timeout(Duration::from_secs(30), listed).await.expect("the mail is kept");
     let one = format!("{kept}/{}", listed["messages"][0]["id"].as_str().unwrap());
     let mail: Value = dev.http.get(one).send().await.unwrap().json().await.unwrap();
     let expected = json!([["bob@example.com"], ["a.txt"], "<p>Hi</p>"]);
