@@ -5,7 +5,7 @@
 
 use actions::directory::{ApiKey, Directory, DirectoryError, Organization, PlanAndFeatures, Session, User};
 use actions::schema::Schema;
-use actions::spec::SessionSecrets;
+use actions::spec::Private;
 use actions::{Application, Call, SESSION_HEADER, Taken, Trail, TriggerKind};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -35,6 +35,10 @@ impl Directory for One {
     async fn api_key(&self, _: &TokenHash) -> Result<Option<ApiKey>, DirectoryError> {
         Ok(None)
     }
+    async fn touch_api_key(&self, _: &str, _: i64) -> Result<(), DirectoryError> {
+        Ok(())
+    }
+
     async fn membership(&self, _: &str, _: &str) -> Result<Option<String>, DirectoryError> {
         Ok(None)
     }
@@ -93,7 +97,7 @@ async fn calls() {
     let mut manifest = json!({"handlers": [{"name": "tasks.create", "input": schema(),
         "triggers": [{"kind": "http", "methods": ["POST"], "path": "/tasks"}], "guards": [{"name": "authenticated"}]}],
         "application": {"auth": {"session_secret": "0123456789abcdef0123456789abcdef"}}});
-    let secrets = SessionSecrets::take_from(&mut manifest).unwrap();
+    let secrets = Private::take_from(&mut manifest).unwrap().sessions;
     let application =
         Application::load(&manifest, &secrets, Arc::new(One::default()), Clock::system()).unwrap();
     let mut headers = HeaderMap::new();

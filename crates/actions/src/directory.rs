@@ -70,6 +70,8 @@ pub struct ApiKey {
     pub user_id: String,
     /// Permissions that it is limited to; empty: whatever its user may.
     pub scopes: Vec<String>,
+    /// When it was used last, give or take a minute.
+    pub last_used_at: Option<i64>,
 }
 
 /// A row of `organizations`, with how many belong to it.
@@ -95,6 +97,9 @@ pub struct PlanAndFeatures {
     pub features: Vec<String>,
 }
 
+/// How fine it is known when an API key was used last.
+pub const KEY_USE_COARSE_MS: i64 = 60_000;
+
 /// Look-ups in the tables of one application, and the writes that sessions need.
 #[async_trait]
 pub trait Directory: Send + Sync {
@@ -106,6 +111,9 @@ pub trait Directory: Send + Sync {
 
     /// The key whose token has this hash, unless it is revoked.
     async fn api_key(&self, hash: &TokenHash) -> Result<Option<ApiKey>, DirectoryError>;
+
+    /// Sets when a key was used last, where that lies `KEY_USE_COARSE_MS` back or is not set.
+    async fn touch_api_key(&self, id: &str, now_ms: i64) -> Result<(), DirectoryError>;
 
     /// The role of a user in an organisation as its row has it (`admin`), where the user is a member.
     async fn membership(&self, user_id: &str, org_id: &str) -> Result<Option<String>, DirectoryError>;

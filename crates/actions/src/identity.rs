@@ -1,7 +1,7 @@
 //! Who sent a request: by the cookie of a session, its token as a bearer token, or an API key. Sessions and keys are
 //! asked for in the tables every 5 seconds at least, so that a revocation shows.
 
-use crate::directory::{ApiKey, Directory, DirectoryError, Session};
+use crate::directory::{ApiKey, Directory, DirectoryError, KEY_USE_COARSE_MS, Session};
 use crate::permissions::{Roles, common, role_key};
 use crate::recent::Recent;
 use crate::session::{Claims, Tokens};
@@ -169,11 +169,27 @@ impl Identities {
             return Ok(known);
         }
         let found = match self.directory.api_key(&hash).await? {
-            Some(key) => self.auth_of_key(key, now_ms).await?.map(Arc::new),
+            Some(key) => {
+                self.note_use(&key, now_ms);
+                self.auth_of_key(key, now_ms).await?.map(Arc::new)
+            }
             None => None,
         };
         self.keys.insert(bytes, found.clone(), now_ms);
         Ok(found)
+    }
+
+    /// Writes down that a key is used, beside the call: that need not succeed.
+    fn note_use(&self, key: &ApiKey, now_ms: i64) {
+        if key.last_used_at.is_some_and(|at_ms| now_ms - at_ms < KEY_USE_COARSE_MS) {
+            return;
+        }
+        let (directory, id) = (self.directory.clone(), key.id.clone());
+        tokio::spawn(async move {
+            if let Err(error) = directory.touch_api_key(&id, now_ms).await {
+                tracing::warn!(%error, key = %id, "the use of an API key was not written down");
+            }
+        });
     }
 
     /// A key that is limited has none of its user's roles, and what both may of the permissions.

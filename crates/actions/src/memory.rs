@@ -20,6 +20,8 @@ pub(crate) struct Memory {
     pub(crate) permissions: HashMap<String, Vec<String>>,
     pub(crate) is_down: AtomicBool,
     pub(crate) asked: AtomicUsize,
+    /// Which keys were marked as used, and when.
+    pub(crate) used: Mutex<Vec<(String, i64)>>,
 }
 
 impl Memory {
@@ -45,6 +47,12 @@ impl Directory for Memory {
     async fn api_key(&self, hash: &TokenHash) -> Result<Option<ApiKey>, DirectoryError> {
         self.ask()?;
         Ok(self.keys.iter().find(|(known, _)| known.matches(hash)).map(|(_, key)| key.clone()))
+    }
+
+    async fn touch_api_key(&self, id: &str, now_ms: i64) -> Result<(), DirectoryError> {
+        self.ask()?;
+        self.used.lock().unwrap().push((id.to_owned(), now_ms));
+        Ok(())
     }
 
     async fn membership(&self, user_id: &str, org_id: &str) -> Result<Option<String>, DirectoryError> {

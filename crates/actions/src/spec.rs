@@ -1,23 +1,19 @@
-//! What a manifest says of an application and its actions, checked when a version is loaded. Secrets are taken out of
-//! the JSON first and never become part of it again.
+//! What a manifest says of an application and its actions, checked when a version is loaded. What is [`Private`] is
+//! taken out of the JSON first and never becomes part of it again.
 
 mod application;
+mod private;
 
 pub use application::{
     ApplicationSpec, AuthSpec, CookieSpec, CorsOrigin, CorsSpec, McpSpec, OpenApiSpec, PersistenceSpec,
     StudioSpec,
 };
+pub use private::{MIGRATION_BYTES_MAX, Private, SECRET_CHARS_MIN, SessionSecrets};
 
-use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-
-/// Characters of a secret that signs sessions.
-pub const SECRET_CHARS_MIN: usize = 32;
-/// Secrets that were in use before.
-const PREVIOUS_SECRETS_MAX: usize = 4;
 
 /// What is wrong with the parts of a manifest that make an application, and where: `handlers[0].guards[1].options`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,42 +36,6 @@ impl SpecError {
         let place =
             if is_whole { format!("{place}{}", self.place) } else { format!("{place}.{}", self.place) };
         Self { place, ..self }
-    }
-}
-
-/// What signs sessions: the current secret first, then those that it replaced. Empty where there are no sessions.
-#[derive(Clone, Default)]
-pub struct SessionSecrets(pub(crate) Vec<SecretString>);
-
-impl SessionSecrets {
-    /// Takes the secrets out of the JSON of a manifest.
-    ///
-    /// # Errors
-    /// Where one is no text or too short, or there are too many.
-    pub fn take_from(manifest: &mut Value) -> Result<Self, SpecError> {
-        let place = "application.auth";
-        let Some(auth) = manifest.pointer_mut("/application/auth").and_then(Value::as_object_mut) else {
-            return Ok(Self::default());
-        };
-        let (current, previous) = (auth.remove("session_secret"), auth.remove("previous_secrets"));
-        // What serde says of a wrong type would show it.
-        let previous: Vec<String> =
-            serde_json::from_value(previous.unwrap_or_else(|| Value::Array(Vec::new()))).map_err(|_| {
-                SpecError::new(format!("{place}.previous_secrets"), "it has to be a list of texts")
-            })?;
-        let Some(current) = current.filter(|secret| !secret.is_null()) else { return Ok(Self::default()) };
-        let current: String = serde_json::from_value(current)
-            .map_err(|_| SpecError::new(format!("{place}.session_secret"), "it has to be a text"))?;
-        if previous.len() > PREVIOUS_SECRETS_MAX {
-            let problem = format!("there are more than {PREVIOUS_SECRETS_MAX}");
-            return Err(SpecError::new(format!("{place}.previous_secrets"), problem));
-        }
-        let secrets: Vec<_> = std::iter::once(current).chain(previous).map(SecretString::from).collect();
-        if secrets.iter().any(|secret| secret.expose_secret().chars().count() < SECRET_CHARS_MIN) {
-            let problem = format!("a secret has {SECRET_CHARS_MIN} characters at least");
-            return Err(SpecError::new(format!("{place}.session_secret"), problem));
-        }
-        Ok(Self(secrets))
     }
 }
 
@@ -248,19 +208,32 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn secrets_leave_the_manifest() {
+    fn what_is_private_leaves_the_manifest() {
         let secret = "s".repeat(SECRET_CHARS_MIN);
-        let mut manifest = json!({"handlers": [], "application": {"auth": {
-            "session_secret": secret, "previous_secrets": [secret], "expires_in_s": 60}}});
-        let secrets = SessionSecrets::take_from(&mut manifest).unwrap();
-        assert_eq!(secrets.0.len(), 2);
+        let mut manifest = json!({"handlers": [], "application": {
+            "auth": {"session_secret": secret, "previous_secrets": [secret], "expires_in_s": 60},
+            "database_url": "postgres://a:ssss@localhost/a",
+            "migrations": [{"name": "001_a", "sql": "CREATE TABLE ssss (x)"}]}});
+        let private = Private::take_from(&mut manifest).unwrap();
+        assert_eq!((private.sessions.0.len(), private.database_url.is_some()), (2, true));
         assert!(!manifest.to_string().contains("ssss"));
         assert_eq!(ManifestSpec::read(&manifest).unwrap().application.auth.expires_in_s, 60);
-        let error =
-            SessionSecrets::take_from(&mut json!({"application": {"auth": {"session_secret": "short-one"}}}));
-        let error = error.err().unwrap();
-        assert!(error.to_string().contains("32") && !error.to_string().contains("short-one"));
-        assert!(SessionSecrets::take_from(&mut json!({})).unwrap().0.is_empty());
+        assert!(Private::take_from(&mut json!({})).unwrap().sessions.0.is_empty());
+    }
+
+    #[test]
+    fn what_is_private_and_wrong_is_not_repeated() {
+        let error = |application: Value| {
+            Private::take_from(&mut json!({"application": application})).err().unwrap().to_string()
+        };
+        let short = error(json!({"auth": {"session_secret": "short-one"}}));
+        assert!(short.contains("32") && !short.contains("short-one"), "{short}");
+        let other = error(json!({"database_url": "mysql://a:s3cret@localhost"}));
+        assert!(other.contains("postgres://") && !other.contains("s3cret"), "{other}");
+        let large = "x".repeat(MIGRATION_BYTES_MAX + 1);
+        for (name, sql) in [("init", "SELECT 1"), ("001_init", &large)] {
+            assert!(error(json!({"migrations": [{"name": name, "sql": sql}]})).contains("migrations"));
+        }
     }
 
     #[test]

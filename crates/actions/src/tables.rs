@@ -4,12 +4,15 @@
 //! What must hold: what one project wrote, no other reads; a transaction belongs to one call and does not outlive it;
 //! so many files are open at the most.
 
+mod database;
 mod directory;
 mod framework;
 mod transactions;
 pub mod wire;
 
+pub use database::ApplicationDatabase;
 pub use directory::TableDirectory;
+pub use framework::framework_up;
 
 use crate::tables::transactions::Transactions;
 use async_trait::async_trait;
@@ -52,24 +55,25 @@ impl Tables {
         directory.join(project.as_str()).join("app.db")
     }
 
-    /// The database of a project, for migrations.
-    ///
-    /// # Errors
-    /// Its directory cannot be made.
-    pub async fn file(&self, project: &ProjectId) -> Result<Arc<ConfinedFile>, SqlError> {
+    /// The file of a project; its directory is made where it is missing.
+    async fn file(&self, project: &ProjectId) -> std::io::Result<Arc<ConfinedFile>> {
         if let Some(open) = self.open().get_mut(project) {
             open.used = Instant::now();
             return Ok(open.file.clone());
         }
         let path = Self::path(&self.directory, project);
         let directory = path.parent().unwrap_or(&self.directory).to_owned();
-        tokio::fs::create_dir_all(directory).await.map_err(|error| SqlError::Failed(Box::new(error)))?;
+        tokio::fs::create_dir_all(directory).await?;
         let mut files = self.open();
         make_room(&mut files);
         let open = files
             .entry(project.clone())
             .or_insert_with(|| Open { file: ConfinedFile::new(path), used: Instant::now() });
         Ok(open.file.clone())
+    }
+
+    async fn file_of(&self, caller: &SqlCaller) -> Result<Arc<ConfinedFile>, SqlError> {
+        self.file(&caller.project).await.map_err(|error| SqlError::Failed(Box::new(error)))
     }
 
     /// Removes everything of a project.
@@ -127,7 +131,7 @@ impl Sql for Tables {
         let statement = confined(statement);
         let answer = match transaction {
             Some(id) => self.transactions.find(caller, id)?.run(statement).await,
-            None => self.file(&caller.project).await?.query(statement).await,
+            None => self.file_of(caller).await?.query(statement).await,
         };
         Ok(result(answer.map_err(told)?))
     }
@@ -140,13 +144,13 @@ impl Sql for Tables {
         if statements.len() > BATCH_STATEMENTS_MAX {
             return Err(SqlError::Invalid("a batch has 1,000 statements at the most"));
         }
-        let file = self.file(&caller.project).await?;
+        let file = self.file_of(caller).await?;
         let answers = file.batch(statements.into_iter().map(confined).collect()).await.map_err(told)?;
         Ok(answers.into_iter().map(result).collect())
     }
 
     async fn begin(&self, caller: &SqlCaller, mode: SqlMode) -> Result<String, SqlError> {
-        let file = self.file(&caller.project).await?;
+        let file = self.file_of(caller).await?;
         let access = match mode {
             SqlMode::ReadOnly => Access::Read,
             SqlMode::ReadWrite => Access::Write,
@@ -181,25 +185,31 @@ fn told(error: ConfinedError) -> SqlError {
 }
 
 fn confined(statement: SqlStatement) -> Statement {
-    let value = |value| match value {
+    Statement { sql: statement.sql, values: statement.params.into_iter().map(to_value).collect() }
+}
+
+fn to_value(value: SqlValue) -> Value {
+    match value {
         SqlValue::Null => Value::Null,
         SqlValue::Integer(number) => Value::Integer(number),
         SqlValue::Real(number) => Value::Real(number),
         SqlValue::Text(text) => Value::Text(text),
         SqlValue::Bytes(bytes) => Value::Blob(bytes),
-    };
-    Statement { sql: statement.sql, values: statement.params.into_iter().map(value).collect() }
+    }
 }
 
-fn result(answer: Answer) -> SqlResult {
-    let value = |value| match value {
+fn of_value(value: Value) -> SqlValue {
+    match value {
         Value::Null => SqlValue::Null,
         Value::Integer(number) => SqlValue::Integer(number),
         Value::Real(number) => SqlValue::Real(number),
         Value::Text(text) => SqlValue::Text(text),
         Value::Blob(bytes) => SqlValue::Bytes(bytes),
-    };
-    let rows = answer.rows.into_iter().map(|row| row.into_iter().map(value).collect()).collect();
+    }
+}
+
+fn result(answer: Answer) -> SqlResult {
+    let rows = answer.rows.into_iter().map(|row| row.into_iter().map(of_value).collect()).collect();
     SqlResult {
         columns: answer.columns,
         rows,

@@ -104,7 +104,7 @@ impl AuthService {
     /// A mail that is not taken is logged and told to nobody: the answer would say whether there is an
     /// account.
     fn send(&self, to: String, subject: &str, text: String) {
-        if let Err(error) = self.mailer.send(Mail { to, subject: subject.to_owned(), text }) {
+        if let Err(error) = self.mailer.send(Mail::text(to, subject, text)) {
             tracing::warn!(%error, "a mail to an account was not taken");
         }
     }

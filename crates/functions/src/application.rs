@@ -12,8 +12,8 @@ use crate::front::Recording;
 use crate::manifest::{Handler, Manifest, ManifestError, Trigger};
 use crate::runtime::Pool;
 use crate::studio;
-use actions::spec::{ApplicationSpec, SessionSecrets, SpecError};
-use actions::tables::{TableDirectory, Tables};
+use actions::spec::{ApplicationSpec, Private, SpecError};
+use actions::tables::{ApplicationDatabase, TableDirectory, Tables};
 use actions::{
     Auth, Before, CONTEXT_HEADER, Call, EventContext, GuardAnswer, GuardRequest, JobContext, Refused,
 };
@@ -29,9 +29,11 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use service_kit::clock::Clock;
-use service_kit::error::{ApiError, ErrorCode};
+use service_kit::error::{ApiError, Classify, ErrorCode};
 use service_kit::ids::{ProjectId, RequestId};
 use service_kit::json::too_large;
+use sql::confined::ConfinedError;
+use sql::scripts::ScriptError;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -47,6 +49,36 @@ pub(crate) struct Application {
     tables: Arc<Tables>,
     project: ProjectId,
     stages: OnceCell<actions::Application>,
+}
+
+/// An application cannot take calls.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// Nobody imported its code.
+    #[error("the code of the application was not imported")]
+    Import(#[from] InvokeError),
+    /// What it says of itself.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// Its tables are not what it needs.
+    #[error("the tables of the application: {0}")]
+    Tables(#[from] ScriptError),
+}
+
+impl Classify for LoadError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Import(_) => ErrorCode::Unavailable,
+            Self::Spec(_) => ErrorCode::InvalidManifest,
+            Self::Tables(ScriptError::Postgres(_) | ScriptError::Sqlite(ConfinedError::Closed)) => {
+                ErrorCode::Unavailable
+            }
+            Self::Tables(ScriptError::Sqlite(ConfinedError::Busy)) => ErrorCode::Busy,
+            Self::Tables(ScriptError::Sqlite(ConfinedError::Full)) => ErrorCode::DiskFull,
+            Self::Tables(ScriptError::Sqlite(_) | ScriptError::Read { .. }) => ErrorCode::Internal,
+            Self::Tables(_) => ErrorCode::MigrationFailed,
+        }
+    }
 }
 
 /// A handler, as far as triggers have to be told apart, and its runs recorded.
@@ -115,9 +147,10 @@ impl Application {
         }))
     }
 
-    /// Takes secrets out of what a module or a deployment says of an application, and checks the rest of it.
+    /// Takes what is private out of what a module or a deployment says of an application.
     pub(crate) fn check(config: &mut Value) -> Result<(), ManifestError> {
-        SessionSecrets::take_from(config).map(drop).map_err(as_manifest_error)
+        let taken = Private::take_from(config);
+        taken.map(drop).map_err(|error| ManifestError::new(error.place, error.problem))
     }
 
     /// The place of a handler.
@@ -140,20 +173,28 @@ impl Application {
         self.handlers.get(usize::from(handler))?.triggers.iter().position(is_meant)
     }
 
-    /// The stages, once the bundle was imported.
-    pub(crate) async fn stages(&self, pool: &Pool) -> Result<&actions::Application, ApiError> {
+    /// The stages, once the bundle was imported and the tables are what it needs: its migrations are applied here.
+    pub(crate) async fn load(&self, pool: &Pool) -> Result<&actions::Application, LoadError> {
         let load = || async {
-            pool.imported().await.map_err(|error| crate::front::explain(&error).0)?;
-            let mut config = reported(pool);
-            let secrets = SessionSecrets::take_from(&mut config).map_err(|error| refused(&error))?;
-            let made = self.tables.ensure_framework_tables(&self.project).await;
-            made.map_err(|error| ApiError::new(ErrorCode::Unavailable, error.to_string()))?;
-            let directory = Arc::new(TableDirectory::new(self.tables.clone(), self.project.clone()));
-            let clock = Clock::system();
-            actions::Application::load(&self.manifest, &secrets, directory, clock)
-                .map_err(|error| refused(&error))
+            pool.imported().await?;
+            let Private { sessions, database_url, migrations } = Private::take_from(&mut reported(pool))?;
+            let database = ApplicationDatabase::new((&self.tables, &self.project), database_url)?;
+            database.migrate(&migrations).await?;
+            let directory = Arc::new(TableDirectory::new(database));
+            Ok(actions::Application::load(&self.manifest, &sessions, directory, Clock::system())?)
         };
         self.stages.get_or_try_init(load).await
+    }
+
+    /// The same for a call, which is refused where they cannot be had.
+    pub(crate) async fn stages(&self, pool: &Pool) -> Result<&actions::Application, ApiError> {
+        self.load(pool).await.map_err(|error| match error {
+            LoadError::Import(error) => crate::front::explain(&error).0,
+            other => {
+                tracing::warn!(error = %other, project = %self.project, "an application cannot be loaded");
+                ApiError::new(ErrorCode::Unavailable, format!("the application cannot be loaded: {other}"))
+            }
+        })
     }
 
     /// Runs a call with the stages of its action around it. One that is not let in is answered without its handler.
@@ -357,13 +398,4 @@ fn append(headers: &mut HeaderMap, more: &HeaderMap) {
     for (name, value) in more {
         headers.append(name, value.clone());
     }
-}
-
-fn refused(error: &SpecError) -> ApiError {
-    tracing::warn!(%error, "an application cannot be loaded");
-    ApiError::new(ErrorCode::Unavailable, format!("the application cannot be loaded: {error}"))
-}
-
-fn as_manifest_error(error: SpecError) -> ManifestError {
-    ManifestError::new(error.place, error.problem)
 }

@@ -1,5 +1,6 @@
 //! What can go wrong with functions, besides their calls.
 
+use crate::application::LoadError as ApplicationError;
 use crate::manifest::ManifestError;
 use jobs::JobsError;
 use ports::secrets::SecretsError;
@@ -92,6 +93,9 @@ pub enum FunctionsError {
     /// The manifest is not valid.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// The application cannot take calls.
+    #[error(transparent)]
+    Application(#[from] ApplicationError),
     /// The archive cannot be taken.
     #[error("the archive cannot be deployed: {problem}")]
     Archive {
@@ -213,6 +217,7 @@ impl Classify for FunctionsError {
             Self::TooLarge { .. } => ErrorCode::BodyTooLarge,
             Self::Bundle { .. } => ErrorCode::InvalidBundle,
             Self::Manifest(_) => ErrorCode::InvalidManifest,
+            Self::Application(error) => error.code(),
             Self::Archive { .. } => ErrorCode::InvalidArchive,
             Self::NotFound => ErrorCode::FunctionNotFound,
             Self::VersionNotFound | Self::NoPrevious => ErrorCode::VersionNotFound,

@@ -1,10 +1,12 @@
 //! What the workers may ask of the server: keep a line, and reach their own project.
 
+mod mail;
 mod queue;
 mod sql;
 
 use crate::application::AskedGuard;
 use crate::front::{Executor, PortSpan, Target, collect_answer, continue_trace};
+use ::mail::Mailer;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -25,6 +27,8 @@ pub(crate) struct FunctionHost {
     logs: Arc<RunLog>,
     /// Bound after the start: whoever implements it is made later than the workers.
     api: OnceLock<Arc<dyn ProjectApi>>,
+    /// Nothing where the process has none.
+    mailer: Option<Arc<Mailer>>,
     changes: mpsc::Sender<WorkerChange>,
 }
 
@@ -37,9 +41,13 @@ const CHANGES_MAX: usize = 1_024;
 
 impl FunctionHost {
     /// The host, and the changes of workers that it is told of.
-    pub(crate) fn new(executor: Arc<Executor>, logs: Arc<RunLog>) -> (Self, mpsc::Receiver<WorkerChange>) {
+    pub(crate) fn new(
+        executor: Arc<Executor>,
+        logs: Arc<RunLog>,
+        mailer: Option<Arc<Mailer>>,
+    ) -> (Self, mpsc::Receiver<WorkerChange>) {
         let (changes, told) = mpsc::channel(CHANGES_MAX);
-        (Self { executor, logs, api: OnceLock::new(), changes }, told)
+        (Self { executor, logs, api: OnceLock::new(), mailer, changes }, told)
     }
 
     /// Binds the surface of the projects; a second call changes nothing.
@@ -82,10 +90,10 @@ impl Host for FunctionHost {
     }
 
     fn port_call(&self, mut call: PortCall) -> BoxFuture<'static, PortReply> {
-        let (executor, api) = (self.executor.clone(), self.api.get().cloned());
+        let (executor, api, mailer) = (self.executor.clone(), self.api.get().cloned(), self.mailer.clone());
         async move {
             let span = begin_span(&executor, &mut call);
-            let reply = match answer(executor, api, call).await {
+            let reply = match answer(executor, (api, mailer), call).await {
                 Ok(response) => {
                     let (parts, body) = response.into_parts();
                     PortReply { status: parts.status, headers: parts.headers, body }
@@ -112,7 +120,7 @@ fn begin_span(executor: &Executor, call: &mut PortCall) -> Option<PortSpan> {
 
 async fn answer(
     executor: Arc<Executor>,
-    api: Option<Arc<dyn ProjectApi>>,
+    (api, mailer): (Option<Arc<dyn ProjectApi>>, Option<Arc<Mailer>>),
     call: PortCall,
 ) -> Result<http::Response<Bytes>, ApiError> {
     let project = ProjectId::parse(&call.project)
@@ -133,6 +141,9 @@ async fn answer(
     }
     if request.uri().path() == GUARD_PATH {
         return decide(&executor, &project, request.body()).await;
+    }
+    if request.uri().path() == mail::PATH {
+        return mail::answer(mailer.as_deref(), (&project, request.body()));
     }
     if request.uri().path() == queue::PATH {
         let service = executor.studio.service()?;

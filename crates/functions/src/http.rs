@@ -51,6 +51,7 @@ const DEPLOY_ERRORS: &[ErrorCode] = &[
     ErrorCode::InvalidBundle,
     ErrorCode::InvalidManifest,
     ErrorCode::InvalidArchive,
+    ErrorCode::MigrationFailed,
     ErrorCode::VersionExists,
     ErrorCode::BodyTooLarge,
     ErrorCode::LimitExceeded,

@@ -130,7 +130,7 @@ impl FunctionsService {
         Ok(row)
     }
 
-    /// Prepares workers, stores, switches.
+    /// Prepares workers and the tables of an application, stores, switches.
     pub(crate) async fn apply(
         self: &Arc<Self>,
         row: &FunctionRow,
@@ -140,7 +140,11 @@ impl FunctionsService {
         let environment = self.environment(&row.project, &row.id).await?;
         let preparation = Preparation { warmth: Warmth::Live, environment: Some(&environment), ready };
         let prepared = self.prepare(row, &routing, preparation).await?;
-        if let Err(error) = functions::save(&self.database, row, save).await {
+        let stored = match prepared.load_applications().await {
+            Ok(()) => functions::save(&self.database, row, save).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = stored {
             self.abandon(prepared);
             return Err(error);
         }

@@ -55,6 +55,19 @@ pub(crate) struct Prepared {
     fresh: Vec<Arc<Deployment>>,
 }
 
+impl Prepared {
+    /// Loads what takes the function's own calls and is an application: what is wrong with it, or with its
+    /// migrations, shows here, and not in a call.
+    pub(crate) async fn load_applications(&self) -> Result<(), FunctionsError> {
+        for deployment in self.entry.live.deployments() {
+            if let (Some(application), Some(pool)) = (&deployment.application, &deployment.pool) {
+                application.load(pool).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
 impl FunctionsService {
     /// The routing as it is stored.
     pub(crate) async fn routing_of(&self, row: &FunctionRow) -> Result<Routing, FunctionsError> {

@@ -14,6 +14,7 @@ use crate::store::{self, MIGRATIONS, OWNER};
 use crate::triggers::Triggers;
 use crate::webhooks::Webhooks;
 use actions::tables::Tables;
+use mail::Mailer;
 use ports::access::Access;
 use ports::events::EventBus;
 use ports::project_api::ProjectApi;
@@ -45,6 +46,8 @@ pub struct FunctionsDeps {
     pub logs: Arc<RunLog>,
     /// Seals the variables of functions.
     pub secrets: Arc<dyn Secrets>,
+    /// Sends what applications write; nothing where this process has no mail.
+    pub mailer: Option<Arc<Mailer>>,
     /// How people reach the server: its host is never a project's.
     pub public_url: String,
 }
@@ -85,7 +88,7 @@ impl FunctionsService {
     /// # Errors
     /// A store, a directory or the first worker.
     pub async fn start(config: FunctionsConfig, deps: FunctionsDeps) -> Result<Arc<Self>, StartError> {
-        let FunctionsDeps { bun, data_dir, work_dir, logs, secrets, public_url } = deps;
+        let FunctionsDeps { bun, data_dir, work_dir, logs, secrets, mailer, public_url } = deps;
         std::fs::create_dir_all(&data_dir).map_err(failed_at(&data_dir))?;
         let database = Database::open(&data_dir.join("metadata.db"), Durability::Full).await?;
         database.migrate(OWNER, MIGRATIONS).await?;
@@ -103,7 +106,7 @@ impl FunctionsService {
         let webhooks = Webhooks::new(secrets.clone(), logs.clone());
         let executor =
             Arc::new(Executor::new(config.body_limits(), (hosts, recorder, tables), (sockets, webhooks)));
-        let (host, worker_changes) = FunctionHost::new(executor.clone(), logs.clone());
+        let (host, worker_changes) = FunctionHost::new(executor.clone(), logs.clone(), mailer);
         let host = Arc::new(host);
         let mut pool_config = PoolConfig::new(bun, work_dir);
         config.apply_to(&mut pool_config);

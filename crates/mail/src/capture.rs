@@ -20,7 +20,7 @@ const HALF: &str = "part";
 pub struct CapturedMail {
     /// `eml_…`.
     pub id: String,
-    /// The recipient.
+    /// The recipients, with commas between them.
     pub to: String,
     /// The subject.
     pub subject: String,
@@ -28,6 +28,15 @@ pub struct CapturedMail {
     pub at: String,
     /// The text.
     pub text: String,
+    /// The same as HTML.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub html: Option<String>,
+    /// Who got a copy, seen by the others or not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<String>,
+    /// Names of the attachments; they themselves are not kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<String>,
 }
 
 /// The directory of captured mail.
@@ -48,12 +57,16 @@ impl Captured {
 
     /// Keeps one, and removes the oldest over the limit.
     pub(crate) fn keep(&self, message: &Outgoing) -> io::Result<()> {
+        let mail = &message.mail;
         let kept = CapturedMail {
             id: message.id.to_string(),
-            to: message.mail.to.clone(),
-            subject: message.mail.subject.clone(),
+            to: mail.to.join(", "),
+            subject: mail.subject.clone(),
             at: rfc3339(now_ms()),
-            text: message.mail.text.clone(),
+            text: mail.text.clone(),
+            html: mail.html.clone(),
+            copies: mail.cc.iter().chain(&mail.bcc).cloned().collect(),
+            attachments: mail.attachments.iter().map(|attachment| attachment.filename.clone()).collect(),
         };
         let half = self.directory.join(format!("{}.{HALF}", message.id));
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&half)?;

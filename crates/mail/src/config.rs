@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
-use std::num::{NonZeroU64, NonZeroUsize};
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 
 /// Settings; each has a default.
 #[derive(Debug, Clone, Deserialize)]
@@ -23,12 +23,18 @@ pub struct MailConfig {
     pub queue_max: NonZeroUsize,
     /// Messages kept as files; one more removes the oldest.
     pub captured_max: NonZeroUsize,
+    /// Messages that the application of one project may send in a minute.
+    pub per_project_per_minute_max: NonZeroU32,
+    /// Whether mail of applications is kept as files, too, where there is no mail server; else it is refused.
+    /// `bunbase dev` sets it.
+    pub captures_applications: bool,
 }
 
 const TIMEOUT_MS: NonZeroU64 = NonZeroU64::new(15_000).expect("not zero");
 const RETRY_BACKOFF_MS: u64 = 2_000;
 const QUEUE_MAX: NonZeroUsize = NonZeroUsize::new(1_000).expect("not zero");
 const CAPTURED_MAX: NonZeroUsize = NonZeroUsize::new(200).expect("not zero");
+const PER_PROJECT_PER_MINUTE_MAX: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
 
 impl Default for MailConfig {
     fn default() -> Self {
@@ -39,6 +45,8 @@ impl Default for MailConfig {
             retry_backoff_ms: RETRY_BACKOFF_MS,
             queue_max: QUEUE_MAX,
             captured_max: CAPTURED_MAX,
+            per_project_per_minute_max: PER_PROJECT_PER_MINUTE_MAX,
+            captures_applications: false,
         }
     }
 }

@@ -11,8 +11,8 @@ use lettre::message::Mailbox;
 use service_kit::drain::Drain;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 use tokio::sync::mpsc::Receiver;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Attempts after the first one failed.
 const RETRIES: u32 = 3;
@@ -29,6 +29,12 @@ pub(crate) enum Way {
     Captured(Captured),
 }
 
+/// A message in the queue, with the room that it takes until it is delivered or given up.
+pub(crate) struct Waiting {
+    pub(crate) outgoing: Outgoing,
+    pub(crate) _room: OwnedSemaphorePermit,
+}
+
 /// What delivering needs to know.
 pub(crate) struct Delivery {
     pub(crate) way: Way,
@@ -38,7 +44,7 @@ pub(crate) struct Delivery {
 }
 
 /// Runs until draining began and the queue is empty.
-pub(crate) async fn run(delivery: Arc<Delivery>, mut queue: Receiver<Outgoing>) {
+pub(crate) async fn run(delivery: Arc<Delivery>, mut queue: Receiver<Waiting>) {
     let _work = delivery.drain.work();
     let slots = Arc::new(Semaphore::new(delivery.slots()));
     loop {
@@ -49,13 +55,13 @@ pub(crate) async fn run(delivery: Arc<Delivery>, mut queue: Receiver<Outgoing>) 
                 continue;
             }
         };
-        let Some(message) = message else { return };
+        let Some(Waiting { outgoing, _room: room }) = message else { return };
         metrics::waiting(queue.len());
         let Ok(slot) = slots.clone().acquire_owned().await else { return };
         let (delivery, work) = (delivery.clone(), delivery.drain.work());
         tokio::spawn(async move {
-            delivery.bring(message).await;
-            drop((slot, work));
+            delivery.bring(outgoing).await;
+            drop((slot, room, work));
         });
     }
 }

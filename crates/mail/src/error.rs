@@ -1,6 +1,9 @@
 //! What can go wrong with mail before it is in the queue, and with what was kept.
 
-use crate::message::{SUBJECT_CHARS_MAX, TEXT_BYTES_MAX};
+use crate::message::{
+    ATTACHMENT_BYTES_MAX, ATTACHMENTS_MAX, RECIPIENTS_MAX, SUBJECT_CHARS_MAX, TEXT_BYTES_MAX,
+};
+use credentials::TooMany;
 use service_kit::error::{Classify, ErrorCode};
 use std::path::PathBuf;
 
@@ -23,14 +26,35 @@ pub enum MailError {
         source: std::io::Error,
     },
     /// The recipient is no e-mail address.
-    #[error("the recipient is not a valid e-mail address")]
+    #[error("a recipient is not a valid e-mail address: write the address alone, without a name")]
     Recipient,
+    /// There is nobody to send it to, or there are too many.
+    #[error("a mail has one to {RECIPIENTS_MAX} recipients: `to`, and with `cc` and `bcc` no more than that")]
+    Recipients,
+    /// The sender is none, or of another domain.
+    #[error("`from` has to be `Name <address>` or an address, of the domain that `mail.from` has")]
+    Sender,
+    /// The address for answers is none.
+    #[error("`replyTo` has to be `Name <address>` or an address")]
+    ReplyTo,
+    /// An attachment has no name, or no type.
+    #[error("an attachment has a `filename` of one line and a `contentType` such as application/pdf")]
+    Attachment,
+    /// There is too much.
+    #[error("a mail has at most {ATTACHMENTS_MAX} attachments with {ATTACHMENT_BYTES_MAX} bytes together")]
+    TooMuchAttached,
     /// The subject is empty, too long, or holds line breaks or other control characters.
     #[error("a subject has 1 to {SUBJECT_CHARS_MAX} printable characters")]
     Subject,
     /// The text is too long.
-    #[error("the text of a mail has at most {TEXT_BYTES_MAX} bytes")]
+    #[error("the text of a mail has at most {TEXT_BYTES_MAX} bytes, and its HTML too")]
     TextTooLong,
+    /// Applications send nothing where no mail server is set.
+    #[error("this server sends no mail: set `mail.smtp_url` (BUNBASE_MAIL__SMTP_URL), and start it again")]
+    NoServer,
+    /// The project sends too much.
+    #[error("the project sends too many mails: try again later, or raise `mail.per_project_per_minute_max`")]
+    TooMany(#[source] TooMany),
     /// The message could not be put together.
     #[error("the message could not be put together")]
     Build(#[source] lettre::error::Error),
@@ -51,7 +75,15 @@ pub enum MailError {
 impl Classify for MailError {
     fn code(&self) -> ErrorCode {
         match self {
-            Self::Recipient | Self::Subject | Self::TextTooLong => ErrorCode::InvalidRequest,
+            Self::Recipient
+            | Self::Recipients
+            | Self::Sender
+            | Self::ReplyTo
+            | Self::Attachment
+            | Self::Subject => ErrorCode::InvalidRequest,
+            Self::TextTooLong | Self::TooMuchAttached => ErrorCode::BodyTooLarge,
+            Self::NoServer => ErrorCode::Unavailable,
+            Self::TooMany(_) => ErrorCode::RateLimited,
             Self::QueueFull => ErrorCode::Overloaded,
             Self::ShuttingDown => ErrorCode::ShuttingDown,
             Self::NotFound => ErrorCode::NotFound,

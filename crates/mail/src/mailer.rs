@@ -2,26 +2,35 @@
 
 use crate::capture::{Captured, CapturedMail};
 use crate::config::MailConfig;
-use crate::delivery::{Delivery, Way, run};
+use crate::delivery::{Delivery, Waiting, Way, run};
 use crate::error::MailError;
 use crate::http;
 use crate::message::{Mail, Outgoing};
 use crate::metrics;
 use crate::smtp::Smtp;
+use credentials::Attempts;
 use lettre::message::Mailbox;
 use ports::access::Access;
 use routes::ServiceRoutes;
 use service_kit::drain::Drain;
-use service_kit::ids::MailId;
+use service_kit::ids::{MailId, ProjectId};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{self, Sender, error::TrySendError};
+
+/// Bytes of all messages that wait, without their headers.
+const WAITING_BYTES_MAX: usize = 64 << 20;
 
 /// Takes mail and delivers it in the background.
 pub struct Mailer {
-    queue: Sender<Outgoing>,
+    queue: Sender<Waiting>,
+    room: Arc<Semaphore>,
     captured: Option<Captured>,
+    captures_applications: bool,
+    of_projects: Attempts,
+    domain: String,
     drain: Drain,
 }
 
@@ -32,7 +41,7 @@ impl Mailer {
     /// # Errors
     /// A setting is not valid; the directory cannot be made.
     pub fn start(config: MailConfig, capture_dir: &Path) -> Result<Arc<Self>, MailError> {
-        let MailConfig { smtp_url, from, timeout_ms, retry_backoff_ms, queue_max, captured_max } = config;
+        let MailConfig { smtp_url, from, timeout_ms, retry_backoff_ms, queue_max, captured_max, .. } = config;
         let from: Mailbox = from.parse().map_err(|_| MailError::From)?;
         let (way, captured) = match smtp_url {
             Some(url) => (Way::Smtp(Smtp::new(&url, Duration::from_millis(timeout_ms.get()))?), None),
@@ -43,24 +52,57 @@ impl Mailer {
         };
         let drain = Drain::new();
         let retry_backoff = Duration::from_millis(retry_backoff_ms);
+        let domain = from.email.domain().to_owned();
         let delivery = Delivery { way, from, retry_backoff, drain: drain.clone() };
         let (queue, waiting) = mpsc::channel(queue_max.get());
         tokio::spawn(run(Arc::new(delivery), waiting));
-        Ok(Arc::new(Self { queue, captured, drain }))
+        Ok(Arc::new(Self {
+            queue,
+            room: Arc::new(Semaphore::new(WAITING_BYTES_MAX)),
+            captured,
+            captures_applications: config.captures_applications,
+            of_projects: Attempts::per_minute(config.per_project_per_minute_max),
+            domain,
+            drain,
+        }))
     }
 
     /// Puts a message into the queue; never waits. Delivery is tried some times and its failure is logged:
     /// the queue is in memory, and what waits when the process dies is lost.
     ///
     /// # Errors
-    /// Recipient, subject or text are refused; the queue is full; the server is shutting down.
+    /// A part of the message is refused; the queue is full; the server is shutting down.
     pub fn send(&self, mail: Mail) -> Result<(), MailError> {
+        self.enqueue(Outgoing::check(mail)?)
+    }
+
+    /// The same for the application of a project, which is told of its message by its id.
+    ///
+    /// # Errors
+    /// As `send`; no mail server is set; the project sends too much; the sender is of another domain.
+    pub fn send_for(&self, project: &ProjectId, mail: Mail) -> Result<MailId, MailError> {
+        if !self.delivers() && !self.captures_applications {
+            return Err(MailError::NoServer);
+        }
         let outgoing = Outgoing::check(mail)?;
-        self.queue.try_send(outgoing).map_err(|error| match error {
-            TrySendError::Full(_) => {
-                metrics::refused();
-                MailError::QueueFull
-            }
+        if !outgoing.is_from(&self.domain) {
+            return Err(MailError::Sender);
+        }
+        self.of_projects.count(project).map_err(MailError::TooMany)?;
+        let id = outgoing.id.clone();
+        self.enqueue(outgoing)?;
+        Ok(id)
+    }
+
+    fn enqueue(&self, outgoing: Outgoing) -> Result<(), MailError> {
+        let full = || {
+            metrics::refused();
+            MailError::QueueFull
+        };
+        let bytes = u32::try_from(outgoing.mail.content_bytes()).unwrap_or(u32::MAX);
+        let room = self.room.clone().try_acquire_many_owned(bytes).map_err(|_| full())?;
+        self.queue.try_send(Waiting { outgoing, _room: room }).map_err(|error| match error {
+            TrySendError::Full(_) => full(),
             TrySendError::Closed(_) => MailError::ShuttingDown,
         })
     }

@@ -117,7 +117,7 @@ impl PlatformService {
             link = link.expose_secret(),
             end = rfc3339(new.expires_at),
         );
-        Ok(self.mailer.send(Mail { to: new.email.to_owned(), subject: SUBJECT.to_owned(), text })?)
+        Ok(self.mailer.send(Mail::text(new.email, SUBJECT, text))?)
     }
 
     /// Takes an invitation back.

@@ -56,6 +56,8 @@ error_codes! {
     InvalidBundle = "invalid_bundle", BAD_REQUEST;
     /// The manifest is not valid; `place` in the details says where.
     InvalidManifest = "invalid_manifest", BAD_REQUEST;
+    /// A migration of an application could not be applied, and its deployment was refused; the message says which and why.
+    MigrationFailed = "migration_failed", BAD_REQUEST;
     /// The archive is broken, too large, holds what is no file, or has nothing to start from.
     InvalidArchive = "invalid_archive", BAD_REQUEST;
     /// The link's or the code's token is unknown, was used or is too old: ask for a new one.

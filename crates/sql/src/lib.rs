@@ -8,6 +8,7 @@ pub mod confined;
 mod database;
 mod error;
 mod migrate;
+pub mod postgres;
 pub mod scripts;
 
 pub use database::{Database, Durability, Write};

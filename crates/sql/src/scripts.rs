@@ -108,6 +108,24 @@ impl Scripts {
         Self::ordered("", list)
     }
 
+    /// Those of an application that left its directory: names and texts, without what takes them back.
+    ///
+    /// # Errors
+    /// A name is none, or two have one number.
+    pub fn of(texts: impl IntoIterator<Item = (String, String)>) -> Result<Self, ScriptError> {
+        let script = |(name, up)| Script { name, up, down: None };
+        let list: Vec<_> = texts.into_iter().map(script).collect();
+        match list.iter().find(|script| number(&script.name).is_none()) {
+            Some(unnamed) => Err(ScriptError::Name(unnamed.name.clone())),
+            None => Self::ordered("", list),
+        }
+    }
+
+    /// The names, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.list.iter().map(|script| script.name.as_str())
+    }
+
     /// Those that a program brings along, as name and text; in the database `prefix` stands before their names.
     ///
     /// # Errors
@@ -161,9 +179,12 @@ impl Scripts {
         self.list.iter().map(status).collect()
     }
 
-    /// The next one to be applied.
+    /// The next one to be applied. What a later version applied is there, and in the way of nothing here.
     pub(crate) fn next_up(&self, applied: &[Applied]) -> Result<Option<Step>, ScriptError> {
-        let mine = self.checked(applied)?;
+        let newest = self.list.last().map_or(0, Script::number);
+        let is_later = |row: &Applied| number(&row.name).is_some_and(|number| number > newest);
+        let applied: Vec<_> = applied.iter().filter(|row| !is_later(row)).cloned().collect();
+        let mine = self.checked(&applied)?;
         let is_applied = |script: &&Script| mine.iter().any(|known| known.name == script.name);
         let Some(next) = self.list.iter().find(|script| !is_applied(script)) else { return Ok(None) };
         match mine.last() {

@@ -70,8 +70,8 @@ impl TenantAuthService {
     /// say whether there is an account.
     pub(crate) fn send_link(&self, project: &ProjectId, config: &ProjectConfig, letter: Letter) {
         let link = self.link(project, config, letter.reason.purpose(), &letter.token);
-        let (subject, text) = (letter.reason.subject().to_owned(), letter.reason.text(&link));
-        if let Err(error) = self.mailer.send(Mail { to: letter.to, subject, text }) {
+        let (subject, text) = (letter.reason.subject(), letter.reason.text(&link));
+        if let Err(error) = self.mailer.send(Mail::text(letter.to, subject, text)) {
             tracing::warn!(%error, %project, "a mail to an end user was not taken");
         }
     }

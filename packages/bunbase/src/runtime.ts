@@ -7,6 +7,7 @@ import {
   checkRoutes,
   handlerManifest,
   type Manifest,
+  type Migration,
 } from "./runtime/manifest.ts";
 import { failure } from "./runtime/output.ts";
 import { type Loaded, register } from "./runtime/registry.ts";
@@ -18,6 +19,8 @@ export interface ApplicationParts {
   config: unknown;
   modules: readonly Loaded[];
   actions: readonly Loaded[];
+  /** What the server applies before the application takes calls. */
+  migrations?: readonly Migration[];
 }
 
 /** What the worker knows of a call besides its request. */
@@ -35,7 +38,7 @@ export interface Application {
 
 /** Joins the parts of an application; throws where one of them is not as it has to be, with its file. */
 export function application(
-  { config, modules, actions }: ApplicationParts,
+  { config, modules, actions, migrations = [] }: ApplicationParts,
   reach: Partial<Reach> = {},
 ): Application {
   checkConfig(config);
@@ -47,7 +50,7 @@ export function application(
   );
   const surroundings = surroundingsOf(runnables, { ...reachOf(config), ...reach });
   return {
-    manifest: { version: 1, handlers, application: applicationManifest(config) },
+    manifest: { version: 1, handlers, application: applicationManifest(config, migrations) },
     handlers: Object.fromEntries(
       runnables.map((each) => [each.registered.name, handlerOf(each, surroundings)]),
     ),

@@ -84,6 +84,7 @@ export interface StorageAPI {
   getUrl(key: string, options?: { expiresIn?: number; method?: "GET" | "PUT" }): Promise<string>;
 }
 
+/** Recipients are addresses without names, 50 at the most. */
 export interface MailMessage {
   to: string | readonly string[];
   subject: string;
@@ -91,11 +92,23 @@ export interface MailMessage {
   html?: string;
   cc?: string | readonly string[];
   bcc?: string | readonly string[];
+  /** `Name <address>` or an address. */
   replyTo?: string;
+  /** The same, of the domain that the server sends from; its own sender where absent. */
   from?: string;
+  /** 20 with 10 MiB together at the most. */
+  attachments?: readonly MailAttachment[];
+}
+
+export interface MailAttachment {
+  filename: string;
+  content: string | Uint8Array | Blob;
+  /** By the name where absent. */
+  contentType?: string;
 }
 
 export interface Mailer {
+  /** Resolves when the server has taken the message; it is delivered after that. */
   send(message: MailMessage): Promise<void>;
 }
 

@@ -18,7 +18,7 @@ export interface LoadOrder {
 }
 
 /** Far below what a frame holds. */
-const REPORT_CHARACTERS_MAX = 1024 * 1024;
+const REPORT_CHARACTERS_MAX = 2 * 1024 * 1024;
 
 export class LoadFailure extends Error {
   readonly kind: "import" | "handler";

@@ -2,6 +2,7 @@ use super::*;
 use crate::SESSION_HEADER;
 use crate::directory::{ApiKey, PlanAndFeatures};
 use crate::memory::Memory;
+use crate::spec::Private;
 use secrecy::SecretString;
 use serde_json::json;
 use service_kit::secret::TokenHash;
@@ -26,7 +27,8 @@ fn tables() -> Memory {
     };
     let key = |token: &str, scopes: &[&str]| {
         let scopes = scopes.iter().map(|scope| text(scope)).collect();
-        (TokenHash::of(&SecretString::from(token)), ApiKey { id: text(token), user_id: text("ada"), scopes })
+        let key = ApiKey { id: text(token), user_id: text("ada"), scopes, last_used_at: None };
+        (TokenHash::of(&SecretString::from(token)), key)
     };
     Memory {
         users: [(text("ada"), Some(text("admin"))), (text("bob"), None), (text("eve"), None)].into(),
@@ -52,7 +54,7 @@ fn world(handler: &Value) -> World {
     let mut manifest = json!({"version": 1, "handlers": [handler], "application": {
         "auth": {"session_secret": "0123456789abcdef0123456789abcdef"},
         "cors": {"origin": ["https://friend.test"]}}});
-    let secrets = SessionSecrets::take_from(&mut manifest).unwrap();
+    let secrets = Private::take_from(&mut manifest).unwrap().sessions;
     let (tables, now_ms) = (Arc::new(tables()), Arc::new(AtomicI64::new(START_MS)));
     let clock = Clock::reading({
         let now_ms = now_ms.clone();
@@ -205,6 +207,12 @@ async fn tokens_and_keys_speak_for_their_user() {
         assert_eq!((&context["auth"]["kind"], &context["auth"]["role"]), (&json!("api_key"), &role));
     }
     assert_eq!(world.status(&get().with("x-api-key", "bbk_all")).await, 200);
+    // Beside the calls: each was looked up once.
+    while world.tables.used.lock().unwrap().len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    let used = [("bbk_all".to_owned(), START_MS), ("bbk_some".to_owned(), START_MS)];
+    assert_eq!(*world.tables.used.lock().unwrap(), used);
     for token in ["bbk_unknown", "a.b", "a.b.c"] {
         assert_eq!(world.status(&bearer(token)).await, 401, "{token}");
     }

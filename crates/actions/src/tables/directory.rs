@@ -1,41 +1,31 @@
-//! The look-ups of the stages in the framework's tables of one project.
+//! The look-ups of the stages in the framework's tables of one application: statements that SQLite and PostgreSQL both
+//! take.
 
-use super::Tables;
-use crate::directory::{ApiKey, Directory, DirectoryError, Organization, PlanAndFeatures, Session, User};
+use super::ApplicationDatabase;
+use crate::directory::{
+    ApiKey, Directory, DirectoryError, KEY_USE_COARSE_MS, Organization, PlanAndFeatures, Session, User,
+};
 use async_trait::async_trait;
-use ports::sql::{Sql as _, SqlCaller, SqlStatement, SqlValue};
-use service_kit::error::{Classify as _, ErrorCode};
-use service_kit::ids::ProjectId;
+use ports::sql::SqlValue;
+use service_kit::error::ErrorCode;
 use service_kit::secret::TokenHash;
-use std::sync::Arc;
 
 /// The plan of an organisation that has no running subscription.
 const FREE: &str = "free";
 
-/// The tables of one project.
-pub struct TableDirectory {
-    tables: Arc<Tables>,
-    caller: SqlCaller,
-}
+/// The tables of one application.
+pub struct TableDirectory(ApplicationDatabase);
 
 type Row = std::vec::IntoIter<SqlValue>;
 
 impl TableDirectory {
-    /// Those of `project`; they have to be there (`Tables::ensure_framework_tables`).
-    pub fn new(tables: Arc<Tables>, project: ProjectId) -> Self {
-        Self { tables, caller: SqlCaller { project, invocation: None } }
+    /// Those of a database that has them (`ApplicationDatabase::migrate`).
+    pub fn new(database: ApplicationDatabase) -> Self {
+        Self(database)
     }
 
     async fn rows(&self, sql: &str, params: Vec<SqlValue>) -> Result<Vec<Row>, DirectoryError> {
-        let statement = SqlStatement { sql: sql.to_owned(), params };
-        let answer = self.tables.query(&self.caller, statement, None).await;
-        let answer = answer.map_err(|error| match error.code() {
-            code @ (ErrorCode::Busy | ErrorCode::DiskFull | ErrorCode::Unavailable) => {
-                DirectoryError::new(code, error)
-            }
-            _ => DirectoryError::new(ErrorCode::Internal, error),
-        })?;
-        Ok(answer.rows.into_iter().map(Vec::into_iter).collect())
+        Ok(self.0.rows(sql, params).await?.into_iter().map(Vec::into_iter).collect())
     }
 
     async fn row(&self, sql: &str, params: Vec<SqlValue>) -> Result<Option<Row>, DirectoryError> {
@@ -104,16 +94,23 @@ impl Directory for TableDirectory {
     }
 
     async fn api_key(&self, hash: &TokenHash) -> Result<Option<ApiKey>, DirectoryError> {
-        let sql = "SELECT id, user_id, scopes FROM api_keys WHERE key_hash = ?1 AND revoked_at IS NULL";
+        let sql = "SELECT id, user_id, scopes, last_used_at FROM api_keys WHERE key_hash = ?1 AND revoked_at IS NULL";
         let row = self.row(sql, vec![SqlValue::Text(hex::encode(hash.as_bytes()))]).await?;
         row.map(|mut row| {
             let (id, user_id) = (string(&mut row), string(&mut row));
             // No scopes mean no limit: what cannot be read must not become that.
             let scopes = serde_json::from_str(&string(&mut row));
             let scopes = scopes.map_err(|error| DirectoryError::new(ErrorCode::Internal, error))?;
-            Ok(ApiKey { id, user_id, scopes })
+            Ok(ApiKey { id, user_id, scopes, last_used_at: number(&mut row) })
         })
         .transpose()
+    }
+
+    async fn touch_api_key(&self, id: &str, now_ms: i64) -> Result<(), DirectoryError> {
+        let sql = "UPDATE api_keys SET last_used_at = ?2 \
+            WHERE id = ?1 AND (last_used_at IS NULL OR last_used_at <= ?3)";
+        let params = vec![text(id), SqlValue::Integer(now_ms), SqlValue::Integer(now_ms - KEY_USE_COARSE_MS)];
+        self.rows(sql, params).await.map(drop)
     }
 
     async fn membership(&self, user_id: &str, org_id: &str) -> Result<Option<String>, DirectoryError> {
@@ -148,17 +145,21 @@ impl Directory for TableDirectory {
     }
 
     async fn permissions_of(&self, roles: &[&str]) -> Result<Vec<String>, DirectoryError> {
-        let sql = "SELECT DISTINCT permissions.key FROM permissions \
+        let places: Vec<_> = (1..=roles.len()).map(|place| format!("?{place}")).collect();
+        let sql = format!(
+            "SELECT DISTINCT permissions.key FROM permissions \
             JOIN role_permissions ON role_permissions.permission_id = permissions.id \
             JOIN roles ON roles.id = role_permissions.role_id \
-            WHERE roles.key IN (SELECT value FROM json_each(?1)) ORDER BY permissions.key";
-        let rows = self.rows(sql, vec![SqlValue::Text(serde_json::json!(roles).to_string())]).await?;
+            WHERE roles.key IN ({}) ORDER BY permissions.key",
+            places.join(", ")
+        );
+        let rows = self.rows(&sql, roles.iter().map(|role| text(role)).collect()).await?;
         Ok(rows.into_iter().map(|mut row| string(&mut row)).collect())
     }
 
     async fn insert_session(&self, session: &Session) -> Result<(), DirectoryError> {
         let sql = "INSERT INTO sessions (id, user_id, org_id, payload, created_at, expires_at, last_active_at, \
-            revoked_at, ip, user_agent) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+            revoked_at, ip, user_agent) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, CAST(?8 AS BIGINT), ?9, ?10)";
         let params = vec![
             text(&session.id),
             text(&session.user_id),

@@ -1,5 +1,12 @@
 use super::*;
-use crate::directory::{Directory as _, Session};
+use crate::directory::{Directory as _, KEY_USE_COARSE_MS, Session};
+use postgres::TestPostgres;
+use secrecy::SecretString;
+use service_kit::secret::TokenHash;
+use sql::scripts::Scripts;
+
+#[path = "../../../sql/tests/support/postgres.rs"]
+mod postgres;
 
 fn statement(sql: &str) -> SqlStatement {
     SqlStatement { sql: sql.to_owned(), params: Vec::new() }
@@ -35,16 +42,42 @@ async fn a_transaction_is_of_one_call_and_ends_with_it() {
 async fn the_frameworks_tables_answer_the_stages() {
     let directory = tempfile::tempdir().unwrap();
     let tables = Tables::new(directory.path().to_owned());
-    let project = ProjectId::generate();
-    for _ in 0..2 {
-        tables.ensure_framework_tables(&project).await.unwrap();
+    let database = |url| ApplicationDatabase::new((&tables, &ProjectId::generate()), url).unwrap();
+    answers_the_stages(database(None)).await;
+    if let Some(server) = TestPostgres::start() {
+        answers_the_stages(database(Some(server.url().into()))).await;
     }
-    let one = caller(&project, "inv_1");
-    let user = "INSERT INTO users (id, email, role) VALUES ('u', 'a@example.com', 'org:member')";
-    tables.query(&one, statement(user), None).await.unwrap();
-    let taken = tables.query(&one, statement(user), None).await;
-    assert!(matches!(taken, Err(SqlError::Violation { .. })), "{taken:?}");
-    let found = TableDirectory::new(tables.clone(), project.clone());
+}
+
+async fn answers_the_stages(database: ApplicationDatabase) {
+    let own = [("001_own".to_owned(), "CREATE TABLE own (x INTEGER)".to_owned())];
+    let own = Arc::new(Scripts::of(own).unwrap());
+    for _ in 0..2 {
+        database.migrate(&own).await.unwrap();
+    }
+    // A version that was there before: what a later one applied is not in its way.
+    database.migrate(&Arc::default()).await.unwrap();
+    let token = TokenHash::of(&SecretString::from("bbk_a"));
+    for sql in [
+        "INSERT INTO users (id, email, role) VALUES ('u', 'a@example.com', 'org:member')".to_owned(),
+        format!(
+            "INSERT INTO api_keys (id, user_id, name, key_hash) VALUES ('k', 'u', 'mine', '{}')",
+            hex::encode(token.as_bytes())
+        ),
+        "INSERT INTO own VALUES (1)".to_owned(),
+    ] {
+        database.rows(&sql, Vec::new()).await.unwrap();
+    }
+    let again = "INSERT INTO users (id, email) VALUES ('v', 'A@example.com')";
+    assert!(database.rows(again, Vec::new()).await.is_err(), "an address is one person's, in any case");
+    let found = TableDirectory::new(database);
+    let day_ms = 86_400_000;
+    for (now_ms, noted_ms) in
+        [(day_ms, day_ms), (day_ms + 1, day_ms), (day_ms + KEY_USE_COARSE_MS, day_ms + KEY_USE_COARSE_MS)]
+    {
+        found.touch_api_key("k", now_ms).await.unwrap();
+        assert_eq!(found.api_key(&token).await.unwrap().unwrap().last_used_at, Some(noted_ms));
+    }
     let session = Session {
         id: "s".into(),
         user_id: "u".into(),

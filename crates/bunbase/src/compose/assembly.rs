@@ -88,7 +88,7 @@ impl<'a> Assembly<'a> {
         let wire = Wire::new(settings.rpc.clone(), settings.services.as_deref());
         let public_url = settings.gateway.public_url();
         let mut services = Services::default();
-        if wire.runs_any(&[Service::BunAuth, Service::TenantAuth, Service::Platform]) {
+        if wire.runs_any(&[Service::BunAuth, Service::TenantAuth, Service::Platform, Service::Functions]) {
             services.mailer = Some(Mailer::start(settings.mail.clone(), &data.join("mail"))?);
         }
         Ok(Self {
@@ -217,7 +217,8 @@ impl<'a> Assembly<'a> {
             false => Arc::new(NoSecrets),
         };
         let (data_dir, public_url) = (self.data.path().to_owned(), self.public_url.clone());
-        let deps = FunctionsDeps { bun, data_dir, work_dir, logs, secrets, public_url };
+        let mailer = self.services.mailer.clone();
+        let deps = FunctionsDeps { bun, data_dir, work_dir, logs, secrets, mailer, public_url };
         let config = self.settings.functions.clone();
         let functions = FunctionsService::start(config, deps).await?;
         functions.bind_events(self.events(Service::Functions)?);

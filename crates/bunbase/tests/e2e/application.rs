@@ -2,10 +2,11 @@
 
 use crate::commands::bun;
 use crate::dev::{Dev, save};
+use crate::postgres::TestPostgres;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -79,7 +80,48 @@ impl Browser<'_> {
 async fn what_init_writes_has_a_login_a_protected_action_and_a_job_of_a_queue() {
     let directory = application();
     let root = directory.path().join("notes");
-    let mut dev = Dev::start(&root).await;
+    notes_are_kept(&root).await;
+    assert_eq!(databases(&root).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_database_url_everything_of_an_application_is_in_postgresql() {
+    let Some(postgres) = TestPostgres::start() else { return };
+    let directory = application();
+    let root = directory.path().join("notes");
+    let variables = std::fs::read_to_string(root.join(".env")).unwrap();
+    save(&root, ".env", &format!("{variables}DATABASE_URL={}\n", postgres.url()));
+    notes_are_kept(&root).await;
+    assert_eq!(databases(&root), Vec::<PathBuf>::new());
+    let status = run(&root, &["migrate", "status"]);
+    assert!(status["migrations"][0]["applied_at"].is_string(), "{status}");
+    for file in files(&root.join(".bunbase")) {
+        let text = std::fs::read(&file).unwrap();
+        let tells =
+            text.windows(TestPostgres::PASSWORD.len()).any(|part| part == TestPostgres::PASSWORD.as_bytes());
+        assert!(!tells, "{} has the password of the database", file.display());
+    }
+}
+
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
+    entries
+        .flat_map(|entry| {
+            let kind = entry.file_type().unwrap();
+            if kind.is_dir() { files(&entry.path()) } else { vec![entry.path()] }
+        })
+        .filter(|path| path.is_file())
+        .collect()
+}
+
+/// The files of the projects' databases.
+fn databases(root: &Path) -> Vec<PathBuf> {
+    files(&root.join(".bunbase/dev")).into_iter().filter(|path| path.ends_with("app.db")).collect()
+}
+
+/// The story of an application, from its first start on.
+async fn notes_are_kept(root: &Path) {
+    let mut dev = Dev::start(root).await;
     dev.event(|event| event["event"] == "migrated").await;
     dev.of("live", "notes").await;
     let mut nobody = Browser { dev: &dev, cookie: String::new() };

@@ -1,6 +1,7 @@
 //! `kill -9` at random moments under concurrent writers: every answered write is there afterwards.
 
 use crate::client::Client;
+use crate::ledger;
 use crate::server::{Data, Server};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -80,5 +81,53 @@ async fn crash_keeps_every_answered_write() {
         assert_eq!(missing(&client, &snapshot).await, Vec::<String>::new(), "round {round}");
     }
     assert!(acknowledged.lock().unwrap().len() > 100, "the writers wrote something");
+    server.stop().await;
+}
+
+/// Inserts through an action until the server is gone.
+async fn insert(client: Client, path: String, writer: String, acknowledged: Arc<Mutex<Vec<String>>>) {
+    for n in 0_u64.. {
+        let id = format!("{writer}-{n}");
+        let sent = client.request(reqwest::Method::POST, &path).json(&json!({ "id": id })).send().await;
+        let Ok(response) = sent else { return };
+        if response.status().is_success() {
+            acknowledged.lock().unwrap().push(id);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn crash_keeps_every_row_that_an_action_was_answered_for() {
+    let (data, directory) = (Data::new(), ledger::ledger());
+    let mut server = Server::start(&data).await;
+    let project = server.client().set_up().await.project("crash").await;
+    ledger::done(&ledger::run(&server, &project, directory.path(), &["deploy"]));
+    let (path, acknowledged) = (ledger::entries(&project), Arc::new(Mutex::new(Vec::new())));
+    for round in 0..rounds().div_ceil(4) {
+        // The first call starts the worker.
+        server.client().get(&path).await.expect(200);
+        let before = acknowledged.lock().unwrap().len();
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|writer| format!("{round}-{writer}"))
+            .map(|writer| tokio::spawn(insert(server.client(), path.clone(), writer, acknowledged.clone())))
+            .collect();
+        let wanted = before + 50 + usize::try_from(round * 7).unwrap();
+        let written = async {
+            while acknowledged.lock().unwrap().len() < wanted {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), written).await.expect("rows are written");
+        server.kill().await;
+        for writer in writers {
+            writer.await.unwrap();
+        }
+        server = Server::start(&data).await;
+        let rows = server.client().get(&path).await.expect(200);
+        let stored: Vec<_> = rows["data"].as_array().unwrap().iter().map(|row| &row["id"]).collect();
+        let lost: Vec<_> =
+            acknowledged.lock().unwrap().iter().filter(|id| !stored.contains(&&json!(id))).cloned().collect();
+        assert_eq!(lost, Vec::<String>::new(), "round {round}");
+    }
     server.stop().await;
 }

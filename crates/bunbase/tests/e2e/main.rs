@@ -22,10 +22,13 @@ mod framework;
 mod functions;
 mod grpc;
 mod isolation;
+mod ledger;
 mod live;
 mod notes;
 mod package;
 mod platform;
+#[path = "../../../sql/tests/support/postgres.rs"]
+mod postgres;
 mod process;
 mod quickjs;
 mod reference;

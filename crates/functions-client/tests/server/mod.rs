@@ -72,6 +72,7 @@ impl Server {
             work_dir: directory.path().join("w"),
             logs: logs.clone(),
             secrets: Arc::new(NoSecrets),
+            mailer: None,
             public_url: "https://api.example".to_owned(),
         };
         let config = functions::FunctionsConfig { spare_workers: 1, ..functions::FunctionsConfig::default() };

@@ -13,8 +13,12 @@ use service_kit::error::{ApiError, ErrorCode};
 use service_kit::json::Json;
 
 const NOT_FOUND: &[ErrorCode] = &[ErrorCode::FunctionNotFound, ErrorCode::VersionNotFound];
-const REFUSED: &[ErrorCode] =
-    &[ErrorCode::InvalidRequest, ErrorCode::InvalidBundle, ErrorCode::EnvironmentUnavailable];
+const REFUSED: &[ErrorCode] = &[
+    ErrorCode::InvalidRequest,
+    ErrorCode::InvalidBundle,
+    ErrorCode::MigrationFailed,
+    ErrorCode::EnvironmentUnavailable,
+];
 
 pub(super) fn declare(routes: Routes<Service>) -> Routes<Service> {
     let need = Need::Project;

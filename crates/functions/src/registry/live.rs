@@ -50,7 +50,8 @@ impl Live {
         }
     }
 
-    pub(super) fn deployments(&self) -> impl Iterator<Item = &Arc<Deployment>> {
+    /// Each that takes calls.
+    pub(crate) fn deployments(&self) -> impl Iterator<Item = &Arc<Deployment>> {
         let (one, many) = match self {
             Self::Nothing => (None, &[][..]),
             Self::One(deployment) => (Some(deployment), &[][..]),

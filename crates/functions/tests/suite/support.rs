@@ -230,6 +230,7 @@ impl Server {
             work_dir: directory.path().join("w"),
             logs: logs.clone(),
             secrets: keeper.clone(),
+            mailer: None,
             public_url: "https://api.example".to_owned(),
         };
         let service = FunctionsService::start(config.clone(), deps).await.unwrap();

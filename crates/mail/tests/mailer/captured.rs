@@ -121,6 +121,9 @@ async fn what_a_crash_left_behind_does_not_hide_the_rest() {
         subject: "Hello".into(),
         at: "2026-01-31T08:30:00Z".into(),
         text: "Bye.".into(),
+        html: None,
+        copies: Vec::new(),
+        attachments: Vec::new(),
     };
     std::fs::write(file(&format!("{}.json", kept.id)), serde_json::to_vec(&kept).unwrap()).unwrap();
     std::fs::write(file("eml_00000000000000000000000000000000.json"), b"").unwrap();

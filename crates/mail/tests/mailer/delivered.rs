@@ -1,9 +1,10 @@
 //! Delivering by SMTP.
 
 use crate::support::{Log, Manner, SmtpServer, mail};
-use mail::{MailConfig, MailError, Mailer};
+use mail::{Mail, MailConfig, MailError, Mailer};
 use secrecy::SecretString;
-use std::num::{NonZeroU64, NonZeroUsize};
+use service_kit::ids::ProjectId;
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -136,4 +137,24 @@ async fn bad_settings_stop_the_start() {
         };
         assert!(Mailer::start(config, Path::new("/nonexistent")).is_err(), "{url} {from}");
     }
+}
+
+#[tokio::test]
+async fn applications_send_so_much_from_their_own_domain_and_nothing_without_a_server() {
+    let mut server = SmtpServer::start(&[Manner::Accept]).await;
+    let limited = MailConfig { per_project_per_minute_max: NonZeroU32::new(1).unwrap(), ..server.config() };
+    let mailer = start(limited);
+    let (one, two) = (ProjectId::generate(), ProjectId::generate());
+    let from = |from: &str| Mail { from: Some(from.to_owned()), ..mail("ada@example.com") };
+    let foreign = mailer.send_for(&one, from("Shop <shop@example.net>"));
+    assert!(matches!(foreign, Err(MailError::Sender)));
+    mailer.send_for(&one, from("Shop <shop@example.org>")).unwrap();
+    assert!(server.message().await.contains("From: Shop <shop@example.org>"));
+    assert!(matches!(mailer.send_for(&one, mail("ada@example.com")), Err(MailError::TooMany(_))));
+    mailer.send_for(&two, mail("ada@example.com")).unwrap();
+    mailer.shutdown().await;
+
+    let directory = tempfile::tempdir().unwrap();
+    let captures = Mailer::start(MailConfig::default(), directory.path()).unwrap();
+    assert!(matches!(captures.send_for(&one, mail("ada@example.com")), Err(MailError::NoServer)));
 }

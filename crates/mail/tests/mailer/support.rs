@@ -125,7 +125,7 @@ async fn serve(
 
 pub(crate) fn mail(to: &str) -> Mail {
     let text = "Open https://example.org/auth/action#token=s3cret to go on.\n".to_owned();
-    Mail { to: to.into(), subject: "Hello".into(), text }
+    Mail::text(to, "Hello", text)
 }
 
 /// What is logged on this thread.

@@ -49,7 +49,7 @@ pub enum ScriptError {
     #[error("no migration is applied: there is nothing to take back")]
     NothingApplied,
     /// Its SQL failed.
-    #[error("`{name}` failed, and nothing of it was applied: {message}")]
+    #[error("`{name}.sql` failed, and nothing of it was applied: {message}")]
     Step {
         /// Which.
         name: String,

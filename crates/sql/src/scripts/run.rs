@@ -4,6 +4,7 @@
 
 use super::{Applied, ScriptError, ScriptStatus, Scripts, Step};
 use crate::confined::ConfinedFile;
+use crate::postgres;
 use service_kit::clock::now_ms;
 use sqlx::postgres::{PgConnection, PgTransaction};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
@@ -14,6 +15,10 @@ pub(crate) const TABLE: &str = "CREATE TABLE IF NOT EXISTS _migrations (
 pub(crate) const APPLIED: &str = "SELECT name, checksum, applied_at FROM _migrations";
 /// The key of the advisory lock; ours alone in a database, as far as one can choose that.
 const LOCK: i64 = 0x62_756e_6261_7365;
+
+/// Of each transaction: nobody waits for a lock longer, or holds it with one statement, than for
+/// `confined::MIGRATION_TIME_MAX`; what is there already is no news.
+const SETTINGS: &str = "SET LOCAL statement_timeout = '300s'; SET LOCAL client_min_messages = warning";
 
 /// Everything in the schema that is used, but for what an extension brought.
 const DROP_EVERYTHING: &str = r"
@@ -54,7 +59,7 @@ impl ScriptDatabase {
     /// # Errors
     /// The address is none, or nobody answers there.
     pub async fn postgres(url: &str) -> Result<Self, ScriptError> {
-        Ok(Self::Postgres(Box::new(PgConnection::connect(url).await?)))
+        Ok(Self::Postgres(Box::new(postgres::connect(url).await?)))
     }
 
     /// Applies what is not applied yet; `told` hears of each.
@@ -141,6 +146,7 @@ impl ScriptDatabase {
 
 async fn locked(connection: &mut PgConnection) -> Result<PgTransaction<'_>, ScriptError> {
     let mut transaction = connection.begin().await?;
+    transaction.execute(SETTINGS).await?;
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *transaction).await?;
     Ok(transaction)
 }
@@ -150,7 +156,6 @@ async fn step_postgres(
     choose: &Choose,
 ) -> Result<Option<String>, ScriptError> {
     let mut transaction = locked(connection).await?;
-    transaction.execute("SET LOCAL client_min_messages = warning").await?;
     transaction.execute(TABLE).await?;
     let rows: Vec<(String, String, i64)> = sqlx::query_as(APPLIED).fetch_all(&mut *transaction).await?;
     let applied: Vec<_> =

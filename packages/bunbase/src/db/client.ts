@@ -94,16 +94,16 @@ export class RawStatement<R> extends Fragment implements PromiseLike<R[]> {
  * the SQLite file that the platform keeps. Clients of one address share one pool, as long as the process runs.
  */
 export function createDB<DB = Database>(
-  source: SqlExecutor | SQL | string | undefined = configured(),
+  source: SqlExecutor | SQL | string | undefined = postgresAddress(),
 ): DatabaseClient<DB> {
   if (source === undefined) return new DatabaseClient(channelExecutor());
   if (typeof source === "string") return new DatabaseClient(shared(source));
   return new DatabaseClient(source instanceof SQL ? postgresExecutor(source) : source);
 }
 
-function configured(): string | undefined {
-  const url = process.env.DATABASE_URL;
-  return url !== undefined && /^postgres(ql)?:/.test(url) ? url : undefined;
+/** An address of PostgreSQL; `undefined` where it is that of another database, for other programs. */
+export function postgresAddress(url = process.env.DATABASE_URL): string | undefined {
+  return url !== undefined && /^postgres(ql)?:\/\//.test(url) ? url : undefined;
 }
 
 const executors = new Map<string, SqlExecutor>();

@@ -3,6 +3,7 @@
 import type { TSchema } from "@sinclair/typebox";
 import { propertiesOf } from "../action.ts";
 import type { BunbaseConfig } from "../config.ts";
+import { postgresAddress } from "../db/client.ts";
 import { guardManifest } from "../guards.ts";
 import { mappingOf } from "../http.ts";
 import type { Retries, Trigger } from "../triggers.ts";
@@ -152,8 +153,17 @@ export function join(prefix: string, path: string): string {
   return `/${parts.join("/")}`;
 }
 
-export function applicationManifest(config: BunbaseConfig): Record<string, unknown> {
-  const { auth, openapi = {}, studio = {}, persistence = {}, mcp } = config;
+/** `001_init`, and what applies it. */
+export interface Migration {
+  name: string;
+  sql: string;
+}
+
+export function applicationManifest(
+  config: BunbaseConfig,
+  migrations: readonly Migration[],
+): Record<string, unknown> {
+  const { auth, database, openapi = {}, studio = {}, persistence = {}, mcp } = config;
   const tools = typeof mcp === "object" ? mcp : { enabled: mcp ?? true };
   return {
     ...extra("name", config.name),
@@ -163,6 +173,9 @@ export function applicationManifest(config: BunbaseConfig): Record<string, unkno
       ...extra("expires_in_s", auth?.expiresIn),
       cookie: { ...extra("name", auth?.cookie?.name), ...extra("secure", auth?.cookie?.secure) },
     },
+    // Where `ctx.db` is, the server has its tables. It keeps neither this nor the secrets in what it stores.
+    ...extra("database_url", postgresAddress(database?.url)),
+    ...(migrations.length === 0 ? {} : { migrations }),
     ...extra("cors", config.cors),
     max_body_bytes: config.maxRequestBodySize ?? 10 * 1024 * 1024,
     openapi: {

@@ -10,6 +10,7 @@ import type {
   QueuedJobInfo,
   StorageAPI,
 } from "../types.ts";
+import { mailer } from "./mailer.ts";
 import { ask } from "./wire.ts";
 
 /** What an action reaches besides its database. */
@@ -146,13 +147,6 @@ const queue: QueueAPI = {
 const event: EventAPI = {
   async emit(name, payload) {
     await bunbase.events.publish(name, payload ?? null);
-  },
-};
-
-const mailer: Mailer = {
-  async send(message) {
-    const answer = await ask("/v1/app/mail", message);
-    if (!answer.ok) throw new Error(`the mail was not taken: ${await answer.text()}`);
   },
 };
 

@@ -5,6 +5,7 @@ use crate::cli::context::Context;
 use crate::cli::failure::Advised;
 use crate::cli::functions::bundle::{Bundle, Bundler, Style, Unsound};
 use crate::cli::output::printable;
+use actions::spec::Private;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use indicatif::HumanBytes;
@@ -76,12 +77,10 @@ async fn import(bun: &BunBinary, root: &Path, code: &str) -> anyhow::Result<Valu
     bail!(Advised::new(format!("the application could not be loaded: {error}"), "mend what is named"))
 }
 
-/// Writes `.bunbase/build/`: the bundle that `deploy` would send, and its manifest without secrets.
+/// Writes `.bunbase/build/`: the bundle that `deploy` would send, and its manifest without what is private.
 pub(crate) async fn build(context: &Context, args: &OfApplication) -> anyhow::Result<()> {
     let mut built = args.build(Style::Small).await?;
-    if let Some(auth) = built.manifest.pointer_mut("/application/auth").and_then(Value::as_object_mut) {
-        auth.retain(|name, _| !name.ends_with("secret") && !name.ends_with("secrets"));
-    }
+    Private::take_from(&mut built.manifest)?;
     let directory = built.application.root().join(DIRECTORY);
     std::fs::create_dir_all(&directory)
         .and_then(|()| std::fs::write(directory.join("bundle.js"), &built.bundle.code))

@@ -11,7 +11,7 @@ try {
   const seedsDir = database?.seeds?.directory ?? "seeds";
   const named = database?.url ?? process.env.DATABASE_URL;
   // Addresses of other databases are for other programs.
-  const databaseUrl = /^postgres(ql)?:/.test(named ?? "") ? named : null;
+  const databaseUrl = /^postgres(ql)?:\/\//.test(named ?? "") ? named : null;
   const studioApi = studio.enabled === false ? null : (studio.apiPrefix ?? `${studio.path ?? "/_studio"}/api`);
   const { flushIntervalMs = 2000, maxBufferSize = 500 } = persistence;
   if (![flushIntervalMs, maxBufferSize].every((each) => Number.isInteger(each) && each > 0))

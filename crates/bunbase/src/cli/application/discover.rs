@@ -1,5 +1,5 @@
-//! The files of an application: modules first (`_module.ts`), then actions on their own; and the module that imports them
-//! all, which is what is bundled.
+//! The files of an application: modules first (`_module.ts`), then actions on their own, and migrations; and the module
+//! that imports them all, which is what is bundled.
 
 use super::config::{Config, ConfigFile};
 use crate::cli::failure::Advised;
@@ -7,6 +7,7 @@ use crate::cli::functions::entry::Source;
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 use serde_json::json;
+use sql::scripts::Scripts;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -40,8 +41,9 @@ pub(super) fn source(file: &ConfigFile, config: &Config) -> anyhow::Result<Sourc
             "make one with `bunbase generate action hello`",
         ));
     }
+    let migrations = Scripts::read(&file.root.join(&config.migrations_dir))?;
     let entry = file.root.join(ENTRY);
-    write_changed(&entry, &text(file, &files))
+    write_changed(&entry, &text(file, &files, (&config.migrations_dir, &migrations)))
         .with_context(|| format!("could not write {}", entry.display()))?;
     let parts = files.modules.into_iter().chain(files.actions).collect();
     Ok(Source { name: name(&file.root)?, entry, root: file.root.clone(), parts })
@@ -101,7 +103,7 @@ fn is_action(path: &Path, name: &str) -> anyhow::Result<bool> {
     Ok(text.contains("action") && exports.iter().any(|export| text.contains(export)))
 }
 
-fn text(file: &ConfigFile, files: &Files) -> String {
+fn text(file: &ConfigFile, files: &Files, (directory, migrations): (&Path, &Scripts)) -> String {
     let mut imports = String::new();
     let mut list = |paths: &[PathBuf], prefix: &str| {
         let mut list = String::new();
@@ -113,13 +115,20 @@ fn text(file: &ConfigFile, files: &Files) -> String {
         list
     };
     let (modules, actions) = (list(&files.modules, "m"), list(&files.actions, "a"));
+    let mut scripts = String::new();
+    for (index, name) in migrations.names().enumerate() {
+        let path = json!(format!("../{}", directory.join(format!("{name}.sql")).display()));
+        let _ = writeln!(imports, "import s{index} from {path} with {{ type: \"text\" }};");
+        let _ = write!(scripts, "{{ name: {}, sql: s{index} }}, ", json!(name));
+    }
     let config = json!(format!("../{}", file.file));
     format!(
         "// Written by bunbase: what the application consists of.\n\
          import {{ application }} from \"bunbase/runtime\";\n\
          import settings from {config};\n\
          {imports}\n\
-         const app = application({{ config: settings, modules: [{modules}], actions: [{actions}] }});\n\
+         const app = application({{ config: settings, modules: [{modules}], actions: [{actions}],\n\
+         \x20 migrations: [{scripts}] }});\n\
          export const config = app.manifest;\n\
          export const handlers = app.handlers;\n"
     )
@@ -208,6 +217,8 @@ mod tests {
             ("src/health.ts", ACTION),
             ("src/db/client.ts", "export default 5;"),
             ("src/health.test.ts", ACTION),
+            ("migrations/001_init.sql", "CREATE TABLE a (x INTEGER);"),
+            ("migrations/001_init.down.sql", "DROP TABLE a;"),
             ("src/tasks/_module.ts", ""),
             ("src/tasks/create.ts", ACTION),
             ("src/tasks/deep/list.ts", ACTION),
@@ -222,6 +233,11 @@ mod tests {
         let text = fs::read_to_string(&source.entry).unwrap();
         assert!(text.contains("import * as m0 from \"../src/tasks/_module.ts\";"), "{text}");
         assert!(text.contains("actions: [[\"src/health.ts\", a0], "), "{text}");
+        assert!(
+            text.contains("import s0 from \"../migrations/001_init.sql\" with { type: \"text\" };"),
+            "{text}"
+        );
+        assert!(text.contains("migrations: [{ name: \"001_init\", sql: s0 }, ]"), "{text}");
     }
 
     #[test]

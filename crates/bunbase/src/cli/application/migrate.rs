@@ -5,7 +5,7 @@ use super::database::{Database, OfData};
 use crate::cli::context::Context;
 use crate::cli::failure::UsageError;
 use crate::cli::output::printable;
-use actions::tables::Tables;
+use actions::tables::{Tables, framework_up};
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -104,7 +104,7 @@ async fn open(application: &Application, data: &Path) -> anyhow::Result<ScriptDa
 
 impl Migrations {
     async fn up(&mut self) -> anyhow::Result<Vec<String>> {
-        Tables::framework_up(&mut self.database).await?;
+        framework_up(&mut self.database).await?;
         let mut applied = Vec::new();
         self.database.up(&self.scripts, |name| applied.push(name.to_owned())).await?;
         Ok(applied)

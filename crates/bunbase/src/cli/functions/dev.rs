@@ -242,6 +242,7 @@ fn settings(place: &Place, bun: &BunBinary, mode: Mode) -> anyhow::Result<Settin
     settings.services = None;
     if mode == Mode::Dev {
         settings.functions.versions_max = VERSIONS_MAX;
+        settings.mail.captures_applications = true;
     }
     Ok(settings)
 }
