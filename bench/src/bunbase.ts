@@ -75,6 +75,14 @@ export class Installation {
   }
 }
 
+/** How many runs and lines were recorded, and how many were only counted. */
+export async function logCounters(url: string): Promise<string[]> {
+  const metrics = await fetch(`${url}/metrics`).then((answer) => answer.text());
+  return metrics
+    .split("\n")
+    .filter((line) => /^bunbase_(runs|log_lines|function_calls)_total/.test(line));
+}
+
 /** The header that names the project of a call. */
 export function keyHeader(key: string): Record<string, string> {
   return { "X-Bunbase-Client-Key": key };

@@ -3,7 +3,7 @@
 
 import { join } from "node:path";
 import { type Bench, pick, ROUNDS } from "./bench.ts";
-import { Installation, keyHeader } from "./bunbase.ts";
+import { Installation, keyHeader, logCounters } from "./bunbase.ts";
 import { median } from "./numbers.ts";
 import { ON_FIRST_CORE, offFirstCore, onAllCores } from "./pin.ts";
 import { CpuMeter } from "./proc.ts";
@@ -163,12 +163,4 @@ function rows(measured: Run[]): Row[] {
     const { peer: _, ...own } = each;
     return own;
   });
-}
-
-/** How many calls the log kept and how many it only counted. */
-async function logCounters(url: string): Promise<string[]> {
-  const metrics = await fetch(`${url}/metrics`).then((answer) => answer.text());
-  return metrics
-    .split("\n")
-    .filter((line) => /^bunbase_(log_lines|function_calls)_total/.test(line));
 }

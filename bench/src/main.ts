@@ -6,7 +6,7 @@ import { coldStart } from "./cold-start.ts";
 import { documents } from "./documents.ts";
 import { events } from "./events.ts";
 import { footprint } from "./footprint.ts";
-import { functionPeers } from "./function-peers.ts";
+import { functionMemory, functionPeers } from "./function-peers.ts";
 import { functions } from "./functions.ts";
 import { identity } from "./identity.ts";
 import { machine } from "./machine.ts";
@@ -27,6 +27,8 @@ const PARTS: Record<string, (bench: Bench) => Promise<Report>> = {
   i: actions,
   j: queues,
 };
+/** What another part does as well. */
+const BY_ITSELF: typeof PARTS = { "h-memory": functionMemory };
 
 const [asked = "all", length = "full"] = process.argv.slice(2);
 const bench = openBench(length as Length);
@@ -35,7 +37,7 @@ try {
   const where = await machine(bench);
   console.log(JSON.stringify(where, null, 2));
   for (const part of asked === "all" ? Object.keys(PARTS) : [asked]) {
-    const measure = PARTS[part];
+    const measure = PARTS[part] ?? BY_ITSELF[part];
     if (measure === undefined) throw new Error(`there is no part ${part}`);
     console.log(`==> part ${part}`);
     publish(await measure(bench), where, length);

@@ -4,7 +4,7 @@
 import { join } from "node:path";
 import type { ProjectKeys } from "../../tools/up/developer.ts";
 import { type Bench, pick, ROUNDS } from "./bench.ts";
-import { type BunbaseServer, Installation, keyHeader } from "./bunbase.ts";
+import { type BunbaseServer, Installation, keyHeader, logCounters } from "./bunbase.ts";
 import { median, quantile } from "./numbers.ts";
 import { CpuMeter } from "./proc.ts";
 import type { Goal, Report, Row } from "./report.ts";
@@ -23,7 +23,8 @@ type Topic = keyof typeof TOPICS;
 /** Jobs that one call of the application enqueues, and how many of these calls go on at once. */
 const SHARE = 500;
 const CALLS = 4;
-const POLL_MS = 10;
+/** Seldom enough that looking costs nothing beside the jobs. */
+const POLL_MS = 50;
 const JOBS_MS_MAX = 180_000;
 const GOAL: Goal = { of: "bunbase", least: 2_000 };
 
@@ -62,7 +63,7 @@ export async function queues(bench: Bench): Promise<Report> {
     if (round > 0) console.log(`    jobs, round ${round} of ${ROUNDS}`);
   }
   const late = await latencies(reached, pick(bench, 2_000, 400));
-  const counters = await recorded(reached);
+  const counters = await logCounters(server.url);
   await server.process.stop();
   return {
     part: "j",
@@ -132,12 +133,6 @@ async function done(reached: Reached): Promise<number> {
 
 async function metrics({ server }: Reached): Promise<string> {
   return fetch(`${server.url}/metrics`).then((answer) => answer.text());
-}
-
-/** How many runs the log kept and how many it only counted. */
-async function recorded(reached: Reached): Promise<string[]> {
-  const lines = (await metrics(reached)).split("\n");
-  return lines.filter((line) => /^bunbase_runs_total/.test(line));
 }
 
 async function control({ server, keys }: Reached, queue: Queue, what: string): Promise<void> {

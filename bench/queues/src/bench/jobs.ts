@@ -9,7 +9,6 @@ export const setUp = action(
   { name: "setUp", input: None, output: None, triggers: [triggers.api("POST", "/setup")] },
   async (_input, { db }) => {
     await db.sql`CREATE TABLE IF NOT EXISTS done (number INTEGER NOT NULL)`;
-    await db.sql`CREATE TABLE IF NOT EXISTS late (topic TEXT NOT NULL, ms REAL NOT NULL)`;
     await db.sql`DELETE FROM done`;
     return {};
   },

@@ -123,6 +123,11 @@ fn bears_key(value: &HeaderValue) -> bool {
 }
 
 fn remove_session_cookie(headers: &mut HeaderMap) {
+    let is_of_others = |value: &HeaderValue| value.to_str().is_ok_and(|text| !text.contains(SESSION_COOKIE));
+    // As in most requests: nothing is written again.
+    if headers.get_all(COOKIE).iter().all(is_of_others) {
+        return;
+    }
     let is_session = |pair: &&str| pair.split('=').next().is_some_and(|name| name.trim() == SESSION_COOKIE);
     let kept: Vec<HeaderValue> = headers
         .get_all(COOKIE)

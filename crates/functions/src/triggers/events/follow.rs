@@ -25,6 +25,8 @@ pub(super) const RETRY_MIN: Duration = Duration::from_millis(100);
 pub(super) const RETRY_MAX: Duration = Duration::from_secs(5);
 /// How long an event that was handed on is known, where it is read again.
 const KEEP: Duration = Duration::from_secs(24 * 3_600);
+/// Events as they come that are enqueued together; so many of the largest fit into what one project may have waiting.
+const TAKEN_MAX: usize = 16;
 /// The cursor that says that the trigger was followed before.
 const BEGUN: &str = "begun";
 
@@ -112,20 +114,14 @@ impl Follower {
         let wish =
             Subscribe { realm, pattern: self.pattern.clone(), from: None, slow: SlowPolicy::DropOldest };
         // Before the topics are looked up, so that one that becomes durable meanwhile is seen.
-        let mut live = self.reach.bus.subscribe(wish).await?;
+        let mut live = self.reach.bus.subscribe(wish).await?.ready_chunks(TAKEN_MAX);
         let mut readers = JoinSet::new();
         self.lock().clear();
         self.begin(&mut readers).await?;
         self.ready.cancel();
         loop {
             tokio::select! {
-                delivery = live.next() => match delivery.ok_or(FollowError::Ended)?? {
-                    Delivery::Event(event) => self.take(&event, &mut readers).await?,
-                    Delivery::Missed(count) => {
-                        tracing::warn!(count, project = %self.spec.project, function = %self.spec.function, "events came faster than they could be enqueued and are lost");
-                    }
-                    Delivery::Resync => {}
-                },
+                came = live.next() => self.take_all(came.ok_or(FollowError::Ended)?, &mut readers).await?,
                 Some(ended) = readers.join_next() => {
                     if let Ok(topic) = ended {
                         self.lock().remove(&topic);
@@ -173,33 +169,67 @@ impl Follower {
         }
     }
 
-    /// An event as it comes: enqueued where its topic keeps no log, else left to the reader of the log.
-    async fn take(self: &Arc<Self>, event: &Event, readers: &mut JoinSet<Topic>) -> Result<(), FollowError> {
+    /// Events as they come: one commit for those that came together, or each would wait for the disk behind the others.
+    async fn take_all(
+        self: &Arc<Self>,
+        came: Vec<Result<Delivery, BusError>>,
+        readers: &mut JoinSet<Topic>,
+    ) -> Result<(), FollowError> {
+        let mut jobs = Vec::new();
+        let mut failed: Option<FollowError> = None;
+        for delivery in came {
+            match delivery {
+                Ok(Delivery::Event(event)) => match self.take(&event, readers).await {
+                    Ok(job) => jobs.extend(job),
+                    Err(error) => failed = Some(error),
+                },
+                Ok(Delivery::Missed(count)) => {
+                    tracing::warn!(count, project = %self.spec.project, function = %self.spec.function, "events came faster than they could be enqueued and are lost");
+                }
+                Ok(Delivery::Resync) => {}
+                Err(error) => failed = Some(error.into()),
+            }
+        }
+        // Also where one of them failed: the others do not come again.
+        if !jobs.is_empty() {
+            self.enqueue(jobs).await?;
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// The job for an event as it comes, where its topic keeps no log; others are left to the reader of the log.
+    async fn take(
+        self: &Arc<Self>,
+        event: &Event,
+        readers: &mut JoinSet<Topic>,
+    ) -> Result<Option<NewJob>, FollowError> {
         if !self.spec.wish.means(&event.topic) || self.lock().contains(&event.topic) {
-            return Ok(());
+            return Ok(None);
         }
         if let Some(offset) = event.offset {
             self.place(self.key_of(&event.topic), offset).await?;
             self.read(event.topic.clone(), readers);
-            return Ok(());
+            return Ok(None);
         }
-        if let Some(job) = self.job(event) {
-            self.enqueue(job).await?;
+        let job = self.job(event);
+        if let Wish::Event(_) = self.spec.wish {
+            return Ok(job);
         }
-        if let Wish::Document(_) = self.spec.wish {
-            // The first change of a collection of the pattern: from now on nothing of it is lost.
-            self.reach.topics.keep(&self.spec.project, &event.topic, None).await?;
-            self.place(self.key_of(&event.topic), 0).await?;
-            self.read(event.topic.clone(), readers);
+        if let Some(job) = job {
+            self.enqueue(vec![job]).await?;
         }
-        Ok(())
+        // The first change of a collection of the pattern: from now on nothing of it is lost.
+        self.reach.topics.keep(&self.spec.project, &event.topic, None).await?;
+        self.place(self.key_of(&event.topic), 0).await?;
+        self.read(event.topic.clone(), readers);
+        Ok(None)
     }
 
     /// Enqueues, however long there is no room; the bus keeps what comes meanwhile, as far as it does.
-    async fn enqueue(&self, job: NewJob) -> Result<(), FollowError> {
+    async fn enqueue(&self, jobs: Vec<NewJob>) -> Result<(), FollowError> {
         let mut wait = RETRY_MIN;
         loop {
-            match self.reach.jobs.enqueue(&self.spec.project, vec![job.clone()]).await {
+            match self.reach.jobs.enqueue(&self.spec.project, jobs.clone()).await {
                 Ok(_) => return Ok(()),
                 Err(JobsError::Overloaded | JobsError::LimitExceeded { .. } | JobsError::Store(_)) => {
                     tokio::time::sleep(wait).await;
