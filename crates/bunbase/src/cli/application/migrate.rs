@@ -5,7 +5,7 @@ use super::database::{Database, OfData};
 use crate::cli::context::Context;
 use crate::cli::failure::UsageError;
 use crate::cli::output::printable;
-use actions::tables::{Tables, framework_up};
+use actions::tables::framework_up;
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde_json::json;

@@ -3,8 +3,8 @@
 use super::build::OfApplication;
 use crate::cli::context::Context;
 use crate::cli::functions::bundle::Style;
-use actions::spec::SessionSecrets;
-use actions::tables::{TableDirectory, Tables};
+use actions::spec::Private;
+use actions::tables::{ApplicationDatabase, TableDirectory, Tables};
 use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Value, json};
@@ -43,9 +43,10 @@ pub(crate) async fn openapi(context: &Context, args: &OpenApiArgs) -> anyhow::Re
 }
 
 fn document(mut manifest: Value, server: &str) -> anyhow::Result<Value> {
-    let secrets = SessionSecrets::take_from(&mut manifest)?;
+    let Private { sessions, .. } = Private::take_from(&mut manifest)?;
     // Nothing is looked up: what is described are schemas.
-    let nowhere = TableDirectory::new(Tables::new(PathBuf::new()), ProjectId::generate());
-    let application = actions::Application::load(&manifest, &secrets, Arc::new(nowhere), Clock::system())?;
+    let nowhere = (&Tables::new(PathBuf::new()), &ProjectId::generate());
+    let directory = Arc::new(TableDirectory::new(ApplicationDatabase::new(nowhere, None)?));
+    let application = actions::Application::load(&manifest, &sessions, directory, Clock::system())?;
     Ok(application.openapi(server))
 }
