@@ -298,7 +298,7 @@ mod tests {
         let attachment = Attachment {
             filename: "Rechnung.pdf".to_owned(),
             content_type: "application/pdf".to_owned(),
-            content: b"%PDF".to_vec(),
+            content: b"%PDF\xff".to_vec(),
         };
         let outgoing = Outgoing::check(Mail {
             from: Some("Shop <shop@example.org>".to_owned()),
@@ -323,7 +323,7 @@ mod tests {
             "Content-Type: multipart/alternative",
             "<p>Hello.</p>",
             "Content-Disposition: attachment; filename=\"Rechnung.pdf\"",
-            "JVBERg==",
+            "JVBERv8=",
         ] {
             assert!(text.contains(part), "{part:?} is missing in {text}");
         }

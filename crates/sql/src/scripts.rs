@@ -35,6 +35,11 @@ impl Script {
         number(&self.name).unwrap_or_default()
     }
 
+    /// Whether it says nothing yet: `create` has just written it.
+    fn is_blank(&self) -> bool {
+        self.up.lines().map(str::trim).all(|line| line.is_empty() || line.starts_with("--"))
+    }
+
     /// Of the text with line ends of one kind: some checkouts change them.
     fn checksum(&self) -> String {
         hex::encode(Sha256::digest(self.up.replace("\r\n", "\n")))
@@ -186,7 +191,8 @@ impl Scripts {
         let applied: Vec<_> = applied.iter().filter(|row| !is_later(row)).cloned().collect();
         let mine = self.checked(&applied)?;
         let is_applied = |script: &&Script| mine.iter().any(|known| known.name == script.name);
-        let Some(next) = self.list.iter().find(|script| !is_applied(script)) else { return Ok(None) };
+        let mut new = self.list.iter().filter(|script| !is_applied(script) && !script.is_blank());
+        let Some(next) = new.next() else { return Ok(None) };
         match mine.last() {
             Some(last) if last.number() > next.number() => {
                 Err(ScriptError::Late { name: next.name.clone(), last: last.name.clone() })

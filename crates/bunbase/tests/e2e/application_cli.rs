@@ -125,7 +125,7 @@ async fn types_seeds_and_single_runs_go_beside_a_running_application() {
     // The same rows again: the seed fails, and says why.
     let failed = try_to(&root, &["seed", "ada", "--force"]);
     assert_eq!(failed.status.code(), Some(1));
-    assert!(text(&failed.stderr).to_lowercase().contains("unique"), "{}", text(&failed.stderr));
+    assert!(text(&failed.stderr).contains("the email is taken"), "{}", text(&failed.stderr));
 
     let ran = run(&root, &["run", "health"]);
     assert_eq!((&ran["status"], &ran["output"]), (&json!("success"), &json!({ "ok": true })));

@@ -166,4 +166,18 @@ mod tests {
         file.query(statement("INSERT INTO kept VALUES (2)", Vec::new())).await.unwrap();
         assert_eq!(numbers(&file).await, [Value::Integer(2)]);
     }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_column_that_was_added_is_in_what_was_asked_before() {
+        let directory = tempfile::tempdir().unwrap();
+        let schema = ["CREATE TABLE kept (n INTEGER)", "INSERT INTO kept VALUES (1)"];
+        let file = file(&directory, &schema).await;
+        let all = || statement("SELECT * FROM kept", Vec::new());
+        assert_eq!(file.query(all()).await.unwrap().columns, ["n"]);
+        file.query(statement("ALTER TABLE kept ADD COLUMN note TEXT DEFAULT 'none'", Vec::new()))
+            .await
+            .unwrap();
+        let answer = file.query(all()).await.unwrap();
+        assert_eq!((answer.columns, answer.rows[0].len()), (vec!["n".to_owned(), "note".to_owned()], 2));
+    }
 }

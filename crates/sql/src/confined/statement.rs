@@ -47,9 +47,10 @@ pub(super) fn run(connection: &Confined, statement: &Statement) -> Result<Answer
     timed(connection, STATEMENT_TIME_MAX, |connection| {
         let mut prepared = prepared(connection, &statement.sql)?;
         bind(&mut prepared, &statement.values)?;
-        let columns: Vec<String> = prepared.column_names().into_iter().map(str::to_owned).collect();
         let (changed_before, id_before) = (connection.total_changes(), connection.last_insert_rowid());
-        let rows = collect(&mut prepared, columns.len())?;
+        let rows = collect(&mut prepared)?;
+        // Only now: SQLite prepares a statement that is kept again when the tables have changed.
+        let columns = prepared.column_names().into_iter().map(str::to_owned).collect();
         let has_changed = connection.total_changes() > changed_before;
         let id = connection.last_insert_rowid();
         let is_insert = has_changed && (id != id_before || inserts(&statement.sql));
@@ -101,11 +102,13 @@ fn bind(prepared: &mut CachedStatement<'_>, values: &[Value]) -> Result<(), Conf
     Ok(())
 }
 
-fn collect(prepared: &mut CachedStatement<'_>, width: usize) -> Result<Vec<Vec<Value>>, ConfinedError> {
+fn collect(prepared: &mut CachedStatement<'_>) -> Result<Vec<Vec<Value>>, ConfinedError> {
     let too_large = || ConfinedError::TooLarge { rows: ROWS_MAX, bytes: RESULT_BYTES_MAX };
     let (mut collected, mut bytes) = (Vec::new(), 0);
     let mut rows = prepared.raw_query();
     while let Some(row) = rows.next()? {
+        let statement: &rusqlite::Statement<'_> = row.as_ref();
+        let width = statement.column_count();
         let mut values = Vec::with_capacity(width);
         for column in 0..width {
             let value = row.get_ref(column)?;

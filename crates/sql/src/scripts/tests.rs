@@ -29,6 +29,13 @@ async fn migrations_of_an_application_go_up_and_down_and_notice_changes() {
     database.up(&scripts, |name| told.push(name.to_owned())).await.unwrap();
     assert_eq!(told, ["001_a", "002_b"]);
 
+    // What `create` wrote waits until it says something.
+    Scripts::create(directory.path(), "later").unwrap();
+    let created = write(directory.path(), &[]);
+    database.up(&created, |_| panic!("it is blank")).await.unwrap();
+    let [up, down] = ["003_later.sql", "003_later.down.sql"].map(|name| directory.path().join(name));
+    [up, down].iter().for_each(|path| fs::remove_file(path).unwrap());
+
     let broken =
         write(directory.path(), &[("003_c.sql", "CREATE TABLE c (x); INSERT INTO missing VALUES (1);")]);
     let error = database.up(&broken, |_| ()).await.unwrap_err();
