@@ -137,12 +137,13 @@ enum Answer {
 }
 
 /// A part of a list.
-fn page(data: Vec<Value>, cursor: Option<String>) -> Answer {
-    Answer::Data(json!({ "data": data, "meta": { "cursor": cursor } }))
+fn page(data: Vec<Value>, cursor: Option<&str>) -> Answer {
+    let meta = json!({ "cursor": cursor });
+    Answer::Data([("data".to_owned(), data.into()), ("meta".to_owned(), meta)].into_iter().collect())
 }
 
 fn whole(data: Value) -> Answer {
-    Answer::Data(json!({ "data": data }))
+    Answer::Data([("data".to_owned(), data)].into_iter().collect())
 }
 
 /// Answers a request to Studio; `url` is what a handler would see.

@@ -1,5 +1,7 @@
 //! Migrations on a real PostgreSQL.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails; this covers its helpers too")]
+
 #[path = "support/postgres.rs"]
 mod support;
 

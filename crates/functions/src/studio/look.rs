@@ -116,13 +116,13 @@ impl RunsWanted {
 }
 
 impl Subject {
-    pub(super) fn actions(self, wanted: Paged) -> Result<Answer, ApiError> {
+    pub(super) fn actions(self, Paged { cursor, limit }: Paged) -> Result<Answer, ApiError> {
         let mut all: Vec<&Value> = self.asked.application.actions().iter().collect();
         all.sort_unstable_by_key(|action| name_of(action));
         let total = all.len();
-        let after = wanted.cursor.as_deref().unwrap_or_default();
-        let mut rest = all.into_iter().filter(|action| name_of(action) > after).peekable();
-        let data: Vec<Value> = rest.by_ref().take(wanted.limit).map(view::action).collect();
+        let after = cursor.unwrap_or_default();
+        let mut rest = all.into_iter().filter(|action| name_of(action) > after.as_str()).peekable();
+        let data: Vec<Value> = rest.by_ref().take(limit).map(view::action).collect();
         let cursor = data.last().filter(|_| rest.peek().is_some()).map(|last| last["name"].clone());
         Ok(Answer::Data(json!({ "data": data, "meta": { "cursor": cursor, "total": total } })))
     }
@@ -146,7 +146,7 @@ impl Subject {
         let query = RunQuery { function: Some(self.function.clone()), ..wanted.query()? };
         let found = self.service.logs.runs(&self.project, query).await.map_err(told)?;
         let cursor = found.next.filter(|_| found.more).map(|cursor| cursor.to_string());
-        Ok(page(found.runs.iter().map(|run| self.run_view(run)).collect(), cursor))
+        Ok(page(found.runs.iter().map(|run| self.run_view(run)).collect(), cursor.as_deref()))
     }
 
     pub(super) async fn stored_run(&self, id: &str) -> Result<RunDetail, ApiError> {
@@ -192,14 +192,14 @@ impl Subject {
             let found = triggers.jobs.dead_jobs(&self.project, DeadFilter { queue, before, limit }).await?;
             let cursor = found.last().filter(|_| found.len() == limit).map(|job| job.id.to_string());
             let own = found.into_iter().filter(|job| self.has_queue(triggers, &job.spec.queue));
-            return Ok(page(values(own.map(DeadJobView::without_payload))?, cursor));
+            return Ok(page(values(own.map(DeadJobView::without_payload))?, cursor.as_deref()));
         }
         let state = wanted.state.map(|state| serde_json::from_value::<JobState>(state.into())).transpose();
         let state = state.map_err(|error| invalid(error.to_string()))?;
         let found = triggers.jobs.jobs(&self.project, JobFilter { queue, state, before, limit }).await?;
         let cursor = found.last().filter(|_| found.len() == limit).map(|job| job.id.to_string());
         let own = found.into_iter().filter(|job| self.has_queue(triggers, &job.spec.queue));
-        Ok(page(values(own.map(JobView::without_payload))?, cursor))
+        Ok(page(values(own.map(JobView::without_payload))?, cursor.as_deref()))
     }
 
     pub(super) async fn schedules(self, wanted: Paged) -> Result<Answer, ApiError> {
@@ -209,7 +209,7 @@ impl Subject {
         let last = found.last().filter(|_| found.len() == wanted.limit);
         let cursor = last.map(|schedule| schedule.saved.name.to_string());
         let views = found.into_iter().map(ScheduleView::from);
-        Ok(page(values(views.filter(|schedule| *schedule.function == *self.name))?, cursor))
+        Ok(page(values(views.filter(|schedule| *schedule.function == *self.name))?, cursor.as_deref()))
     }
 
     pub(super) async fn logs(self, wanted: LogsWanted) -> Result<Answer, ApiError> {
@@ -223,7 +223,7 @@ impl Subject {
         };
         let found = self.service.logs.query(&self.project, &self.function, query).await.map_err(told)?;
         let cursor = found.next.filter(|_| found.more).map(|cursor| cursor.to_string());
-        Ok(page(found.lines.iter().map(view::line).collect(), cursor))
+        Ok(page(found.lines.iter().map(view::line).collect(), cursor.as_deref()))
     }
 
     pub(super) async fn health(self) -> Result<Answer, ApiError> {

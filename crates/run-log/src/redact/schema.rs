@@ -112,7 +112,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn redacted(schema: Value, mut value: Value) -> Value {
+    fn redacted(schema: &Value, mut value: Value) -> Value {
         if let Some(fields) = SecretFields::of(schema.as_object().unwrap()) {
             fields.redact(&mut value);
         }
@@ -133,13 +133,13 @@ mod tests {
             "either": {"key": [1], "rest": 2}, "map": {"a": "b"}, "open": "x", "absent": null});
         let expected = json!({"pin": REDACTED, "cards": [{"number": REDACTED, "name": "Ada"}, {"number": REDACTED}],
             "either": {"key": REDACTED, "rest": 2}, "map": {"a": REDACTED}, "open": "x", "absent": null});
-        assert_eq!(redacted(schema, value), expected);
+        assert_eq!(redacted(&schema, value), expected);
     }
 
     #[test]
     fn a_schema_without_marks_has_no_secrets() {
         let schema = json!({"type": "object", "properties": {"title": {"type": "string", "minLength": 1}}});
         assert_eq!(SecretFields::of(schema.as_object().unwrap()), None);
-        assert_eq!(redacted(json!({"x-secret": true}), json!({"a": 1})), json!(REDACTED));
+        assert_eq!(redacted(&json!({"x-secret": true}), json!({"a": 1})), json!(REDACTED));
     }
 }
