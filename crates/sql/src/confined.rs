@@ -121,7 +121,7 @@ impl ConfinedFile {
     /// # Errors
     /// As `lease` and `Lease::run`; then nothing was changed.
     pub async fn batch(self: &Arc<Self>, statements: Vec<Statement>) -> Result<Vec<Answer>, ConfinedError> {
-        let mut answered = self.waiting.add(statements);
+        let (number, mut answered) = self.waiting.add(statements);
         let turn = async {
             let writer = self.lease(Access::Write).await?;
             let file = self.clone();
@@ -130,7 +130,11 @@ impl ConfinedFile {
         tokio::select! {
             biased;
             answers = &mut answered => return answers.map_err(|_| ConfinedError::Closed)?,
-            done = turn => done?,
+            done = turn => if let Err(error) = done
+                && self.waiting.withdraw(number)
+            {
+                return Err(error);
+            },
         }
         answered.await.map_err(|_| ConfinedError::Closed)?
     }

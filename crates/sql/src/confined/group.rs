@@ -4,6 +4,7 @@
 use super::connection::Confined;
 use super::error::ConfinedError;
 use super::statement::{self, Answer, Statement};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
@@ -14,20 +15,32 @@ type Answered = Result<Vec<Answer>, ConfinedError>;
 
 /// Statements that are all run, or none.
 struct Write {
+    number: u64,
     statements: Vec<Statement>,
     answer: oneshot::Sender<Answered>,
 }
 
 /// Those that nobody runs yet.
 #[derive(Default)]
-pub(super) struct Waiting(Mutex<Vec<Write>>);
+pub(super) struct Waiting {
+    writes: Mutex<Vec<Write>>,
+    numbers: AtomicU64,
+}
 
 impl Waiting {
     /// Puts statements to the others. Whoever does not wait any more is left out, as long as nobody runs them.
-    pub(super) fn add(&self, statements: Vec<Statement>) -> oneshot::Receiver<Answered> {
+    pub(super) fn add(&self, statements: Vec<Statement>) -> (u64, oneshot::Receiver<Answered>) {
         let (answer, answered) = oneshot::channel();
-        self.all().push(Write { statements, answer });
-        answered
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+        self.all().push(Write { number, statements, answer });
+        (number, answered)
+    }
+
+    /// Takes statements back; not where somebody runs them already, whose answer then counts.
+    pub(super) fn withdraw(&self, number: u64) -> bool {
+        let mut all = self.all();
+        let place = all.iter().position(|write| write.number == number);
+        place.map(|place| all.remove(place)).is_some()
     }
 
     /// Runs those that wait, up to `GROUP_MAX`, and answers them once they are on the disk.
@@ -36,7 +49,7 @@ impl Waiting {
         let answers = if group.len() > 1 { together(connection, &group) } else { None };
         connection.reset()?;
         let mut answers = answers.map(Vec::into_iter);
-        for Write { statements, answer } in group.drain(..) {
+        for Write { statements, answer, .. } in group.drain(..) {
             let shared = answers.as_mut().and_then(Iterator::next);
             let answered = shared.unwrap_or_else(|| alone(connection, &statements));
             connection.reset()?;
@@ -53,7 +66,7 @@ impl Waiting {
     }
 
     fn all(&self) -> MutexGuard<'_, Vec<Write>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.writes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -179,5 +192,18 @@ mod tests {
             .unwrap();
         let answer = file.query(all()).await.unwrap();
         assert_eq!((answer.columns, answer.rows[0].len()), (vec!["n".to_owned(), "note".to_owned()], 2));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_waited_too_long_is_refused_only_while_nobody_runs_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = file(&directory, &["CREATE TABLE kept (n INTEGER)"]).await;
+        let insert = |n| vec![statement("INSERT INTO kept VALUES (?1)", vec![Value::Integer(n)])];
+        let (waits, unanswered) = file.waiting.add(insert(1));
+        assert!(file.waiting.withdraw(waits) && unanswered.await.is_err());
+        let (runs, answered) = file.waiting.add(insert(2));
+        file.query(statement("INSERT INTO kept VALUES (3)", Vec::new())).await.unwrap();
+        assert!(!file.waiting.withdraw(runs) && answered.await.unwrap().is_ok());
+        assert_eq!(numbers(&file).await, [Value::Integer(2), Value::Integer(3)]);
     }
 }
