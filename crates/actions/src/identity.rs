@@ -24,6 +24,8 @@ pub(crate) struct Identities {
     pub(crate) roles: Arc<Roles>,
     /// By the session's id; nothing for one that does not hold.
     sessions: Recent<String, Option<Arc<Live>>>,
+    /// What tokens say whose signature was found right.
+    verified: Recent<String, Arc<Claims>>,
     keys: Recent<[u8; 32], Option<Arc<Auth>>>,
 }
 
@@ -48,8 +50,8 @@ pub(crate) struct Identity {
 impl Identities {
     pub(crate) fn new(directory: Arc<dyn Directory>, tokens: Tokens) -> Self {
         let roles = Arc::new(Roles::new(directory.clone()));
-        let (sessions, keys) = (Recent::new(REMEMBERED_MAX), Recent::new(REMEMBERED_MAX));
-        Self { tokens, directory, roles, sessions, keys }
+        let (sessions, verified) = (Recent::new(REMEMBERED_MAX), Recent::new(REMEMBERED_MAX));
+        Self { tokens, directory, roles, sessions, verified, keys: Recent::new(REMEMBERED_MAX) }
     }
 
     pub(crate) fn forget(&self) {
@@ -68,17 +70,28 @@ impl Identities {
             return Ok(Identity { auth: self.of_key(key, now_ms).await?, ..Identity::default() });
         }
         if let Some(token) = bearer(headers).filter(|token| token.matches('.').count() == 1) {
-            let Some(claims) = self.tokens.verify(token, now_ms) else { return Ok(Identity::default()) };
+            let Some(claims) = self.verify(token, now_ms) else { return Ok(Identity::default()) };
             let auth = self.live(&claims, now_ms).await?.map(|live| live.bearer.clone());
             return Ok(Identity { auth, ..Identity::default() });
         }
         for token in self.tokens.in_cookies(headers) {
-            let Some(claims) = self.tokens.verify(token, now_ms) else { continue };
+            let Some(claims) = self.verify(token, now_ms) else { continue };
             let Some(live) = self.live(&claims, now_ms).await? else { continue };
             let renewal = self.renew(&claims, &live, is_secure, now_ms).await?;
             return Ok(Identity { auth: Some(live.auth.clone()), is_by_cookie: true, renewal });
         }
         Ok(Identity::default())
+    }
+
+    /// A token that comes again with each request is not computed anew for each.
+    fn verify(&self, token: &str, now_ms: i64) -> Option<Arc<Claims>> {
+        let known = self.verified.get(token, now_ms);
+        if let Some(claims) = known {
+            return claims.holds(now_ms).then_some(claims);
+        }
+        let claims = Arc::new(self.tokens.verify(token, now_ms)?);
+        self.verified.insert(token.to_owned(), claims.clone(), now_ms);
+        Some(claims)
     }
 
     async fn live(&self, claims: &Claims, now_ms: i64) -> Result<Option<Arc<Live>>, DirectoryError> {

@@ -26,6 +26,13 @@ pub(crate) struct Claims {
     pub(crate) exp: i64,
 }
 
+impl Claims {
+    /// The token has not ended.
+    pub(crate) fn holds(&self, now_ms: i64) -> bool {
+        now_ms / 1_000 < self.exp
+    }
+}
+
 /// Signs tokens and writes their cookies.
 pub(crate) struct Tokens {
     /// The one that signs, then those that it replaced.
@@ -73,7 +80,7 @@ impl Tokens {
         let mac = BASE64.decode(mac).ok()?;
         self.keys.iter().find(|key| hmac::verify(key, payload.as_bytes(), &mac).is_ok())?;
         let claims: Claims = serde_json::from_slice(&BASE64.decode(payload).ok()?).ok()?;
-        (now_ms / 1_000 < claims.exp).then_some(claims)
+        claims.holds(now_ms).then_some(claims)
     }
 
     /// Less than half of the token's life is left.

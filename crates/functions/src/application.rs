@@ -27,7 +27,6 @@ use http::{HeaderMap, HeaderValue};
 use run_log::{Payload, RunError, SecretFields};
 use serde::Deserialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
 use service_kit::clock::Clock;
 use service_kit::error::{ApiError, Classify, ErrorCode};
 use service_kit::ids::{ProjectId, RequestId};
@@ -188,7 +187,11 @@ impl Application {
 
     /// The same for a call, which is refused where they cannot be had.
     pub(crate) async fn stages(&self, pool: &Pool) -> Result<&actions::Application, ApiError> {
-        self.load(pool).await.map_err(|error| match error {
+        if let Some(stages) = self.stages.get() {
+            return Ok(stages);
+        }
+        // Once for a version, and large: no call is to carry it.
+        Box::pin(self.load(pool)).await.map_err(|error| match error {
             LoadError::Import(error) => crate::front::explain(&error).0,
             other => {
                 tracing::warn!(error = %other, project = %self.project, "an application cannot be loaded");
@@ -356,9 +359,7 @@ fn said(
     secrets: Option<&Arc<SecretFields>>,
 ) -> (Option<Payload>, Option<RunError>) {
     #[derive(Deserialize)]
-    struct Said<'a> {
-        #[serde(borrow)]
-        data: Option<&'a RawValue>,
+    struct Said {
         error: Option<Wrong>,
     }
     #[derive(Deserialize)]
@@ -371,15 +372,16 @@ fn said(
     if !kind.starts_with(b"application/json") {
         return (None, None);
     }
-    let Ok(Said { data, error }) = serde_json::from_slice(body) else {
-        return (Some(Payload::of(body, secrets)), None);
-    };
-    let is_refused = response.status.is_client_error() || response.status.is_server_error();
-    let error = error.filter(|_| is_refused);
-    // An answer of another shape is one as a whole.
-    let json = data.map(|data| data.get().as_bytes()).or_else(|| error.is_none().then_some(body));
-    let error = error.map(|Wrong { code, message }| RunError { code: code.into(), message });
-    (json.map(|json| Payload::of(json, secrets)), error)
+    let answered = || Some(Payload::of_answer(body, secrets));
+    if !response.status.is_client_error() && !response.status.is_server_error() {
+        return (answered(), None);
+    }
+    match serde_json::from_slice(body) {
+        Ok(Said { error: Some(Wrong { code, message }) }) => {
+            (None, Some(RunError { code: code.into(), message }))
+        }
+        _ => (answered(), None),
+    }
 }
 
 /// The answer to a call that was not let in; it names the call as the errors of an action do.

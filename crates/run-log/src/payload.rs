@@ -1,6 +1,7 @@
 //! Inputs and outputs of runs: taken as they are, kept without secrets and up to a size.
 
 use crate::redact::{Redactor, SecretFields, redact_value};
+use bytes::Bytes;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -16,15 +17,29 @@ const TRUNCATED_BIT: i64 = 2;
 #[derive(Clone)]
 pub struct Payload {
     /// JSON; `Err` has the bytes of one that is too large.
-    json: Result<Box<[u8]>, usize>,
+    json: Result<Bytes, usize>,
+    /// It is the answer of an action: what stands in its `data` is meant.
+    is_answer: bool,
     secrets: Option<Arc<SecretFields>>,
 }
 
 impl Payload {
     /// Takes JSON whose secrets are those of its schema.
-    pub fn of(json: &[u8], secrets: Option<&Arc<SecretFields>>) -> Self {
-        let json = if json.len() > LOOKED_AT_BYTES_MAX { Err(json.len()) } else { Ok(json.into()) };
-        Self { json, secrets: secrets.cloned() }
+    pub fn of(json: &Bytes, secrets: Option<&Arc<SecretFields>>) -> Self {
+        let json = if json.len() > LOOKED_AT_BYTES_MAX { Err(json.len()) } else { Ok(json.clone()) };
+        Self { json, is_answer: false, secrets: secrets.cloned() }
+    }
+
+    /// Takes the answer of an action: `{data}`, or JSON of another shape as a whole.
+    pub fn of_answer(json: &Bytes, secrets: Option<&Arc<SecretFields>>) -> Self {
+        Self { is_answer: true, ..Self::of(json, secrets) }
+    }
+
+    /// Holds bytes of its own from here on: those that it came with are part of what a connection has read.
+    pub(crate) fn own(&mut self) {
+        if let Ok(json) = &mut self.json {
+            *json = Bytes::copy_from_slice(json);
+        }
     }
 
     /// What it takes in memory, about.
@@ -34,7 +49,7 @@ impl Payload {
 
     /// As it is kept. What is no JSON is not.
     pub(crate) fn kept(self, redactor: &Redactor) -> KeptPayload {
-        let Self { json, secrets } = self;
+        let Self { json, is_answer, secrets } = self;
         let not_kept = |bytes: usize| KeptPayload {
             text: format!("[{bytes} bytes]"),
             is_redacted: false,
@@ -45,6 +60,9 @@ impl Payload {
             Err(bytes) => return not_kept(bytes),
         };
         let Ok(mut value) = serde_json::from_slice::<Value>(&json) else { return not_kept(json.len()) };
+        if let Some(data) = value.get_mut("data").filter(|_| is_answer) {
+            value = data.take();
+        }
         let by_schema = secrets.is_some_and(|secrets| secrets.redact(&mut value));
         let (value, by_name) = redact_value(redactor, value);
         let mut text = value.to_string();
@@ -98,7 +116,7 @@ mod tests {
 
     fn kept(value: &Value, secrets: Option<&Arc<SecretFields>>) -> KeptPayload {
         let redactor = Redactor::new(vec!["s3cret-value".into()]);
-        Payload::of(value.to_string().as_bytes(), secrets).kept(&redactor)
+        Payload::of(&value.to_string().into(), secrets).kept(&redactor)
     }
 
     #[test]

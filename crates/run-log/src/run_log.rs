@@ -8,6 +8,7 @@ use crate::error::RunLogError;
 use crate::files::Files;
 use crate::line::{LogLine, cut_silently};
 use crate::otlp::Exporter;
+use crate::payload::Payload;
 use crate::run::{Run, RunStatus};
 use crate::scope::{Losses, Scopes};
 use crate::store::{MIGRATIONS, OWNER};
@@ -104,6 +105,7 @@ impl RunLog {
             shared.buffer.runs_sampled_out.increment(1);
             return scope.run_sampled_out(at_ms);
         }
+        run.input.iter_mut().chain(&mut run.output).for_each(Payload::own);
         let missing = run.error.as_mut().map_or(0, |error| cut_before(&mut error.message, ERROR_BYTES_MAX));
         let (bytes, redactor) = (run.bytes(), scope.function.redactor());
         let waiting = Waiting { item: run, scope: scope.clone(), redactor, bytes, missing };

@@ -10,7 +10,7 @@ use super::{headers, url};
 use crate::application::{Delivery, Page, Start};
 use crate::error::FunctionsError;
 use crate::hosts::Hosts;
-use crate::metrics::{CallMetrics, Outcome};
+use crate::metrics::{CallMetrics, Measured, Outcome};
 use crate::registry::{Closed, Entered, Registry, Wanted};
 use crate::studio::{self, Studio};
 use crate::webhooks::{Accepted, Webhook, Webhooks};
@@ -126,18 +126,17 @@ impl Executor {
         B::Error: Into<BoxError>,
     {
         let (id, request_id) = ids(&parts);
-        let Some(application) = &admission.entered.application else {
-            return self.answer(&id, request_id, self.invoke(&id, admission, parts, body)).await;
+        let delivery = admission.entered.application.as_ref().map(|known| Delivery::of(known, &parts));
+        let measured = self.metrics.start();
+        let invoked = match admission.entered.page {
+            None => self.invoke(&id, admission, parts, body).await,
+            Some(page) => Box::pin(self.show(page, admission, parts, body)).await,
         };
-        let delivery = Delivery::of(application, &parts);
-        let answered = match admission.entered.page {
-            None => self.answer(&id, request_id, self.invoke(&id, admission, parts, body)).await,
-            Some(page) => {
-                let shown = Box::pin(self.show(page, admission, parts, body));
-                self.answer(&id, request_id, shown).await
-            }
-        };
-        delivery.finish(answered).await
+        let answered = answer((measured, &id, request_id), invoked);
+        match delivery {
+            Some(delivery) => delivery.finish(answered).await,
+            None => answered,
+        }
     }
 
     /// Answers what an application answers besides its actions.
@@ -178,24 +177,9 @@ impl Executor {
         upgrade: Upgrade,
     ) -> Response<CallBody> {
         let (id, request_id) = ids(&parts);
-        self.answer(&id, request_id, self.invoke_socket(&id, admission, parts, upgrade)).await
-    }
-
-    /// Measures a call and names its answer.
-    async fn answer(
-        &self,
-        invocation_id: &str,
-        request_id: Option<RequestId>,
-        invoked: impl Future<Output = Result<Response<CallBody>, (ApiError, Outcome)>>,
-    ) -> Response<CallBody> {
         let measured = self.metrics.start();
-        let (mut response, outcome) = match invoked.await {
-            Ok(response) => (response, Outcome::Answered),
-            Err((error, outcome)) => (refused(error, request_id.as_ref()), outcome),
-        };
-        measured.ended(outcome);
-        name_call(&mut response, invocation_id);
-        response
+        let invoked = self.invoke_socket(&id, admission, parts, upgrade).await;
+        answer((measured, &id, request_id), invoked)
     }
 
     /// Runs a call that a trigger starts.
@@ -369,6 +353,20 @@ impl Executor {
 /// A new id of the call, and the one that its request came with.
 fn ids(parts: &Parts) -> (Arc<str>, Option<RequestId>) {
     (InvocationId::generate().into(), parts.extensions.get().cloned())
+}
+
+/// Ends the measuring of a call and names its answer.
+fn answer(
+    (measured, invocation_id, request_id): (Measured<'_>, &str, Option<RequestId>),
+    invoked: Result<Response<CallBody>, (ApiError, Outcome)>,
+) -> Response<CallBody> {
+    let (mut response, outcome) = match invoked {
+        Ok(response) => (response, Outcome::Answered),
+        Err((error, outcome)) => (refused(error, request_id.as_ref()), outcome),
+    };
+    measured.ended(outcome);
+    name_call(&mut response, invocation_id);
+    response
 }
 
 /// Tells the run how the call ended: by the fate of its body, where that decides.

@@ -92,7 +92,7 @@ pub(crate) fn continue_trace(headers: &mut HeaderMap, context: &TraceContext) {
 }
 
 fn trace_value(context: &TraceContext) -> Option<HeaderValue> {
-    HeaderValue::try_from(context.to_string()).ok()
+    HeaderValue::from_bytes(&context.header()).ok()
 }
 
 /// Leaves what may go to the caller. The length of a whole body is counted by the listener.

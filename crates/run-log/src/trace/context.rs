@@ -36,6 +36,15 @@ impl TraceContext {
         Self { span_id: SpanId::generate(), ..*self }
     }
 
+    /// The text of the header.
+    pub fn header(&self) -> [u8; LENGTH] {
+        let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
+        text[3..35].copy_from_slice(&self.trace_id.hex());
+        text[36..52].copy_from_slice(&self.span_id.hex());
+        text[54] = if self.sampled { b'1' } else { b'0' };
+        text
+    }
+
     /// Reads the one `traceparent` header of a request. A request with several of them has none.
     ///
     /// # Errors
@@ -65,8 +74,7 @@ impl TraceContext {
 
 impl fmt::Display for TraceContext {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let flags = if self.sampled { SAMPLED } else { 0 };
-        write!(formatter, "00-{}-{}-{flags:02x}", self.trace_id, self.span_id)
+        formatter.write_str(std::str::from_utf8(&self.header()).map_err(|_| fmt::Error)?)
     }
 }
 

@@ -42,16 +42,20 @@ macro_rules! random_id {
             pub(crate) fn as_bytes(&self) -> &[u8] {
                 &self.0
             }
-        }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                // Each call writes one: without the machinery of formatting for each byte.
+            /// As hex. Each call writes one: without the machinery of formatting for each byte.
+            pub(crate) fn hex(&self) -> [u8; 2 * $bytes] {
                 let mut text = [0; 2 * $bytes];
                 for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
                     pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
                 }
-                formatter.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
+                text
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(std::str::from_utf8(&self.hex()).map_err(|_| fmt::Error)?)
             }
         }
 

@@ -1,6 +1,7 @@
 //! Runs: what is kept, how they are found, what becomes of too many.
 
 use crate::support::{Fixture, messages, some_runs};
+use bytes::Bytes;
 use run_log::{Payload, Run, RunLogConfig, RunQuery, RunStatus, RunTrace, Trigger};
 use service_kit::ids::{FunctionId, ProjectId};
 
@@ -13,8 +14,8 @@ async fn a_run_is_read_as_it_was_recorded_with_its_lines() {
         cold_start_us: Some(3_000),
         attempt: 2,
         parent_id: Some("inv_parent".into()),
-        input: Some(Payload::of(br#"{"title": "x", "password": "y"}"#, None)),
-        output: Some(Payload::of(b"[1]", None)),
+        input: Some(Payload::of(&Bytes::from_static(br#"{"title": "x", "password": "y"}"#), None)),
+        output: Some(Payload::of_answer(&Bytes::from_static(br#"{"data": [1]}"#), None)),
         ..fixture.failed("handler_error")
     };
     fixture.log.record(run.clone());
