@@ -81,6 +81,10 @@ fn is_same(constant: &Value, value: &Value) -> bool {
 }
 
 impl Text {
+    pub(super) fn holds(&self, value: &str) -> bool {
+        self.check(value, Place::Whole, &mut Report(None))
+    }
+
     fn check(&self, value: &str, at: Place<'_>, report: &mut Report) -> bool {
         let has_length = self.length.min.is_some() || self.length.max.is_some();
         let is_long = !has_length || self.length.check(units(value), at, report);
@@ -97,6 +101,10 @@ fn units(text: &str) -> usize {
 }
 
 impl Counts {
+    pub(super) fn holds(&self, count: usize) -> bool {
+        self.check(count, Place::Whole, &mut Report(None))
+    }
+
     fn check(&self, count: usize, at: Place<'_>, report: &mut Report) -> bool {
         let low = self.min.as_ref().filter(|bound| count < bound.limit);
         let high = self.max.as_ref().filter(|bound| count > bound.limit);

@@ -107,6 +107,13 @@ pub(crate) struct Record {
     pub(crate) count: Counts,
 }
 
+impl Counts {
+    /// Any count is right.
+    pub(crate) fn is_open(&self) -> bool {
+        self.min.is_none() && self.max.is_none()
+    }
+}
+
 impl Properties {
     pub(crate) fn find(&self, name: &str) -> Option<&Property> {
         self.known.iter().find(|property| property.name == name)

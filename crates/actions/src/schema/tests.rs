@@ -62,6 +62,35 @@ fn the_table_of_schemas_holds_as_it_does_for_typebox() {
 }
 
 #[test]
+fn what_holds_as_text_holds_as_a_value_and_has_no_default_to_fill_in() {
+    let rows: Vec<Row> =
+        serde_json::from_str(include_str!("../../../../packages/bunbase/test/schema-cases.json")).unwrap();
+    let (mut held, mut right) = (0, 0);
+    for row in &rows {
+        let Schema::Portable(compiled) = Schema::compile(&row.schema, false) else { continue };
+        let is_right = compiled.check(&mut row.value.clone()) == Ok(false);
+        let holds = compiled.0.holds_as_it_is(row.value.to_string().as_bytes());
+        assert!(is_right || !holds, "{:?} of {}", row.schema, row.value);
+        (held, right) = (held + usize::from(holds), right + usize::from(is_right));
+    }
+    assert!(held * 10 > right * 8, "of {right} that are right {held} are seen in the text");
+}
+
+#[test]
+fn a_name_that_comes_twice_and_text_behind_a_value_are_looked_at_again() {
+    let schema =
+        serde_json::json!({"type": "object", "properties": {"n": {"type": "integer"}}, "maxProperties": 1});
+    let Schema::Portable(schema) = Schema::compile(schema.as_object().unwrap(), false) else { panic!() };
+    for (text, holds) in
+        [(r#"{"n":1}"#, true), (r#"{"n":"x","n":1}"#, false), (r#"{"n":1} x"#, false), (r#"{"o":1}"#, false)]
+    {
+        assert_eq!(schema.0.holds_as_it_is(text.as_bytes()), holds, "{text}");
+    }
+    assert!(schema.check_text(br#"{"n":"x","n":1}"#).unwrap().errors.is_empty());
+    assert!(schema.check_text(br#"{"n":1} x"#).is_err());
+}
+
+#[test]
 fn an_input_that_defaults_do_not_change_stays_as_it_came() {
     let schema =
         serde_json::json!({"type": "object", "properties": {"n": {"type": "integer", "default": 1}}});
