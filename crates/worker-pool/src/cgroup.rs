@@ -14,6 +14,9 @@ const SLACK_BYTES: u64 = 64 * 1024 * 1024;
 /// Processes and threads of one worker (v2).
 const PIDS_MAX: &str = "512";
 
+/// Names of groups go on with the process of the server, `-w` and the number of the worker.
+const PREFIX: &str = "bunbase-";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Version {
     V1,
@@ -50,12 +53,26 @@ impl Cgroups {
         } else if !parent.join("memory.limit_in_bytes").exists() {
             return Err(io::Error::new(io::ErrorKind::NotFound, "it is no control group with memory"));
         }
-        Ok(Self { parent, version })
+        let cgroups = Self { parent, version };
+        cgroups.sweep();
+        Ok(cgroups)
+    }
+
+    /// Removes what servers left that were killed.
+    fn sweep(&self) {
+        for entry in std::fs::read_dir(&self.parent).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let server = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split_once("-w"));
+            if server.is_some_and(|(pid, _)| !Path::new("/proc").join(pid).exists()) {
+                // The kernel keeps one that has processes.
+                let _ = std::fs::remove_dir(entry.path());
+            }
+        }
     }
 
     /// Makes the group of one worker.
     pub(crate) fn make(&self, number: u64) -> io::Result<Cgroup> {
-        let path = self.parent.join(format!("bunbase-{}-w{number}", std::process::id()));
+        let path = self.parent.join(format!("{PREFIX}{}-w{number}", std::process::id()));
         std::fs::create_dir(&path)?;
         let group = Cgroup { path, version: self.version };
         if self.version == Version::V2 {
@@ -131,6 +148,19 @@ mod tests {
             std::fs::write(directory.path().join(file), "").unwrap();
         }
         directory
+    }
+
+    #[test]
+    fn groups_of_servers_that_are_gone_are_removed() {
+        let parent = parent(&["memory.limit_in_bytes"]);
+        let own = format!("{PREFIX}{}-w1", std::process::id());
+        // No process has a number beyond the kernel's largest.
+        for name in [own.as_str(), "bunbase-4194305-w2", "bunbase-data", "other"] {
+            std::fs::create_dir(parent.path().join(name)).unwrap();
+        }
+        Cgroups::find(Some(parent.path())).unwrap();
+        let left = |name: &str| parent.path().join(name).exists();
+        assert!(left(&own) && left("bunbase-data") && left("other") && !left("bunbase-4194305-w2"));
     }
 
     #[test]

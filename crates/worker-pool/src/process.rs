@@ -88,7 +88,14 @@ impl Launcher {
         }
         let accepted =
             tokio::time::timeout(self.startup_timeout, connected(&listener, &mut child, pid)).await;
-        let socket = accepted.unwrap_or(Err(StartError::Timeout(self.startup_timeout)))?;
+        let socket = match accepted.unwrap_or(Err(StartError::Timeout(self.startup_timeout))) {
+            Ok(socket) => socket,
+            Err(error) => {
+                // Only then can its group be removed.
+                let _ = child.kill().await;
+                return Err(error);
+            }
+        };
         let _ = std::fs::remove_file(&socket_path);
         let mut isolation = launch::reported(&order.report);
         if cgroup.is_some() {

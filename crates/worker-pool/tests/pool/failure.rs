@@ -30,7 +30,10 @@ impl Contained {
 
     /// One worker, so that calls meet each other.
     async fn start_with(source: &str, change: impl FnOnce(&mut VersionSettings)) -> Self {
-        let bench = Bench::start().await;
+        Self::start_on(Bench::start().await, source, change).await
+    }
+
+    async fn start_on(bench: Bench, source: &str, change: impl FnOnce(&mut VersionSettings)) -> Self {
         let settings = |settings: &mut VersionSettings| {
             settings.max_workers = 1;
             change(settings);
