@@ -99,7 +99,7 @@ async fn calls() {
         "application": {"auth": {"session_secret": "0123456789abcdef0123456789abcdef"}}});
     let secrets = Private::take_from(&mut manifest).unwrap().sessions;
     let application =
-        Application::load(&manifest, &secrets, Arc::new(One::default()), Clock::system()).unwrap();
+        Application::load(&manifest, &secrets, (Arc::new(One::default()), None), Clock::system()).unwrap();
     let mut headers = HeaderMap::new();
     headers.insert(SESSION_HEADER, HeaderValue::from_static(r#"[{"op":"create","payload":{"userId":"u"}}]"#));
     application.after(&Trail::of_request(), &mut headers).await.unwrap();

@@ -2,9 +2,11 @@
 //! crate `actions`. What signs sessions is known from the import of the bundle alone, and kept in memory.
 
 mod cors;
+mod counts;
 mod delivery;
 mod pages;
 
+pub(crate) use counts::Counts;
 pub(crate) use delivery::Delivery;
 pub(crate) use pages::Page;
 
@@ -45,9 +47,17 @@ pub(crate) struct Application {
     spec: ApplicationSpec,
     cors: Option<Cors>,
     handlers: Vec<Known>,
-    tables: Arc<Tables>,
+    around: Arc<Around>,
     project: ProjectId,
     stages: OnceCell<actions::Application>,
+}
+
+/// What the applications of a server share.
+pub(crate) struct Around {
+    /// The databases of projects.
+    pub(crate) tables: Arc<Tables>,
+    /// Rate limits that other servers count, too.
+    pub(crate) counts: Counts,
 }
 
 /// An application cannot take calls.
@@ -127,7 +137,7 @@ impl Application {
     /// That of a manifest; `None` where it is a plain function.
     pub(crate) fn of(
         manifest: &Manifest,
-        (tables, project): (&Arc<Tables>, &ProjectId),
+        (around, project): (&Arc<Around>, &ProjectId),
     ) -> Option<Arc<Self>> {
         // It was checked when it was deployed.
         let spec = ApplicationSpec::deserialize(manifest.application.as_ref()?).unwrap_or_default();
@@ -140,7 +150,7 @@ impl Application {
             cors: spec.cors.as_ref().map(Cors::of),
             spec,
             handlers: manifest.handlers.iter().map(Known::of).collect(),
-            tables: tables.clone(),
+            around: around.clone(),
             project: project.clone(),
             stages: OnceCell::new(),
         }))
@@ -177,10 +187,11 @@ impl Application {
         let load = || async {
             pool.imported().await?;
             let Private { sessions, database_url, migrations } = Private::take_from(&mut reported(pool))?;
-            let database = ApplicationDatabase::new((&self.tables, &self.project), database_url)?;
+            let database = ApplicationDatabase::new((&self.around.tables, &self.project), database_url)?;
             database.migrate(&migrations).await?;
             let directory = Arc::new(TableDirectory::new(database));
-            Ok(actions::Application::load(&self.manifest, &sessions, directory, Clock::system())?)
+            let shared = (directory as _, self.around.counts.of(&self.project));
+            Ok(actions::Application::load(&self.manifest, &sessions, shared, Clock::system())?)
         };
         self.stages.get_or_try_init(load).await
     }

@@ -1,5 +1,6 @@
 //! The service: what it is made of, how it starts and how it ends.
 
+use crate::application::{Around, Counts};
 use crate::bundle::{Builder, BundleFiles};
 use crate::config::FunctionsConfig;
 use crate::environment::Vault;
@@ -60,6 +61,7 @@ pub struct FunctionsService {
     pub(crate) pool: Arc<WorkerPool>,
     pub(crate) lane: Arc<Lane>,
     pub(crate) executor: Arc<Executor>,
+    pub(crate) around: Arc<Around>,
     pub(crate) bundles: BundleFiles,
     pub(crate) builder: Builder,
     pub(crate) locks: ProjectLocks,
@@ -102,6 +104,7 @@ impl FunctionsService {
         let sockets =
             Sockets::new(config.socket_places(), config.socket_message_bytes_max, streams_end.clone());
         let tables = Tables::new(data_dir.join("projects"));
+        let around = Arc::new(Around { tables: tables.clone(), counts: Counts::default() });
         let recorder = Recorder::new(logs.clone(), tables.clone());
         let webhooks = Webhooks::new(secrets.clone(), logs.clone());
         let executor =
@@ -120,6 +123,7 @@ impl FunctionsService {
             pool,
             lane,
             executor,
+            around,
             bundles,
             builder,
             locks: ProjectLocks::default(),
@@ -176,8 +180,15 @@ impl FunctionsService {
         self.host.bind(api);
     }
 
+    /// Counts rate limits of applications in the key-value store, which other servers reach, too. A second call changes
+    /// nothing.
+    pub fn share_rate_limits(&self, api: Arc<dyn ProjectApi>) {
+        self.around.counts.bind(api);
+    }
+
     /// Puts the application of a project at the root of this server: it has the paths that nothing else has.
     pub fn put_at_root(&self, project: ProjectId) {
+        self.around.counts.put_at_root(project.clone());
         self.executor.hosts.put_at_root(project);
     }
 

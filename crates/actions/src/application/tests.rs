@@ -60,7 +60,7 @@ fn world(handler: &Value) -> World {
         let now_ms = now_ms.clone();
         move || now_ms.load(Ordering::Relaxed)
     });
-    let application = Application::load(&manifest, &secrets, tables.clone(), clock).unwrap();
+    let application = Application::load(&manifest, &secrets, (tables.clone(), None), clock).unwrap();
     World { tables, now_ms, application }
 }
 
@@ -347,7 +347,7 @@ async fn groups_refuse_as_their_members_do() {
     let place = |guards: Value| {
         let manifest = json!({"handlers": [{"name": "a", "guards": guards}]});
         let loaded =
-            Application::load(&manifest, &SessionSecrets::default(), Arc::new(tables()), Clock::system());
+            Application::load(&manifest, &SessionSecrets::default(), (Arc::new(tables()), None), Clock::system());
         loaded.err().unwrap().place
     };
     assert_eq!(place(json!([{"name": "hasRole"}])), "handlers[0].guards[0].options");

@@ -47,6 +47,6 @@ fn document(mut manifest: Value, server: &str) -> anyhow::Result<Value> {
     // Nothing is looked up: what is described are schemas.
     let nowhere = (&Tables::new(PathBuf::new()), &ProjectId::generate());
     let directory = Arc::new(TableDirectory::new(ApplicationDatabase::new(nowhere, None)?));
-    let application = actions::Application::load(&manifest, &sessions, directory, Clock::system())?;
+    let application = actions::Application::load(&manifest, &sessions, (directory, None), Clock::system())?;
     Ok(application.openapi(server))
 }

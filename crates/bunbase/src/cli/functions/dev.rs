@@ -22,6 +22,7 @@ use gateway::{BindError, Listener};
 pub(crate) use place::Mode;
 use place::Place;
 use running::Functions;
+use rpc::Service;
 use secrecy::ExposeSecret as _;
 use service_kit::ids::ProjectId;
 use service_kit::telemetry;
@@ -239,7 +240,13 @@ fn settings(place: &Place, bun: &BunBinary, mode: Mode) -> anyhow::Result<Settin
         ..ServeArgs::default()
     };
     let mut settings = Settings::load(&args)?;
-    settings.services = None;
+    // Keys and values may be in a process that several servers of an application share.
+    let is_elsewhere = |service: &Service| {
+        mode == Mode::Production
+            && *service == Service::BunderManager
+            && settings.rpc.addresses.contains_key(service)
+    };
+    settings.services = Some(Service::ALL.iter().copied().filter(|service| !is_elsewhere(service)).collect());
     if mode == Mode::Dev {
         settings.functions.versions_max = VERSIONS_MAX;
         settings.mail.captures_applications = true;
