@@ -346,8 +346,12 @@ async fn groups_refuse_as_their_members_do() {
     assert_eq!(world.status(&ada).await, 403, "the first of the list");
     let place = |guards: Value| {
         let manifest = json!({"handlers": [{"name": "a", "guards": guards}]});
-        let loaded =
-            Application::load(&manifest, &SessionSecrets::default(), (Arc::new(tables()), None), Clock::system());
+        let loaded = Application::load(
+            &manifest,
+            &SessionSecrets::default(),
+            (Arc::new(tables()), None),
+            Clock::system(),
+        );
         loaded.err().unwrap().place
     };
     assert_eq!(place(json!([{"name": "hasRole"}])), "handlers[0].guards[0].options");

@@ -278,7 +278,11 @@ mod tests {
         async fn get(&self, name: &str) -> Result<i64, CountsAway> {
             tokio::task::yield_now().await;
             let counts = self.counts.lock().unwrap();
-            if self.is_away.load(Relaxed) { Err(CountsAway) } else { Ok(counts.get(name).copied().unwrap_or(0)) }
+            if self.is_away.load(Relaxed) {
+                Err(CountsAway)
+            } else {
+                Ok(counts.get(name).copied().unwrap_or(0))
+            }
         }
     }
 
@@ -289,7 +293,8 @@ mod tests {
         let (rate, start) = (Rate { limit: 10, window_ms: 1_600 }, 1_000_000);
         let (mut times, mut now_ms) = (Vec::new(), start);
         while now_ms < start + 8_000 {
-            let at_once = servers.iter().cycle().take(4).map(|server| server.take(&"192.0.2.7", rate, now_ms));
+            let at_once =
+                servers.iter().cycle().take(4).map(|server| server.take(&"192.0.2.7", rate, now_ms));
             let taken = join_all(at_once).await;
             times.extend(taken.iter().filter(|taken| taken.is_allowed).map(|_| now_ms));
             now_ms += 70;

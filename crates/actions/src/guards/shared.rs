@@ -126,7 +126,9 @@ impl Shared {
         }
         if self.is_away.swap(is_away, Ordering::Relaxed) != is_away {
             if is_away {
-                tracing::warn!("the shared key-value store does not answer: rate limits count in this process");
+                tracing::warn!(
+                    "the shared key-value store does not answer: rate limits count in this process"
+                );
             } else {
                 tracing::info!("rate limits count in the shared key-value store again");
             }

@@ -10,7 +10,8 @@ fn document(handlers: &Value) -> Value {
     let manifest =
         json!({"handlers": handlers, "application": {"name": "shop", "openapi": {"version": "2"}}});
     let secrets = SessionSecrets::default();
-    let application = Application::load(&manifest, &secrets, (Arc::new(Memory::default()), None), Clock::system());
+    let application =
+        Application::load(&manifest, &secrets, (Arc::new(Memory::default()), None), Clock::system());
     let first = application.unwrap().openapi("/");
     let again = Application::load(&manifest, &secrets, (Arc::new(Memory::default()), None), Clock::system());
     assert_eq!(first.to_string(), again.unwrap().openapi("/").to_string());
