@@ -16,6 +16,7 @@ use crate::triggers::Triggers;
 use crate::webhooks::Webhooks;
 use actions::tables::Tables;
 use mail::Mailer;
+use outbound::{AddressGuard, HostSet};
 use ports::access::Access;
 use ports::events::EventBus;
 use ports::project_api::ProjectApi;
@@ -104,7 +105,10 @@ impl FunctionsService {
         let sockets =
             Sockets::new(config.socket_places(), config.socket_message_bytes_max, streams_end.clone());
         let tables = Tables::new(data_dir.join("projects"));
-        let around = Arc::new(Around { tables: tables.clone(), counts: Counts::default() });
+        let guard = AddressGuard::new(HostSet::new(&config.private_hosts));
+        let is_alone = config.is_one_application;
+        let (tables_of_all, counts) = (tables.clone(), Counts::default());
+        let around = Arc::new(Around { tables: tables_of_all, counts, guard, is_alone });
         let recorder = Recorder::new(logs.clone(), tables.clone());
         let webhooks = Webhooks::new(secrets.clone(), logs.clone());
         let executor =
@@ -188,7 +192,6 @@ impl FunctionsService {
 
     /// Puts the application of a project at the root of this server: it has the paths that nothing else has.
     pub fn put_at_root(&self, project: ProjectId) {
-        self.around.counts.put_at_root(project.clone());
         self.executor.hosts.put_at_root(project);
     }
 

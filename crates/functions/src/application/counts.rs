@@ -20,8 +20,6 @@ const ONE_APPLICATION: &str = "prj_00000000000000000000000000000000";
 #[derive(Default)]
 pub(crate) struct Counts {
     api: OnceLock<Arc<dyn ProjectApi>>,
-    /// The one application of this server.
-    root: OnceLock<ProjectId>,
 }
 
 impl Counts {
@@ -30,15 +28,9 @@ impl Counts {
         self.api.get_or_init(|| api);
     }
 
-    /// This server runs the application of a project alone.
-    pub(crate) fn put_at_root(&self, project: ProjectId) {
-        self.root.get_or_init(|| project);
-    }
-
     /// Those of a project; `None` where each server counts for itself.
-    pub(super) fn of(&self, project: &ProjectId) -> Option<Arc<dyn SharedCounts>> {
+    pub(super) fn of(&self, project: &ProjectId, is_alone: bool) -> Option<Arc<dyn SharedCounts>> {
         let api = self.api.get()?.clone();
-        let is_alone = self.root.get() == Some(project);
         let project = ProjectId::parse(ONE_APPLICATION).ok().filter(|_| is_alone).unwrap_or(project.clone());
         Some(Arc::new(ProjectCounts { api, project }))
     }

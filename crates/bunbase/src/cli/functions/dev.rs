@@ -247,6 +247,7 @@ fn settings(place: &Place, bun: &BunBinary, mode: Mode) -> anyhow::Result<Settin
             && settings.rpc.addresses.contains_key(service)
     };
     settings.services = Some(Service::ALL.iter().copied().filter(|service| !is_elsewhere(service)).collect());
+    settings.functions.is_one_application = true;
     if mode == Mode::Dev {
         settings.functions.versions_max = VERSIONS_MAX;
         settings.mail.captures_applications = true;
