@@ -192,6 +192,14 @@ impl Application {
         Ok(self.identities.of_request(headers, is_secure, now_ms).await?.auth)
     }
 
+    /// A user by id or e-mail address; `None` where there is none.
+    ///
+    /// # Errors
+    /// The tables did not answer.
+    pub async fn user(&self, named: &str) -> Result<Option<Arc<Auth>>, ApiError> {
+        Ok(self.identities.of_user(named, self.clock.now_ms()).await?)
+    }
+
     /// What the manifest says of the application.
     pub fn spec(&self) -> &ApplicationSpec {
         &self.spec

@@ -181,6 +181,18 @@ async fn logging_out_holds_at_once_and_logging_in_ends_the_session_before() {
 }
 
 #[tokio::test]
+async fn a_session_of_nobody_says_what_to_do() {
+    let world = guarded(&json!([]));
+    let mut headers = HeaderMap::new();
+    let ops = json!([{"op": "create", "payload": {"userId": "nobody"}}]).to_string();
+    headers.insert(SESSION_HEADER, HeaderValue::try_from(ops).unwrap());
+    let error = world.application.after(&Trail::of_request(), &mut headers).await.unwrap_err();
+    assert_eq!(error.code, ErrorCode::NotFound);
+    assert!(error.message.contains("nobody") && error.message.contains("`users`"), "{error:?}");
+    assert!(!headers.contains_key("set-cookie"));
+}
+
+#[tokio::test]
 async fn a_session_in_use_goes_on_and_one_that_is_not_ends() {
     let world = guarded(&json!([{"name": "authenticated"}]));
     let ada = world.signed_in("ada").await;

@@ -102,3 +102,22 @@ fn references_parameters_and_names_hold_together() {
     assert_eq!(names.len(), 8);
     assert!(document["paths"]["/files/{rest}"]["get"].get("security").is_none());
 }
+
+#[test]
+fn files_come_in_forms_alone() {
+    let file = json!({"type": "object", "required": ["filename", "data"], "properties": {
+        "filename": {"type": "string"}, "data": {"type": "Uint8Array"}}});
+    let upload = json!({
+        "name": "upload",
+        "triggers": [{"kind": "http", "methods": ["POST"], "path": "/albums/:album"}],
+        "input": {"type": "object", "required": ["album", "caption", "images"], "properties": {
+            "album": {"type": "string"}, "caption": {"type": "string"}, "cover": file,
+            "images": {"type": "array", "items": file}}},
+    });
+    let document = document(&json!([upload]));
+    let body = &document["paths"]["/albums/{album}"]["post"]["requestBody"];
+    let binary = json!({"type": "string", "format": "binary"});
+    let form = json!({"type": "object", "required": ["caption", "images"], "properties": {
+        "caption": {"type": "string"}, "cover": binary, "images": {"type": "array", "items": binary}}});
+    assert_eq!(*body, json!({"required": true, "content": {"multipart/form-data": {"schema": form}}}));
+}
