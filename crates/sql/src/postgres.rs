@@ -101,7 +101,7 @@ fn options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
     Ok(if has_password { options } else { options.password("") })
 }
 
-fn timed_out() -> sqlx::Error {
+pub(crate) fn timed_out() -> sqlx::Error {
     sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "PostgreSQL did not answer in time"))
 }
 

@@ -1,6 +1,7 @@
 //! Where a connection to PostgreSQL may go whose address somebody else chose. On a server of several projects the address
 //! of each passes a guard, and takes nothing along that is the server's: no file, no socket.
 
+use crate::postgres::{CONNECT_TIMEOUT, timed_out};
 use async_trait::async_trait;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use std::net::IpAddr;
@@ -79,7 +80,8 @@ pub(crate) async fn bounded(
     let options =
         if named("sslmode") || named("ssl-mode") { options } else { options.ssl_mode(PgSslMode::Prefer) };
     let host = options.get_host().trim_start_matches('[').trim_end_matches(']').to_owned();
-    let address = reach.address(&host, options.get_port()).await?;
+    let asked = reach.address(&host, options.get_port());
+    let address = tokio::time::timeout(CONNECT_TIMEOUT, asked).await.map_err(|_| timed_out())??;
     let is_by_name =
         matches!(options.get_ssl_mode(), PgSslMode::Require | PgSslMode::VerifyCa | PgSslMode::VerifyFull);
     Ok(if is_by_name { options } else { options.host(&address.to_string()) })
