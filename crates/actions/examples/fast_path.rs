@@ -32,6 +32,9 @@ impl Directory for One {
     async fn user(&self, id: &str) -> Result<Option<User>, DirectoryError> {
         Ok(Some(User { id: id.to_owned(), role: None }))
     }
+    async fn find_user(&self, named: &str) -> Result<Option<User>, DirectoryError> {
+        self.user(named).await
+    }
     async fn api_key(&self, _: &TokenHash) -> Result<Option<ApiKey>, DirectoryError> {
         Ok(None)
     }
@@ -99,7 +102,7 @@ async fn calls() {
         "application": {"auth": {"session_secret": "0123456789abcdef0123456789abcdef"}}});
     let secrets = Private::take_from(&mut manifest).unwrap().sessions;
     let application =
-        Application::load(&manifest, &secrets, Arc::new(One::default()), Clock::system()).unwrap();
+        Application::load(&manifest, &secrets, (Arc::new(One::default()), None), Clock::system()).unwrap();
     let mut headers = HeaderMap::new();
     headers.insert(SESSION_HEADER, HeaderValue::from_static(r#"[{"op":"create","payload":{"userId":"u"}}]"#));
     application.after(&Trail::of_request(), &mut headers).await.unwrap();

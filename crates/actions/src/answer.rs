@@ -1,7 +1,7 @@
 //! Behind the handler: sessions that it created or ended.
 
 use crate::application::{Application, Trail};
-use crate::directory::Session;
+use crate::directory::{DirectoryError, Session};
 use http::{HeaderMap, HeaderName, header};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -54,7 +54,11 @@ impl Application {
                 SessionOp::Destroy => self.identities.tokens.set_cookie("", trail.is_secure),
                 SessionOp::Create { payload } => {
                     let session = self.new_session(payload, trail, now_ms);
-                    let cookie = self.identities.create(&session, trail.is_secure).await?;
+                    let created = self.identities.create(&session, trail.is_secure).await;
+                    let cookie = match created {
+                        Ok(cookie) => cookie,
+                        Err(error) => return Err(self.why_not(&session, error).await),
+                    };
                     current = Some(session.id);
                     Some(cookie.ok_or_else(no_secret)?)
                 }
@@ -64,6 +68,20 @@ impl Application {
             headers.append(header::SET_COOKIE, cookie);
         }
         Ok(())
+    }
+
+    /// Why a session could not be created: most often there is no such user.
+    async fn why_not(&self, session: &Session, error: DirectoryError) -> ApiError {
+        let id = &session.user_id;
+        match self.identities.has_user(id).await {
+            Ok(false) => {
+                let message = format!(
+                    "createSession was given the user \"{id}\", who is not in `users`: add the row before, and give its id"
+                );
+                ApiError::new(ErrorCode::NotFound, message)
+            }
+            _ => error.into(),
+        }
     }
 
     fn new_session(&self, payload: Payload, trail: &Trail, now_ms: i64) -> Session {

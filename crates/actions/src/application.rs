@@ -3,7 +3,7 @@
 use crate::context::{CONTEXT_HEADER, EventContext, JobContext, TriggerKind};
 use crate::csrf;
 use crate::directory::Directory;
-use crate::guards::{Asked, Guard, Guards, Passed, Refused};
+use crate::guards::{Asked, Guard, Guards, Passed, RateLimits, Refused, SharedCounts};
 use crate::identity::{Identities, Identity};
 use crate::input::InputPlan;
 use crate::schema::Schema;
@@ -158,21 +158,23 @@ pub struct GuardAnswer {
 }
 
 impl Application {
-    /// Loads the parts of `manifest` that make an application; its secrets were taken out before.
+    /// Loads the parts of `manifest` that make an application; its secrets were taken out before. Rate limits are those of
+    /// all servers that have `counts`.
     ///
     /// # Errors
     /// With the place of what is wrong.
     pub fn load(
         manifest: &Value,
         secrets: &SessionSecrets,
-        directory: Arc<dyn Directory>,
+        (directory, counts): (Arc<dyn Directory>, Option<Arc<dyn SharedCounts>>),
         clock: Clock,
     ) -> Result<Self, SpecError> {
         let ManifestSpec { handlers, application: spec } = ManifestSpec::read(manifest)?;
         let load = |(index, handler)| Loaded::of(handler, &format!("handlers[{index}]"));
         let handlers = handlers.into_iter().enumerate().map(load).collect::<Result<_, _>>()?;
         let identities = Identities::new(directory.clone(), Tokens::new(secrets, &spec.auth));
-        let guards = Guards::new(directory, identities.roles.clone());
+        let limits = RateLimits::new(counts, secrets.key_of_counts());
+        let guards = Guards::new(directory, identities.roles.clone(), limits);
         let trusted_origins = spec.cors.as_ref().map(crate::spec::CorsSpec::trusted).unwrap_or_default();
         Ok(Self { spec, handlers, trusted_origins, identities, guards, clock })
     }
@@ -188,6 +190,14 @@ impl Application {
     ) -> Result<Option<Arc<Auth>>, ApiError> {
         let now_ms = self.clock.now_ms();
         Ok(self.identities.of_request(headers, is_secure, now_ms).await?.auth)
+    }
+
+    /// A user by id or e-mail address; `None` where there is none.
+    ///
+    /// # Errors
+    /// The tables did not answer.
+    pub async fn user(&self, named: &str) -> Result<Option<Arc<Auth>>, ApiError> {
+        Ok(self.identities.of_user(named, self.clock.now_ms()).await?)
     }
 
     /// What the manifest says of the application.

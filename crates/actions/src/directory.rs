@@ -109,6 +109,9 @@ pub trait Directory: Send + Sync {
     /// The user.
     async fn user(&self, id: &str) -> Result<Option<User>, DirectoryError>;
 
+    /// The user with this id or e-mail address, in any case.
+    async fn find_user(&self, named: &str) -> Result<Option<User>, DirectoryError>;
+
     /// The key whose token has this hash, unless it is revoked.
     async fn api_key(&self, hash: &TokenHash) -> Result<Option<ApiKey>, DirectoryError>;
 

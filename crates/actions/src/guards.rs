@@ -3,9 +3,11 @@
 //! ones one by one.
 
 mod rate_limit;
+mod shared;
 mod spec;
 
 pub(crate) use rate_limit::RateLimits;
+pub use shared::{CountsAway, SharedCounts};
 pub(crate) use spec::{Guard, RateLimit};
 
 use crate::directory::{Directory, DirectoryError};
@@ -16,6 +18,7 @@ use crate::state::{Auth, AuthState, Org};
 use credentials::network;
 use futures_util::future::{BoxFuture, join_all};
 use http::{HeaderMap, HeaderValue, header};
+use serde::Serialize;
 use service_kit::error::{ApiError, ErrorCode};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -89,8 +92,8 @@ pub(crate) struct Passed {
 }
 
 impl Guards {
-    pub(crate) fn new(directory: Arc<dyn Directory>, roles: Arc<Roles>) -> Self {
-        Self { directory, roles, limits: RateLimits::new(), members: Recent::new(MEMBERS_MAX) }
+    pub(crate) fn new(directory: Arc<dyn Directory>, roles: Arc<Roles>, limits: RateLimits) -> Self {
+        Self { directory, roles, limits, members: Recent::new(MEMBERS_MAX) }
     }
 
     /// Looks into the tables again from here on.
@@ -188,12 +191,8 @@ impl Guards {
             Guard::HasPermission(permission) => has_permission(signed_in(state)?, permission),
             Guard::Operator(permission) => self.is_operator(signed_in(state)?, permission).await,
             Guard::RateLimit(limit) => {
-                let taken = self.limits.take(
-                    &(asked.handler, at, subject(limit, state, asked)),
-                    limit.limit,
-                    limit.window_ms,
-                    asked.now_ms,
-                );
+                let caller = (asked.handler, at, subject(limit, state, asked));
+                let taken = self.limits.take(&caller, limit.rate, asked.now_ms).await;
                 taken.write(&mut passed.headers);
                 if taken.is_allowed {
                     return Ok(());
@@ -338,7 +337,7 @@ fn organization<'a>(state: &'a AuthState, guard: &str) -> Result<&'a Org, ApiErr
 }
 
 /// Whom a limit counts.
-#[derive(Hash)]
+#[derive(Hash, Serialize)]
 enum Subject<'a> {
     Computed(&'a str),
     Key(&'a str),

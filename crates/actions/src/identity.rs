@@ -225,6 +225,34 @@ impl Identities {
         }))
     }
 
+    /// Whether there is such a user.
+    pub(crate) async fn has_user(&self, id: &str) -> Result<bool, DirectoryError> {
+        Ok(self.directory.user(id).await?.is_some())
+    }
+
+    /// A user by id or e-mail address, as a session of theirs would be; `None` where there is none.
+    pub(crate) async fn of_user(
+        &self,
+        named: &str,
+        now_ms: i64,
+    ) -> Result<Option<Arc<Auth>>, DirectoryError> {
+        let Some(user) = self.directory.find_user(named).await? else { return Ok(None) };
+        let permissions = match &user.role {
+            Some(role) => self.roles.permissions_of(role, now_ms).await?.to_vec(),
+            None => Vec::new(),
+        };
+        Ok(Some(Arc::new(Auth {
+            user_id: user.id,
+            session_id: None,
+            org_id: None,
+            role: user.role,
+            permissions,
+            kind: AuthKind::Bearer,
+            key_id: None,
+            scopes: None,
+        })))
+    }
+
     /// Writes a new session, and gives its cookie.
     pub(crate) async fn create(
         &self,

@@ -41,7 +41,7 @@ pub mod tables;
 pub use answer::SESSION_HEADER;
 pub use application::{Admitted, Application, Before, Call, GuardAnswer, GuardRequest, Taken, Trail, strip};
 pub use context::{CONTEXT_HEADER, EventContext, JobContext, TriggerKind};
-pub use guards::Refused;
+pub use guards::{CountsAway, Refused, SharedCounts};
 pub use identity::API_KEY_PREFIX;
 pub use openapi::published;
 pub use permissions::allows;

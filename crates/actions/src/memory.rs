@@ -44,6 +44,10 @@ impl Directory for Memory {
         Ok(self.users.get(id).map(|role| User { id: id.to_owned(), role: role.clone() }))
     }
 
+    async fn find_user(&self, named: &str) -> Result<Option<User>, DirectoryError> {
+        self.user(named).await
+    }
+
     async fn api_key(&self, hash: &TokenHash) -> Result<Option<ApiKey>, DirectoryError> {
         self.ask()?;
         Ok(self.keys.iter().find(|(known, _)| known.matches(hash)).map(|(_, key)| key.clone()))
@@ -79,6 +83,9 @@ impl Directory for Memory {
 
     async fn insert_session(&self, session: &Session) -> Result<(), DirectoryError> {
         self.ask()?;
+        if !self.users.contains_key(&session.user_id) {
+            return Err(DirectoryError::new(ErrorCode::Internal, "foreign key"));
+        }
         self.sessions.lock().unwrap().insert(session.id.clone(), session.clone());
         Ok(())
     }

@@ -16,6 +16,7 @@ use http::Request;
 use inside::RoutedApi;
 use metrics_exporter_prometheus::PrometheusHandle;
 use ports::project_api::ProjectApi;
+use rpc::Service;
 use service_kit::drain::Drain;
 use std::sync::Arc;
 
@@ -64,6 +65,9 @@ pub(crate) async fn compose(settings: Settings, around: Surroundings<'_>) -> any
         let api = RoutedApi::new(InsideApi::new(gateway.router()), wire.project_apis()?);
         let api: Arc<dyn ProjectApi> = Arc::new(api);
         functions.bind_project_api(api.clone());
+        if wire.knows(Service::BunderManager) && !wire.runs(Service::BunderManager) {
+            functions.share_rate_limits(api.clone());
+        }
         functions.start_triggers(api).await?;
     }
     let gateway = services.over_grpc(&access).into_iter().fold(gateway, Gateway::with_rpc);

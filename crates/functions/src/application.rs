@@ -2,9 +2,12 @@
 //! crate `actions`. What signs sessions is known from the import of the bundle alone, and kept in memory.
 
 mod cors;
+mod counts;
 mod delivery;
 mod pages;
+mod reach;
 
+pub(crate) use counts::Counts;
 pub(crate) use delivery::Delivery;
 pub(crate) use pages::Page;
 
@@ -24,6 +27,8 @@ use futures_util::StreamExt as _;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::response::Parts;
 use http::{HeaderMap, HeaderValue};
+use outbound::{AddressGuard, HostSet};
+use reach::DatabaseReach;
 use run_log::{Payload, RunError, SecretFields};
 use serde::Deserialize;
 use serde_json::Value;
@@ -31,6 +36,7 @@ use service_kit::clock::Clock;
 use service_kit::error::{ApiError, Classify, ErrorCode};
 use service_kit::ids::{ProjectId, RequestId};
 use service_kit::json::too_large;
+use sql::Reach;
 use sql::confined::ConfinedError;
 use sql::scripts::ScriptError;
 use std::collections::BTreeMap;
@@ -45,9 +51,22 @@ pub(crate) struct Application {
     spec: ApplicationSpec,
     cors: Option<Cors>,
     handlers: Vec<Known>,
-    tables: Arc<Tables>,
+    around: Arc<Around>,
     project: ProjectId,
+    allowed_hosts: Option<Arc<[String]>>,
     stages: OnceCell<actions::Application>,
+}
+
+/// What the applications of a server share.
+pub(crate) struct Around {
+    /// The databases of projects.
+    pub(crate) tables: Arc<Tables>,
+    /// Rate limits that other servers count, too.
+    pub(crate) counts: Counts,
+    /// Where projects may have their PostgreSQL.
+    pub(crate) guard: AddressGuard,
+    /// There is one application, and it is of whoever runs the server.
+    pub(crate) is_alone: bool,
 }
 
 /// An application cannot take calls.
@@ -127,7 +146,7 @@ impl Application {
     /// That of a manifest; `None` where it is a plain function.
     pub(crate) fn of(
         manifest: &Manifest,
-        (tables, project): (&Arc<Tables>, &ProjectId),
+        (around, project): (&Arc<Around>, &ProjectId),
     ) -> Option<Arc<Self>> {
         // It was checked when it was deployed.
         let spec = ApplicationSpec::deserialize(manifest.application.as_ref()?).unwrap_or_default();
@@ -140,8 +159,9 @@ impl Application {
             cors: spec.cors.as_ref().map(Cors::of),
             spec,
             handlers: manifest.handlers.iter().map(Known::of).collect(),
-            tables: tables.clone(),
+            around: around.clone(),
             project: project.clone(),
+            allowed_hosts: manifest.allowed_hosts.clone(),
             stages: OnceCell::new(),
         }))
     }
@@ -172,15 +192,26 @@ impl Application {
         self.handlers.get(usize::from(handler))?.triggers.iter().position(is_meant)
     }
 
+    /// Where its PostgreSQL may be; anywhere where it is of whoever runs the server.
+    fn reach(&self) -> Option<Arc<dyn Reach>> {
+        if self.around.is_alone {
+            return None;
+        }
+        let allowed_hosts = self.allowed_hosts.as_deref().map(HostSet::new);
+        Some(Arc::new(DatabaseReach { guard: self.around.guard.clone(), allowed_hosts }))
+    }
+
     /// The stages, once the bundle was imported and the tables are what it needs: its migrations are applied here.
     pub(crate) async fn load(&self, pool: &Pool) -> Result<&actions::Application, LoadError> {
         let load = || async {
             pool.imported().await?;
             let Private { sessions, database_url, migrations } = Private::take_from(&mut reported(pool))?;
-            let database = ApplicationDatabase::new((&self.tables, &self.project), database_url)?;
+            let database =
+                ApplicationDatabase::new((&self.around.tables, &self.project), database_url, self.reach())?;
             database.migrate(&migrations).await?;
             let directory = Arc::new(TableDirectory::new(database));
-            Ok(actions::Application::load(&self.manifest, &sessions, directory, Clock::system())?)
+            let shared = (directory as _, self.around.counts.of(&self.project, self.around.is_alone));
+            Ok(actions::Application::load(&self.manifest, &sessions, shared, Clock::system())?)
         };
         self.stages.get_or_try_init(load).await
     }

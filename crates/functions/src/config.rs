@@ -16,6 +16,9 @@ use worker_pool::PoolConfig;
 #[cfg_attr(test, derive(serde::Serialize, utoipa::ToSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct FunctionsConfig {
+    /// The server runs one application, which is of whoever runs it: no setting, but what `bunbase dev` and `start` are.
+    #[serde(skip)]
+    pub is_one_application: bool,
     /// Workers that stand ready to load a bundle.
     pub spare_workers: usize,
     /// A worker that needs longer to start, or to import a bundle, is given up.
@@ -101,6 +104,7 @@ pub struct FunctionsConfig {
 impl Default for FunctionsConfig {
     fn default() -> Self {
         Self {
+            is_one_application: false,
             spare_workers: 2,
             startup_timeout_ms: 10_000,
             drain_timeout_ms: 10_000,

@@ -175,7 +175,7 @@ impl FunctionsService {
 
     /// What stands around the actions of a version, where it is an application.
     pub(crate) fn application(&self, project: &ProjectId, manifest: &Manifest) -> Option<Arc<Application>> {
-        Application::of(manifest, (&self.executor.tables, project))
+        Application::of(manifest, (&self.around, project))
     }
 
     /// Imports a version in a worker or an instance, which is ready for calls then.

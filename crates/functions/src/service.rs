@@ -1,5 +1,6 @@
 //! The service: what it is made of, how it starts and how it ends.
 
+use crate::application::{Around, Counts};
 use crate::bundle::{Builder, BundleFiles};
 use crate::config::FunctionsConfig;
 use crate::environment::Vault;
@@ -15,6 +16,7 @@ use crate::triggers::Triggers;
 use crate::webhooks::Webhooks;
 use actions::tables::Tables;
 use mail::Mailer;
+use outbound::{AddressGuard, HostSet};
 use ports::access::Access;
 use ports::events::EventBus;
 use ports::project_api::ProjectApi;
@@ -60,6 +62,7 @@ pub struct FunctionsService {
     pub(crate) pool: Arc<WorkerPool>,
     pub(crate) lane: Arc<Lane>,
     pub(crate) executor: Arc<Executor>,
+    pub(crate) around: Arc<Around>,
     pub(crate) bundles: BundleFiles,
     pub(crate) builder: Builder,
     pub(crate) locks: ProjectLocks,
@@ -102,6 +105,10 @@ impl FunctionsService {
         let sockets =
             Sockets::new(config.socket_places(), config.socket_message_bytes_max, streams_end.clone());
         let tables = Tables::new(data_dir.join("projects"));
+        let guard = AddressGuard::new(HostSet::new(&config.private_hosts));
+        let is_alone = config.is_one_application;
+        let (tables_of_all, counts) = (tables.clone(), Counts::default());
+        let around = Arc::new(Around { tables: tables_of_all, counts, guard, is_alone });
         let recorder = Recorder::new(logs.clone(), tables.clone());
         let webhooks = Webhooks::new(secrets.clone(), logs.clone());
         let executor =
@@ -120,6 +127,7 @@ impl FunctionsService {
             pool,
             lane,
             executor,
+            around,
             bundles,
             builder,
             locks: ProjectLocks::default(),
@@ -174,6 +182,12 @@ impl FunctionsService {
     pub fn bind_project_api(&self, api: Arc<dyn ProjectApi>) {
         self.executor.hosts.bind(api.clone());
         self.host.bind(api);
+    }
+
+    /// Counts rate limits of applications in the key-value store, which other servers reach, too. A second call changes
+    /// nothing.
+    pub fn share_rate_limits(&self, api: Arc<dyn ProjectApi>) {
+        self.around.counts.bind(api);
     }
 
     /// Puts the application of a project at the root of this server: it has the paths that nothing else has.

@@ -38,6 +38,20 @@ pub(crate) struct CheckedResolver {
     pub(crate) private_hosts: Arc<HostSet>,
 }
 
+impl CheckedResolver {
+    /// The addresses of a name, where all of them may be connected to.
+    pub(crate) async fn addresses(&self, host: String) -> Result<Vec<IpAddr>, OutboundError> {
+        let found = self.lookup.lookup(host.clone()).await;
+        let mut addresses = found.map_err(|source| OutboundError::Lookup { host: host.clone(), source })?;
+        // One private address among public ones is a name that wants to lead inside.
+        if !self.private_hosts.contains(&host) && addresses.iter().any(|address| !is_public(*address)) {
+            return Err(OutboundError::AddressNotPublic { host });
+        }
+        addresses.dedup();
+        Ok(addresses)
+    }
+}
+
 impl Service<Name> for CheckedResolver {
     type Response = std::vec::IntoIter<SocketAddr>;
     type Error = OutboundError;
@@ -48,20 +62,9 @@ impl Service<Name> for CheckedResolver {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let Self { lookup, private_hosts } = self.clone();
-        let host = name.as_str().to_owned();
+        let (resolver, host) = (self.clone(), name.as_str().to_owned());
         async move {
-            let mut addresses = lookup
-                .lookup(host.clone())
-                .await
-                .map_err(|source| OutboundError::Lookup { host: host.clone(), source })?;
-            if !private_hosts.contains(&host) {
-                // One private address among public ones is a name that wants to lead inside.
-                if addresses.iter().any(|address| !is_public(*address)) {
-                    return Err(OutboundError::AddressNotPublic { host });
-                }
-            }
-            addresses.dedup();
+            let addresses = resolver.addresses(host).await?;
             let sockets: Vec<_> = addresses.into_iter().map(|address| SocketAddr::new(address, 0)).collect();
             Ok(sockets.into_iter())
         }

@@ -9,8 +9,10 @@ mod database;
 mod error;
 mod migrate;
 pub mod postgres;
+mod reach;
 pub mod scripts;
 
 pub use database::{Database, Durability, Write};
 pub use error::SqlError;
 pub use migrate::Migration;
+pub use reach::{Reach, ReachError};

@@ -5,11 +5,15 @@
 //! environment or the files of this server.
 
 use crate::confined::Value;
+use crate::reach::{Reach, bounded};
+use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgRow, Postgres};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Column as _, Connection as _, Row as _, TypeInfo as _};
 use std::io;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
 use url::Url;
 
 /// Connections of one pool.
@@ -21,20 +25,46 @@ const IDLE_MAX: Duration = Duration::from_secs(300);
 /// How long a statement may take.
 const QUERY_TIME_MAX: Duration = Duration::from_secs(10);
 
+/// How long the address of a host holds that was checked.
+const CHECKED_FOR: Duration = Duration::from_secs(30);
+
 /// A pool of connections; the first is made when it is needed.
-pub struct PostgresPool(PgPool);
+pub struct PostgresPool {
+    pool: PgPool,
+    guarded: Option<Guarded>,
+}
+
+/// An address that is checked again and again: its name may come to mean another host.
+struct Guarded {
+    url: SecretString,
+    reach: Arc<dyn Reach>,
+    checked: Mutex<Option<Instant>>,
+}
+
+impl Guarded {
+    async fn check(&self, pool: &PgPool) -> Result<(), sqlx::Error> {
+        let mut checked = self.checked.lock().await;
+        if checked.is_none_or(|at| at.elapsed() >= CHECKED_FOR) {
+            let url = self.url.expose_secret();
+            pool.set_connect_options(bounded(options(url)?, url, &self.reach).await?);
+            *checked = Some(Instant::now());
+        }
+        Ok(())
+    }
+}
 
 impl PostgresPool {
-    /// Nothing is connected yet.
+    /// Nothing is connected yet. With `reach` it goes only where that lets it.
     ///
     /// # Errors
     /// The address is none.
-    pub fn new(url: &str) -> Result<Self, sqlx::Error> {
-        let options = PgPoolOptions::new()
+    pub fn new(url: &str, reach: Option<Arc<dyn Reach>>) -> Result<Self, sqlx::Error> {
+        let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS_MAX)
             .acquire_timeout(CONNECT_TIMEOUT)
             .idle_timeout(IDLE_MAX);
-        Ok(Self(options.connect_lazy_with(self::options(url)?)))
+        let guarded = reach.map(|reach| Guarded { url: url.into(), reach, checked: Mutex::default() });
+        Ok(Self { pool: pool.connect_lazy_with(options(url)?), guarded })
     }
 
     /// Runs one statement with the values of `?1`, `?2`, …; its columns are texts and integers.
@@ -42,16 +72,22 @@ impl PostgresPool {
     /// # Errors
     /// The database cannot be reached, or refuses it.
     pub async fn query(&self, sql: &str, values: Vec<Value>) -> Result<Vec<Vec<Value>>, sqlx::Error> {
+        if let Some(guarded) = &self.guarded {
+            guarded.check(&self.pool).await?;
+        }
         let text = sql.replace('?', "$");
         let query = values.into_iter().fold(sqlx::query(AssertSqlSafe(text)), bound);
-        let rows = tokio::time::timeout(QUERY_TIME_MAX, query.fetch_all(&self.0));
+        let rows = tokio::time::timeout(QUERY_TIME_MAX, query.fetch_all(&self.pool));
         rows.await.unwrap_or_else(|_| Err(timed_out()))?.iter().map(read).collect()
     }
 }
 
 /// A connection of its own.
-pub(crate) async fn connect(url: &str) -> Result<PgConnection, sqlx::Error> {
-    let options = options(url)?;
+pub(crate) async fn connect(url: &str, reach: Option<&Arc<dyn Reach>>) -> Result<PgConnection, sqlx::Error> {
+    let options = match reach {
+        Some(reach) => bounded(options(url)?, url, reach).await?,
+        None => options(url)?,
+    };
     let connection = tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options)).await;
     connection.unwrap_or_else(|_| Err(timed_out()))
 }
@@ -65,7 +101,7 @@ fn options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
     Ok(if has_password { options } else { options.password("") })
 }
 
-fn timed_out() -> sqlx::Error {
+pub(crate) fn timed_out() -> sqlx::Error {
     sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "PostgreSQL did not answer in time"))
 }
 

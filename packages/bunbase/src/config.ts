@@ -24,7 +24,9 @@ export interface BunbaseConfig {
   database?: {
     /** PostgreSQL; `DATABASE_URL` where absent, and SQLite where there is neither. */
     url?: string;
+    /** Connections of each worker to PostgreSQL, 1 to 1,000; 10 where absent. */
     maxConnections?: number;
+    /** Milliseconds that one stays which nobody uses; it stays where absent. */
     idleTimeout?: number;
     migrations?: { directory?: string };
     seeds?: { directory?: string };
@@ -102,11 +104,15 @@ const SHAPE: Record<string, Check> = {
 };
 
 const SECRET_CHARACTERS_MIN = 32;
+const CONNECTIONS_MAX = 1_000;
+const DAY_MS = 86_400_000;
 
 /** Throws where something is not as it may be; the message names it, and what comes near. */
 export function checkConfig(config: unknown): asserts config is BunbaseConfig {
   check(config, SHAPE, "");
-  const { auth } = config as BunbaseConfig;
+  const { auth, database } = config as BunbaseConfig;
+  checkNumber("database.maxConnections", database?.maxConnections, CONNECTIONS_MAX);
+  checkNumber("database.idleTimeout", database?.idleTimeout, DAY_MS);
   const secrets = auth === undefined ? [] : [auth.sessionSecret, ...(auth.previousSecrets ?? [])];
   for (const secret of secrets) {
     if (typeof secret !== "string" || secret.length < SECRET_CHARACTERS_MIN)
@@ -114,6 +120,11 @@ export function checkConfig(config: unknown): asserts config is BunbaseConfig {
         `config: auth.sessionSecret needs ${SECRET_CHARACTERS_MIN} characters or more; set SESSION_SECRET in .env`,
       );
   }
+}
+
+function checkNumber(place: string, value: number | undefined, max: number): void {
+  if (value === undefined || (Number.isInteger(value) && value >= 1 && value <= max)) return;
+  throw new TypeError(`config: ${place} has to be a whole number from 1 to ${max}`);
 }
 
 function check(value: unknown, shape: Check, place: string): void {

@@ -60,7 +60,7 @@ fn world(handler: &Value) -> World {
         let now_ms = now_ms.clone();
         move || now_ms.load(Ordering::Relaxed)
     });
-    let application = Application::load(&manifest, &secrets, tables.clone(), clock).unwrap();
+    let application = Application::load(&manifest, &secrets, (tables.clone(), None), clock).unwrap();
     World { tables, now_ms, application }
 }
 
@@ -178,6 +178,18 @@ async fn logging_out_holds_at_once_and_logging_in_ends_the_session_before() {
         assert!(cookie.ends_with("; HttpOnly; SameSite=Lax; Secure"));
         assert_eq!(world.status(&ada).await, 401);
     }
+}
+
+#[tokio::test]
+async fn a_session_of_nobody_says_what_to_do() {
+    let world = guarded(&json!([]));
+    let mut headers = HeaderMap::new();
+    let ops = json!([{"op": "create", "payload": {"userId": "nobody"}}]).to_string();
+    headers.insert(SESSION_HEADER, HeaderValue::try_from(ops).unwrap());
+    let error = world.application.after(&Trail::of_request(), &mut headers).await.unwrap_err();
+    assert_eq!(error.code, ErrorCode::NotFound);
+    assert!(error.message.contains("nobody") && error.message.contains("`users`"), "{error:?}");
+    assert!(!headers.contains_key("set-cookie"));
 }
 
 #[tokio::test]
@@ -346,8 +358,12 @@ async fn groups_refuse_as_their_members_do() {
     assert_eq!(world.status(&ada).await, 403, "the first of the list");
     let place = |guards: Value| {
         let manifest = json!({"handlers": [{"name": "a", "guards": guards}]});
-        let loaded =
-            Application::load(&manifest, &SessionSecrets::default(), Arc::new(tables()), Clock::system());
+        let loaded = Application::load(
+            &manifest,
+            &SessionSecrets::default(),
+            (Arc::new(tables()), None),
+            Clock::system(),
+        );
         loaded.err().unwrap().place
     };
     assert_eq!(place(json!([{"name": "hasRole"}])), "handlers[0].guards[0].options");

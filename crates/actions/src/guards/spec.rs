@@ -1,5 +1,6 @@
 //! Reading guards.
 
+use super::rate_limit::Rate;
 use crate::spec::{GuardMode, GuardSpec, SpecError, part};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -29,11 +30,10 @@ pub(crate) enum Guard {
     },
 }
 
-/// `limit` attempts in `window_ms`.
+/// A rate, and whose attempts it counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RateLimit {
-    pub(crate) limit: u32,
-    pub(crate) window_ms: i64,
+    pub(crate) rate: Rate,
     /// What a function gave, where it does not count callers: in a manifest, that there is one.
     pub(crate) key: Option<String>,
 }
@@ -135,6 +135,6 @@ impl RateLimit {
             return Err(SpecError::new(format!("{place}.limit"), "it has to be 1 at least"));
         }
         let RateLimitOptions { limit, window_ms, key } = options;
-        Ok(Self { limit, window_ms, key })
+        Ok(Self { rate: Rate { limit, window_ms }, key })
     }
 }

@@ -1,6 +1,6 @@
 //! One method of one path.
 
-use super::schemas::{has_default, portable, without};
+use super::schemas::{form_of_files, has_default, portable, without};
 use super::{REST, is_mapped, takes_body};
 use crate::spec::{FieldPlace, GuardSpec, HandlerSpec, TriggerSpec};
 use http::Method;
@@ -130,6 +130,9 @@ impl Operation<'_> {
         let schema = without(input, is_taken);
         let required =
             schema.get("required").and_then(Value::as_array).is_some_and(|names| !names.is_empty());
+        if let Some(form) = form_of_files(input, &schema) {
+            return Some(json!({"required": true, "content": {"multipart/form-data": {"schema": form}}}));
+        }
         let is_object = schema.get("type").and_then(Value::as_str) == Some("object");
         let content = json!({ "schema": schema });
         let mut types = Map::new();

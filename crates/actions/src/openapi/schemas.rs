@@ -86,6 +86,32 @@ pub(super) fn without(
     schema
 }
 
+/// The form that a body is where it has files, which JSON has no form for: a part is the file itself, in place of the
+/// object that a handler gets of it. `None` where `body`, what is left of `input` for it, has none.
+pub(super) fn form_of_files(
+    input: &Map<String, Value>,
+    body: &Map<String, Value>,
+) -> Option<Map<String, Value>> {
+    let declared = input.get("properties")?.as_object()?;
+    let mut form = body.clone();
+    let mut has_files = false;
+    for (name, property) in form.get_mut("properties")?.as_object_mut()? {
+        let Some(schema) = declared.get(name) else { continue };
+        let is_list = schema["type"] == "array";
+        if is_file(if is_list { &schema["items"] } else { schema }) {
+            let file = json!({"type": "string", "format": "binary"});
+            *property = if is_list { json!({"type": "array", "items": file}) } else { file };
+            has_files = true;
+        }
+    }
+    has_files.then_some(form)
+}
+
+/// Whether a schema takes what a handler gets of a file of a form.
+fn is_file(schema: &Value) -> bool {
+    schema["properties"]["data"]["type"] == "Uint8Array"
+}
+
 /// The body of every error.
 pub(super) fn error() -> Value {
     json!({

@@ -10,9 +10,10 @@ fn document(handlers: &Value) -> Value {
     let manifest =
         json!({"handlers": handlers, "application": {"name": "shop", "openapi": {"version": "2"}}});
     let secrets = SessionSecrets::default();
-    let application = Application::load(&manifest, &secrets, Arc::new(Memory::default()), Clock::system());
+    let application =
+        Application::load(&manifest, &secrets, (Arc::new(Memory::default()), None), Clock::system());
     let first = application.unwrap().openapi("/");
-    let again = Application::load(&manifest, &secrets, Arc::new(Memory::default()), Clock::system());
+    let again = Application::load(&manifest, &secrets, (Arc::new(Memory::default()), None), Clock::system());
     assert_eq!(first.to_string(), again.unwrap().openapi("/").to_string());
     first
 }
@@ -100,4 +101,23 @@ fn references_parameters_and_names_hold_together() {
     }
     assert_eq!(names.len(), 8);
     assert!(document["paths"]["/files/{rest}"]["get"].get("security").is_none());
+}
+
+#[test]
+fn files_come_in_forms_alone() {
+    let file = json!({"type": "object", "required": ["filename", "data"], "properties": {
+        "filename": {"type": "string"}, "data": {"type": "Uint8Array"}}});
+    let upload = json!({
+        "name": "upload",
+        "triggers": [{"kind": "http", "methods": ["POST"], "path": "/albums/:album"}],
+        "input": {"type": "object", "required": ["album", "caption", "images"], "properties": {
+            "album": {"type": "string"}, "caption": {"type": "string"}, "cover": file,
+            "images": {"type": "array", "items": file}}},
+    });
+    let document = document(&json!([upload]));
+    let body = &document["paths"]["/albums/{album}"]["post"]["requestBody"];
+    let binary = json!({"type": "string", "format": "binary"});
+    let form = json!({"type": "object", "required": ["caption", "images"], "properties": {
+        "caption": {"type": "string"}, "cover": binary, "images": {"type": "array", "items": binary}}});
+    assert_eq!(*body, json!({"required": true, "content": {"multipart/form-data": {"schema": form}}}));
 }

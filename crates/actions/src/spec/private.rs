@@ -2,6 +2,7 @@
 //! PostgreSQL, the migrations. It is taken out of the JSON before that is checked, shown or stored.
 
 use super::SpecError;
+use aws_lc_rs::hmac;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
@@ -75,6 +76,12 @@ fn scripts(list: Value) -> Result<Arc<Scripts>, SpecError> {
 pub struct SessionSecrets(pub(crate) Vec<SecretString>);
 
 impl SessionSecrets {
+    /// Names callers in a store that several servers share: those of one application have one secret.
+    pub(crate) fn key_of_counts(&self) -> hmac::Key {
+        let secret = self.0.first().map_or("", |secret| secret.expose_secret());
+        hmac::Key::new(hmac::HMAC_SHA256, format!("counts:{secret}").as_bytes())
+    }
+
     /// Takes the secrets out of the JSON of a manifest.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use ports::sql::{Sql as _, SqlCaller, SqlStatement, SqlValue};
 use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::error::{Classify as _, ErrorCode};
 use service_kit::ids::ProjectId;
+use sql::Reach;
 use sql::postgres::PostgresPool;
 use sql::scripts::{ScriptDatabase, ScriptError, Scripts};
 use std::sync::Arc;
@@ -18,22 +19,23 @@ const DISK_FULL: &str = "53100";
 pub enum ApplicationDatabase {
     /// `app.db` of a project.
     File(Arc<Tables>, SqlCaller),
-    /// Another one; with its address, for connections that migrate.
-    Postgres(PostgresPool, SecretString),
+    /// Another one; with its address and where it may be, for connections that migrate.
+    Postgres(PostgresPool, SecretString, Option<Arc<dyn Reach>>),
 }
 
 impl ApplicationDatabase {
-    /// That of `project`, where no PostgreSQL is named. Nothing is opened yet.
+    /// That of `project`, where no PostgreSQL is named; one that is goes where `reach` lets it. Nothing is opened yet.
     ///
     /// # Errors
     /// The address of PostgreSQL is none.
     pub fn new(
         (tables, project): (&Arc<Tables>, &ProjectId),
         postgres: Option<SecretString>,
+        reach: Option<Arc<dyn Reach>>,
     ) -> Result<Self, ScriptError> {
         Ok(match postgres {
             None => Self::File(tables.clone(), SqlCaller { project: project.clone(), invocation: None }),
-            Some(url) => Self::Postgres(PostgresPool::new(url.expose_secret())?, url),
+            Some(url) => Self::Postgres(PostgresPool::new(url.expose_secret(), reach.clone())?, url, reach),
         })
     }
 
@@ -48,7 +50,9 @@ impl ApplicationDatabase {
                 let file = tables.file(&caller.project).await;
                 ScriptDatabase::Sqlite(file.map_err(|source| ScriptError::Read { path: path(), source })?)
             }
-            Self::Postgres(_, url) => ScriptDatabase::postgres(url.expose_secret()).await?,
+            Self::Postgres(_, url, reach) => {
+                ScriptDatabase::postgres(url.expose_secret(), reach.as_ref()).await?
+            }
         };
         framework_up(&mut database).await?;
         database.up(scripts, |name| tracing::info!(name, "migration applied")).await
@@ -66,7 +70,7 @@ impl ApplicationDatabase {
                 let answer = tables.query(caller, statement, None).await;
                 Ok(answer.map_err(|error| DirectoryError::new(told_as(error.code()), error))?.rows)
             }
-            Self::Postgres(pool, _) => {
+            Self::Postgres(pool, ..) => {
                 let rows = pool.query(sql, params.into_iter().map(to_value).collect()).await;
                 let rows = rows.map_err(|error| DirectoryError::new(code(&error), error))?;
                 Ok(rows.into_iter().map(|row| row.into_iter().map(of_value).collect()).collect())

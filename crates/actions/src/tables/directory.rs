@@ -93,6 +93,12 @@ impl Directory for TableDirectory {
         Ok(row.map(|mut row| User { id: string(&mut row), role: maybe(&mut row) }))
     }
 
+    async fn find_user(&self, named: &str) -> Result<Option<User>, DirectoryError> {
+        let sql = "SELECT id, role FROM users WHERE id = ?1 OR lower(email) = lower(?1)";
+        let row = self.row(sql, vec![text(named)]).await?;
+        Ok(row.map(|mut row| User { id: string(&mut row), role: maybe(&mut row) }))
+    }
+
     async fn api_key(&self, hash: &TokenHash) -> Result<Option<ApiKey>, DirectoryError> {
         let sql = "SELECT id, user_id, scopes, last_used_at FROM api_keys WHERE key_hash = ?1 AND revoked_at IS NULL";
         let row = self.row(sql, vec![SqlValue::Text(hex::encode(hash.as_bytes()))]).await?;

@@ -42,7 +42,7 @@ async fn a_transaction_is_of_one_call_and_ends_with_it() {
 async fn the_frameworks_tables_answer_the_stages() {
     let directory = tempfile::tempdir().unwrap();
     let tables = Tables::new(directory.path().to_owned());
-    let database = |url| ApplicationDatabase::new((&tables, &ProjectId::generate()), url).unwrap();
+    let database = |url| ApplicationDatabase::new((&tables, &ProjectId::generate()), url, None).unwrap();
     answers_the_stages(database(None)).await;
     if let Some(server) = TestPostgres::start() {
         answers_the_stages(database(Some(server.url().into()))).await;

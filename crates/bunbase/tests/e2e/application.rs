@@ -95,12 +95,73 @@ async fn with_database_url_everything_of_an_application_is_in_postgresql() {
     assert_eq!(databases(&root), Vec::<PathBuf>::new());
     let status = run(&root, &["migrate", "status"]);
     assert!(status["migrations"][0]["applied_at"].is_string(), "{status}");
+    types_and_seeds_follow_its_tables(&root);
     for file in files(&root.join(".bunbase")) {
         let text = std::fs::read(&file).unwrap();
         let tells =
             text.windows(TestPostgres::PASSWORD.len()).any(|part| part == TestPostgres::PASSWORD.as_bytes());
         assert!(!tells, "{} has the password of the database", file.display());
     }
+}
+
+const KINDS: &str = "CREATE TYPE mood AS ENUM ('good', 'so so');
+    CREATE TABLE kinds (id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, title TEXT NOT NULL, note TEXT,
+        count INTEGER NOT NULL DEFAULT 0, done BOOLEAN NOT NULL, at TIMESTAMPTZ NOT NULL DEFAULT now(), data JSONB,
+        tags TEXT[] NOT NULL, price NUMERIC(10, 2), feeling mood);";
+const SEED: &str = r#"import { seed } from "bunbase";
+
+export default seed({
+  name: "kinds",
+  run: async ({ db }) => {
+    const one = { title: "one", done: true, tags: ["a", "b"], data: { x: [1] }, price: 12.5, feeling: "so so" } as const;
+    await db.from("kinds").insert(one);
+  },
+});
+"#;
+/// What is read is of the types that were written.
+const READ: &str = r#"import { action, t } from "bunbase";
+
+export default action({ name: "kinds", input: t.Object({}), output: t.Any() }, async (_input, ctx) => {
+  const { at, tags, price, count, done, data, feeling, note, id } = await ctx.db.from("kinds").single();
+  return { at: at instanceof Date, tags, price, count, done, data, feeling, note, id };
+});
+"#;
+const TYPES: &str = r#"      Row: {
+        id: number;
+        title: string;
+        note: string | null;
+        count: number;
+        done: boolean;
+        at: Date;
+        data: unknown;
+        tags: string[];
+        price: number | null;
+        feeling: "good" | "so so" | null;
+      };"#;
+
+fn types_and_seeds_follow_its_tables(root: &Path) {
+    save(root, "migrations/002_kinds.sql", KINDS);
+    save(root, "migrations/002_kinds.down.sql", "DROP TABLE kinds; DROP TYPE mood;");
+    save(root, "seeds/001_kinds.ts", SEED);
+    save(root, "src/kinds.ts", READ);
+    run(root, &["typegen", "db"]);
+    let types = std::fs::read_to_string(root.join(".bunbase/database.d.ts")).unwrap();
+    assert!(types.contains(TYPES), "{types}");
+    assert_eq!(run(root, &["seed"]), json!({ "ran": ["kinds"], "skipped": [] }));
+    assert_eq!(run(root, &["seed"]), json!({ "ran": [], "skipped": ["kinds"] }));
+    let read = run(root, &["run", "kinds"])["output"].take();
+    let expected = json!({ "at": true, "tags": ["a", "b"], "price": 12.5, "count": 0, "done": true,
+        "data": { "x": [1] }, "feeling": "so so", "note": null, "id": 1 });
+    assert_eq!(read, expected);
+    let note = json!({ "title": "x" }).to_string();
+    let written = run(root, &["run", "notes.create-note", "--as", "ADA@example.com", "--input", &note]);
+    assert_eq!(written["status"], "success", "{written}");
+
+    assert_eq!(run(root, &["migrate", "down"])["migrations"], json!(["002_kinds"]));
+    let status = run(root, &["migrate", "status"]);
+    let applied = |at: usize| status["migrations"][at]["applied_at"].is_string();
+    assert!(applied(0) && !applied(1), "{status}");
+    run(root, &["migrate"]);
 }
 
 fn files(directory: &Path) -> Vec<PathBuf> {

@@ -137,6 +137,13 @@ async fn types_seeds_and_single_runs_go_beside_a_running_application() {
     let unknown = try_to(&root, &["run", "nothing"]);
     assert!(!unknown.status.success() && text(&unknown.stderr).contains("nothing"));
     assert_eq!(try_to(&root, &["run", "health", "--input", "{"]).status.code(), Some(2));
+    // A row of a user is needed, and the developer has none.
+    let note = ["run", "notes.create-note", "--input", r#"{"title": "x"}"#];
+    let nobodys = text(&try_to(&root, &note).stderr);
+    assert!(nobodys.contains("--as EMAIL"), "{nobodys}");
+    assert_eq!(run(&root, &[&note[..], &["--as", "Ada@example.com"]].concat())["status"], "success");
+    let unknown = text(&try_to(&root, &[&note[..], &["--as", "eve@example.com"]].concat()).stderr);
+    assert!(unknown.contains("eve@example.com") && unknown.contains("`users`"), "{unknown}");
     assert!(dev.stop().await.success());
 
     // Nothing runs: an application starts for this call alone.

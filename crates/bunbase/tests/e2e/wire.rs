@@ -26,6 +26,13 @@ const SHAPES: &str = r#"
         triggers: [triggers.api("POST", "/api/shapes/:id")],
     }, async (input) => ({ id: input.id, page: input.page, kind: input.kind, total: input.tags.length }));
 
+    const file = t.Object({ filename: t.String(), contentType: t.String(), size: t.Integer(), data: t.Uint8Array() });
+    export const uploaded = action({
+        name: "uploaded", input: t.Object({ caption: t.String(), file, more: t.Optional(t.Array(file)) }),
+        output: t.Object({ caption: t.String(), bytes: t.Integer() }),
+        triggers: [triggers.api("POST", "/api/uploads")],
+    }, async ({ caption, file, more = [] }) => ({ caption, bytes: [file, ...more].reduce((sum, { size }) => sum + size, 0) }));
+
     export const created = action({
         name: "created", input: t.Object({ name: t.String() }), output: t.Object({ id: t.String() }),
         triggers: [triggers.api("PUT", "/api/created")],

@@ -64,12 +64,22 @@ function sample(schema: Schema, isFull: boolean): unknown {
     case "boolean":
       return true;
     case "string":
+      if (schema.format === "binary") return new File(["text"], "a.txt", { type: "text/plain" });
       return schema.format === "email"
         ? `${crypto.randomUUID()}@example.com`
         : crypto.randomUUID().slice(0, Math.max(12, Number(schema.minLength ?? 0)));
     default:
       return null;
   }
+}
+
+function formOf(schema: Schema, isFull: boolean): FormData {
+  const form = new FormData();
+  const parts = sample(schema, isFull) as Record<string, unknown>;
+  for (const [name, value] of Object.entries(parts))
+    for (const part of Array.isArray(value) ? value : [value])
+      form.append(name, part instanceof Blob ? part : String(part));
+  return form;
 }
 
 function request(method: string, path: string, operation: Operation, isFull: boolean): [string, RequestInit] {
@@ -84,8 +94,11 @@ function request(method: string, path: string, operation: Operation, isFull: boo
     else if (parameter.in === "header") headers.set(parameter.name, value);
     else headers.append("cookie", `${parameter.name}=${value}`);
   }
-  const schema = operation.requestBody?.content["application/json"]?.schema;
+  const content = operation.requestBody?.content;
+  const schema = content?.["application/json"]?.schema;
   const init: RequestInit = { method: method.toUpperCase(), headers };
+  const form = content?.["multipart/form-data"]?.schema;
+  if (schema === undefined && form !== undefined) init.body = formOf(form, isFull);
   if (schema !== undefined) {
     headers.set("content-type", "application/json");
     init.body = JSON.stringify(sample(schema, isFull));

@@ -208,7 +208,13 @@ fn identified() -> Value {
 }
 
 fn run_input() -> Value {
-    with(named(), json!({ "input": { "description": "What the action is given; {} where absent" } }))
+    with(
+        named(),
+        json!({
+            "input": { "description": "What the action is given; {} where absent" },
+            "as": { "type": "string", "description": "Id or e-mail address of the user to run it as; for the developer's token" },
+        }),
+    )
 }
 
 /// In the form that TypeBox gives it, which is checked in the server.

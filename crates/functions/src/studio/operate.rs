@@ -5,7 +5,7 @@ use super::{Answer, Subject, view, whole};
 use crate::front::{Cause, Origin, body_of, explain};
 use actions::{Auth, TriggerKind};
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, IF_NONE_MATCH,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, IF_NONE_MATCH,
 };
 use http::{HeaderMap, HeaderValue, Method};
 use jobs::JobsError;
@@ -28,11 +28,16 @@ pub(super) struct RunWanted {
     name: String,
     #[serde(default)]
     input: Option<Value>,
+    /// Id or e-mail address of the user as whom it runs.
+    #[serde(default, rename = "as")]
+    runs_as: Option<String>,
 }
 
 impl Subject {
-    pub(super) async fn run_action(self, RunWanted { name, input }: RunWanted) -> Result<Answer, ApiError> {
-        Ok(whole(self.execute(&name, &input.unwrap_or_else(|| json!({}))).await?))
+    pub(super) async fn run_action(self, wanted: RunWanted) -> Result<Answer, ApiError> {
+        let RunWanted { name, input, runs_as } = wanted;
+        let input = input.unwrap_or_else(|| json!({}));
+        Ok(whole(self.execute(&name, &input, runs_as.as_deref()).await?))
     }
 
     pub(super) async fn rerun(self, Identified { id }: Identified) -> Result<Answer, ApiError> {
@@ -47,11 +52,11 @@ impl Subject {
             return refused("its input was too long to be kept; run the action with a new one");
         }
         let name = found.handler.as_deref().unwrap_or_default();
-        Ok(whole(self.execute(name, &input.value()).await?))
+        Ok(whole(self.execute(name, &input.value(), None).await?))
     }
 
-    /// Runs an action as whoever asks: through its own guards, and with a record of its own.
-    async fn execute(&self, name: &str, input: &Value) -> Result<Value, ApiError> {
+    /// Runs an action as whoever asks, or as a user that they name: through its own guards, and with a record of its own.
+    async fn execute(&self, name: &str, input: &Value, runs_as: Option<&str>) -> Result<Value, ApiError> {
         if self.asked.application.place(name).is_none() {
             let is_own = self.asked.application.actions().iter().any(|action| name_of(action) == name);
             let message = format!("\"{name}\" is Studio's own: ask its path");
@@ -64,7 +69,7 @@ impl Subject {
         let target = (&*self.name, name);
         let entered = self.executor.registry.enter_inside(&self.project, target);
         let entered = entered.map_err(crate::error::FunctionsError::into_api)?;
-        let (identity, headers) = self.caller().await?;
+        let (identity, headers) = self.caller(runs_as).await?;
         let run_id: Arc<str> = InvocationId::generate().into();
         let request = InvokeRequest {
             invocation_id: run_id.clone(),
@@ -87,16 +92,35 @@ impl Subject {
         Ok(outcome)
     }
 
-    /// The session behind a developer's token, where there is one: then the action runs as its user.
-    async fn caller(&self) -> Result<(Option<Arc<Auth>>, HeaderMap), ApiError> {
+    /// Behind a developer's token the user who is named, or that of the session that came along: then the action runs as
+    /// that user.
+    async fn caller(&self, runs_as: Option<&str>) -> Result<(Option<Arc<Auth>>, HeaderMap), ApiError> {
         let mut headers = self.asked.headers.clone();
         for name in NOT_THE_ACTIONS {
             headers.remove(name);
         }
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let Some(developer) = &self.asked.identity else { return Ok((None, headers)) };
+        let Some(developer) = &self.asked.identity else {
+            return match runs_as {
+                None => Ok((None, headers)),
+                Some(_) => {
+                    let message =
+                        "only the developer's token runs an action as somebody else: leave out `as`";
+                    Err(ApiError::new(ErrorCode::Forbidden, message))
+                }
+            };
+        };
         headers.remove(AUTHORIZATION);
         let stages = self.asked.application.stages(&self.asked.pool).await?;
+        if let Some(named) = runs_as {
+            let missing = || {
+                let message =
+                    format!("no user has the id or e-mail address \"{named}\": see the table `users`");
+                ApiError::new(ErrorCode::NotFound, message)
+            };
+            headers.remove(COOKIE);
+            return Ok((Some(stages.user(named).await?.ok_or_else(missing)?), headers));
+        }
         let user = stages.identify(&headers, self.asked.is_secure()).await?;
         Ok((Some(user.unwrap_or_else(|| developer.clone())), headers))
     }

@@ -3,6 +3,7 @@
 mod archive;
 mod bytecode;
 mod calls;
+mod database_address;
 mod deploy;
 mod environment;
 mod handlers;

@@ -1,6 +1,7 @@
 //! Why migrations were not applied, and what to do.
 
 use crate::confined::ConfinedError;
+use crate::reach::ReachError;
 
 /// Why.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +57,9 @@ pub enum ScriptError {
         /// In the database's words.
         message: String,
     },
+    /// PostgreSQL is somewhere that nothing is connected to.
+    #[error("{0}")]
+    Refused(String),
     /// SQLite.
     #[error("the database did not take the migrations")]
     Sqlite(#[from] ConfinedError),
@@ -64,4 +68,15 @@ pub enum ScriptError {
         "PostgreSQL did not take the migrations: see whether DATABASE_URL is right, and whether it is running"
     )]
     Postgres(#[from] sqlx::Error),
+}
+
+impl ScriptError {
+    /// A refusal says what to do; everything else may be the database's.
+    pub(crate) fn of_connection(error: sqlx::Error) -> Self {
+        let refused = match &error {
+            sqlx::Error::Configuration(cause) => cause.downcast_ref::<ReachError>().map(ToString::to_string),
+            _ => None,
+        };
+        refused.map_or_else(|| Self::Postgres(error), Self::Refused)
+    }
 }

@@ -5,6 +5,7 @@
 use super::{Applied, ScriptError, ScriptStatus, Scripts, Step};
 use crate::confined::ConfinedFile;
 use crate::postgres;
+use crate::reach::Reach;
 use service_kit::clock::now_ms;
 use sqlx::postgres::{PgConnection, PgTransaction};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
@@ -54,12 +55,13 @@ pub enum ScriptDatabase {
 }
 
 impl ScriptDatabase {
-    /// Connects to PostgreSQL.
+    /// Connects to PostgreSQL; with `reach`, where that lets it.
     ///
     /// # Errors
-    /// The address is none, or nobody answers there.
-    pub async fn postgres(url: &str) -> Result<Self, ScriptError> {
-        Ok(Self::Postgres(Box::new(postgres::connect(url).await?)))
+    /// The address is none or refused, or nobody answers there.
+    pub async fn postgres(url: &str, reach: Option<&Arc<dyn Reach>>) -> Result<Self, ScriptError> {
+        let connected = postgres::connect(url, reach).await;
+        Ok(Self::Postgres(Box::new(connected.map_err(ScriptError::of_connection)?)))
     }
 
     /// Applies what is not applied yet; `told` hears of each.

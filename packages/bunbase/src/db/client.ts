@@ -4,7 +4,7 @@ import { TypedQueryBuilder } from "./builder.ts";
 import { channelExecutor } from "./channel-executor.ts";
 import type { SqlExecutor, SqlResult } from "./executor.ts";
 import { Fragment, ident, sql } from "./fragment.ts";
-import { postgresExecutor } from "./postgres-executor.ts";
+import { type PoolOptions, postgresExecutor } from "./postgres-executor.ts";
 import { ask, toRows } from "./rows.ts";
 import { type RowSession, withRowSession } from "./session.ts";
 import type { Database, Row, TableName } from "./types.ts";
@@ -91,13 +91,15 @@ export class RawStatement<R> extends Fragment implements PromiseLike<R[]> {
 
 /**
  * A client. Without `source` it is the application's own database: PostgreSQL where `DATABASE_URL` says so, else
- * the SQLite file that the platform keeps. Clients of one address share one pool, as long as the process runs.
+ * the SQLite file that the platform keeps. Clients of one address share one pool, as long as the process runs; it is as
+ * the first of them says.
  */
 export function createDB<DB = Database>(
   source: SqlExecutor | SQL | string | undefined = postgresAddress(),
+  pool: PoolOptions = {},
 ): DatabaseClient<DB> {
   if (source === undefined) return new DatabaseClient(channelExecutor());
-  if (typeof source === "string") return new DatabaseClient(shared(source));
+  if (typeof source === "string") return new DatabaseClient(shared(source, pool));
   return new DatabaseClient(source instanceof SQL ? postgresExecutor(source) : source);
 }
 
@@ -108,10 +110,10 @@ export function postgresAddress(url = process.env.DATABASE_URL): string | undefi
 
 const executors = new Map<string, SqlExecutor>();
 
-function shared(url: string): SqlExecutor {
+function shared(url: string, pool: PoolOptions): SqlExecutor {
   const known = executors.get(url);
   if (known !== undefined) return known;
-  const executor = postgresExecutor(url);
+  const executor = postgresExecutor(url, pool);
   executors.set(url, executor);
   return executor;
 }

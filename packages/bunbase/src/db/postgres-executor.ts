@@ -3,9 +3,30 @@ import { SQL, type TransactionSQL } from "bun";
 import { DatabaseError, fromDriver } from "./error.ts";
 import { inOrder, narrow, type SqlExecutor, type SqlResult } from "./executor.ts";
 
+/** Of the pool of one process. */
+export interface PoolOptions {
+  /** Connections at the most; 10 where absent. */
+  maxConnections?: number | undefined;
+  /** Milliseconds that one stays which nobody uses; it stays where absent. */
+  idleTimeout?: number | undefined;
+}
+
+/** As Bun's client takes them. */
+export function poolOptions({ maxConnections, idleTimeout }: PoolOptions): SQL.Options {
+  return {
+    ...(maxConnections === undefined ? {} : { max: maxConnections }),
+    // In whole seconds; 0 would be never.
+    ...(idleTimeout === undefined ? {} : { idleTimeout: Math.ceil(idleTimeout / 1000) }),
+  };
+}
+
 /** `source` is an address (`postgres://user:password@host/database`) or a pool that is there already. */
-export function postgresExecutor(source: string | URL | SQL): SqlExecutor {
-  const pool = source instanceof URL || typeof source === "string" ? new SQL(source) : source;
+export function postgresExecutor(
+  source: string | URL | SQL,
+  options: PoolOptions = {},
+): SqlExecutor {
+  const isAddress = source instanceof URL || typeof source === "string";
+  const pool = isAddress ? new SQL(source, poolOptions(options)) : source;
   const transaction: SqlExecutor["transaction"] = (fn) =>
     boxed(fn, (run) => pool.begin((tx) => run(within(tx))));
   return {

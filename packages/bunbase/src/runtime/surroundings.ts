@@ -21,7 +21,7 @@ export function reachOf(config: unknown): Reach {
   let db: DatabaseClient | undefined;
   return {
     db() {
-      db ??= new DatabaseClient(telling(createDB(database?.url).executor, tellServer));
+      db ??= new DatabaseClient(telling(createDB(database?.url, database).executor, tellServer));
       return db;
     },
     logger: (names) => new Logger().child(names),

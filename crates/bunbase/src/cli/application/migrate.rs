@@ -97,7 +97,7 @@ pub(crate) async fn up(application: &Application, data: &Path) -> anyhow::Result
 
 async fn open(application: &Application, data: &Path) -> anyhow::Result<ScriptDatabase> {
     Ok(match Database::of(application, data)? {
-        Database::Postgres(url) => ScriptDatabase::postgres(&url).await?,
+        Database::Postgres(url) => ScriptDatabase::postgres(&url, None).await?,
         Database::Sqlite(path) => ScriptDatabase::Sqlite(ConfinedFile::new(path)),
     })
 }

@@ -46,7 +46,7 @@ fn document(mut manifest: Value, server: &str) -> anyhow::Result<Value> {
     let Private { sessions, .. } = Private::take_from(&mut manifest)?;
     // Nothing is looked up: what is described are schemas.
     let nowhere = (&Tables::new(PathBuf::new()), &ProjectId::generate());
-    let directory = Arc::new(TableDirectory::new(ApplicationDatabase::new(nowhere, None)?));
-    let application = actions::Application::load(&manifest, &sessions, directory, Clock::system())?;
+    let directory = Arc::new(TableDirectory::new(ApplicationDatabase::new(nowhere, None, None)?));
+    let application = actions::Application::load(&manifest, &sessions, (directory, None), Clock::system())?;
     Ok(application.openapi(server))
 }

@@ -21,7 +21,7 @@ const TIMEOUT: Duration = Duration::from_secs(15 * 60);
 /// Arguments of `bunbase run`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  bunbase run health\n  bunbase run auth.signup --input '{\"email\": \"ada@example.com\", \"password\": \"correct horse\"}'\n  bunbase run import --input @rows.json --json"
+    after_help = "Examples:\n  bunbase run health\n  bunbase run auth.signup --input '{\"email\": \"ada@example.com\", \"password\": \"correct horse\"}'\n  bunbase run import --input @rows.json --json\n  bunbase run notes.create-note --as ada@example.com --input '{\"title\": \"First\"}'"
 )]
 pub(crate) struct RunArgs {
     /// Its name, after that of its module: auth.signup
@@ -29,6 +29,9 @@ pub(crate) struct RunArgs {
     /// What goes in: JSON, @file, or - for standard input [default: {}]
     #[arg(long, short, value_name = "JSON", allow_hyphen_values = true)]
     input: Option<String>,
+    /// The user as whom it runs, by id or e-mail address [default: the developer, who is not in `users`]
+    #[arg(long = "as", value_name = "USER")]
+    runs_as: Option<String>,
     #[command(flatten)]
     of: OfData,
 }
@@ -36,7 +39,7 @@ pub(crate) struct RunArgs {
 /// A call that is to be made.
 pub(crate) struct Wanted {
     path: String,
-    input: Value,
+    body: Value,
     output: Output,
 }
 
@@ -52,7 +55,11 @@ pub(crate) async fn run(context: &Context, args: RunArgs) -> anyhow::Result<()> 
         bail!(Advised::new("actions are run through Studio, which is off", "set `studio.enabled` to true"));
     };
     let path = format!("{studio}/actions/{}/run", segment(&args.action)?);
-    let wanted = Wanted { path, input, output: context.output };
+    let mut body = json!({ "input": input });
+    if let Some(user) = &args.runs_as {
+        body["as"] = json!(user);
+    }
+    let wanted = Wanted { path, body, output: context.output };
     let data = args.of.data(&application);
     match (DataDir::is_in_use(&data), args.of.mode()) {
         (true, Mode::Dev) => wanted.ask(&data).await,
@@ -72,7 +79,7 @@ impl Wanted {
             |name: &str| kept.remove(name).with_context(|| format!("{} has no {name}", data.display()));
         let (url, token) = (value("BUNBASE_URL")?, value("BUNBASE_STUDIO_TOKEN")?);
         let api = Api::new(&url, Credential::Token(token.into()))?;
-        let request = api.request(Method::POST, &self.path).json(&json!({ "input": self.input }));
+        let request = api.request(Method::POST, &self.path).json(&self.body);
         let answer: Value = api.read(api.send(request.timeout(TIMEOUT)).await?).await?;
         self.tell(&answer["data"])
     }
@@ -84,6 +91,14 @@ impl Wanted {
         if self.output.is_json() {
             self.output.line(format_args!("{outcome:#}"))?;
             bail!(AlreadySaid);
+        }
+        let message = outcome["error"]["message"].as_str().unwrap_or_default();
+        // As both databases say it.
+        if self.body.get("as").is_none() && message.to_ascii_lowercase().contains("foreign key") {
+            bail!(Advised::new(
+                message,
+                "the action ran as the developer, who is not in `users`: name a user who is, with --as EMAIL",
+            ));
         }
         match parse_refusal(500, outcome.to_string().as_bytes()) {
             Some(refusal) => bail!(CallError::Refused(Box::new(refusal))),

@@ -21,6 +21,7 @@ use console::Console;
 use gateway::{BindError, Listener};
 pub(crate) use place::Mode;
 use place::Place;
+use rpc::Service;
 use running::Functions;
 use secrecy::ExposeSecret as _;
 use service_kit::ids::ProjectId;
@@ -239,7 +240,14 @@ fn settings(place: &Place, bun: &BunBinary, mode: Mode) -> anyhow::Result<Settin
         ..ServeArgs::default()
     };
     let mut settings = Settings::load(&args)?;
-    settings.services = None;
+    // Keys and values may be in a process that several servers of an application share.
+    let is_elsewhere = |service: &Service| {
+        mode == Mode::Production
+            && *service == Service::BunderManager
+            && settings.rpc.addresses.contains_key(service)
+    };
+    settings.services = Some(Service::ALL.iter().copied().filter(|service| !is_elsewhere(service)).collect());
+    settings.functions.is_one_application = true;
     if mode == Mode::Dev {
         settings.functions.versions_max = VERSIONS_MAX;
         settings.mail.captures_applications = true;
