@@ -19,7 +19,7 @@ use service_kit::admission::{Admission, AdmissionLimits, Admitted};
 use service_kit::clock::Clock;
 use service_kit::drain::Drain;
 use service_kit::ids::{JobId, ProjectId};
-use sql::Database;
+use sql::shared::SharedDatabase;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::mpsc::error::TrySendError;
@@ -37,14 +37,18 @@ pub struct Jobs {
 }
 
 impl Jobs {
-    /// Brings the tables up to date, frees the jobs that an earlier process had, and starts. The database should
-    /// be one with `Durability::Full`, and nobody else's: its one writer is busy with this. No second process may
-    /// have the file open: it would free and run what this one runs.
+    /// Brings the tables up to date, frees the jobs that an earlier process had, and starts. A file should be one
+    /// with `Durability::Full`, and nobody else's: its one writer is busy with this, and a second process that had it
+    /// open would free and run what this one runs. A schema of PostgreSQL is for as many processes as there are.
     ///
     /// # Errors
     /// The database cannot be read, or is newer than this program.
-    pub async fn open(config: JobsConfig, database: Database, clock: Clock) -> Result<Arc<Self>, JobsError> {
-        let store = Store::open(database).await?;
+    pub async fn open(
+        config: JobsConfig,
+        database: impl Into<SharedDatabase>,
+        clock: Clock,
+    ) -> Result<Arc<Self>, JobsError> {
+        let store = Store::open(database.into()).await?;
         let metrics = Arc::new(Metrics::register());
         let drain = Drain::new();
         let (requests, queue) = mpsc::channel(config.queue_max.get());

@@ -10,6 +10,7 @@ mod error;
 mod migrate;
 pub mod postgres;
 pub mod scripts;
+pub mod shared;
 
 pub use database::{Database, Durability, Write};
 pub use error::SqlError;

@@ -5,7 +5,7 @@ use super::state::{Entry, State};
 use crate::job::Job;
 use crate::lanes::Take;
 use crate::names::QueueName;
-use crate::store::jobs;
+use crate::store::jobs::{self, JobRow};
 use service_kit::ids::ProjectId;
 use sql::SqlError;
 use std::sync::Arc;
@@ -18,6 +18,9 @@ impl Group<'_> {
     /// Gives ready jobs to the workers that have free slots.
     pub(super) async fn claim(&mut self) -> Result<(), SqlError> {
         self.flush_inserts().await?;
+        if self.is_shared && self.state.has_free_slot() && self.state.lanes.has_limited() {
+            self.count_running().await?;
+        }
         for worker in 0..self.state.workers.len() {
             let State { lanes, workers, removed, .. } = &mut *self.state;
             let own = &workers[worker];
@@ -31,6 +34,7 @@ impl Group<'_> {
             for take in takes {
                 self.claim_from(worker, &take).await?;
             }
+            self.flush_claims().await?;
         }
         Ok(())
     }
@@ -39,34 +43,47 @@ impl Group<'_> {
         let mut left = take.count;
         for _ in 0..LOOKS_MAX {
             let rows = jobs::candidates(&mut self.write, &take.project, &take.queue, left).await?;
-            let (mut taken, mut held) = (Vec::new(), Vec::new());
-            for row in rows {
-                let job = row.job()?;
+            let is_short = rows.len() < left;
+            let found = rows.into_iter().map(JobRow::job).collect::<Result<Vec<_>, _>>()?;
+            if self.is_shared && found.iter().any(|job| job.concurrency_key().is_some()) {
+                self.count_running().await?;
+            }
+            let mut held = Vec::new();
+            for job in found {
                 if self.has_to_wait(&job) {
                     held.push(job.id);
                     continue;
                 }
-                let key = job.spec.options.concurrency.as_ref().map(|concurrency| concurrency.key.as_str());
-                self.state.lanes.begin(&job.project, &job.spec.queue, key);
+                self.state.lanes.begin(&job.project, &job.spec.queue, job.concurrency_key());
                 self.state.workers[worker].begin(&job.project);
-                taken.push(job.id.clone());
+                self.claims.push(job.id.clone());
+                left -= 1;
                 self.start(worker, job);
             }
-            left -= taken.len();
-            jobs::claim(&mut self.write, &taken, self.now).await?;
+            let lane = self.state.lanes.queue(&take.project, &take.queue);
+            lane.ready = lane.ready.saturating_sub(held.len() as u64);
+            lane.held += held.len() as u64;
+            if is_short && self.is_shared {
+                // Others have taken the rest.
+                lane.ready = 0;
+            }
             if held.is_empty() {
                 return Ok(());
             }
             jobs::hold(&mut self.write, &held).await?;
-            let lane = self.state.lanes.queue(&take.project, &take.queue);
-            lane.ready = lane.ready.saturating_sub(held.len() as u64);
-            lane.held += held.len() as u64;
-            if left == 0 {
+            self.flush_claims().await?;
+            if left == 0 || is_short {
                 return Ok(());
             }
         }
         self.after.has_more = true;
         Ok(())
+    }
+
+    /// The jobs that were taken are marked, before the queue is looked at again.
+    pub(super) async fn flush_claims(&mut self) -> Result<(), SqlError> {
+        let ids = std::mem::take(&mut self.claims);
+        jobs::claim(&mut self.write, &ids, &self.state.instance, self.now).await
     }
 
     fn has_to_wait(&mut self, job: &Job) -> bool {
