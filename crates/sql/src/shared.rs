@@ -26,7 +26,7 @@ const READERS_MAX: u32 = 5;
 /// Settings of each connection: how long a statement may take, and how long a transaction may wait for its process.
 const SETTINGS: [(&str, &str); 4] = [
     ("synchronous_commit", "on"),
-    ("default_transaction_isolation", "read\\ committed"),
+    ("default_transaction_isolation", "read committed"),
     ("statement_timeout", "30s"),
     ("idle_in_transaction_session_timeout", "30s"),
 ];

@@ -242,12 +242,12 @@ pub(crate) async fn count_running(write: &mut SharedWrite) -> Result<Vec<Running
     write.query(sql).all().await
 }
 
-/// Makes ready what is held for a key that no running job has.
+/// Makes ready what is held for a key that no running or ready job has.
 pub(crate) async fn release_idle(write: &mut SharedWrite) -> Result<(), SqlError> {
     let skip = write.dialect().skip_locked();
     let sql = format!(
         "UPDATE job_queue SET state = 'ready' WHERE id IN (SELECT id FROM job_queue AS held
-         WHERE state = 'held' AND NOT EXISTS (SELECT 1 FROM job_queue AS other WHERE other.state = 'running'
+         WHERE state = 'held' AND NOT EXISTS (SELECT 1 FROM job_queue AS other WHERE other.state IN ('running', 'ready')
          AND other.project = held.project AND other.queue = held.queue
          AND other.concurrency_key = held.concurrency_key){skip})"
     );

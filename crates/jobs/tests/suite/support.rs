@@ -102,6 +102,7 @@ macro_rules! on_postgres {
 pub(crate) use on_postgres;
 
 /// A database of PostgreSQL for one world.
+#[derive(Clone)]
 pub(crate) struct PostgresDatabase {
     server: Rc<TestPostgres>,
     name: String,
@@ -127,13 +128,20 @@ impl PostgresDatabase {
 
     /// What is in it now, as another process finds it after this one and its lease have ended.
     async fn crash(&self) -> Self {
-        let name = &self.name;
-        self.admin(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).await;
-        let connected = format!("FROM pg_stat_activity WHERE datname = '{name}'");
-        self.admin(&format!("SELECT pg_terminate_backend(pid, 10000) {connected}")).await;
-        let copy = Self::create(self.server.clone(), name).await;
+        self.allow(false).await;
+        let copy = Self::create(self.server.clone(), &self.name).await;
         copy.expire_leases().await;
         copy
+    }
+
+    /// Whether anybody is let in; who is in is thrown out where not.
+    pub(crate) async fn allow(&self, is_allowed: bool) {
+        let name = &self.name;
+        self.admin(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {is_allowed}")).await;
+        if !is_allowed {
+            let connected = format!("FROM pg_stat_activity WHERE datname = '{name}'");
+            self.admin(&format!("SELECT pg_terminate_backend(pid, 10000) {connected}")).await;
+        }
     }
 
     /// The leases of all instances are over.
@@ -222,6 +230,12 @@ impl World {
             }
         }
         Self::at(Place::File(copy), self.config, self.now_ms, self.project).await
+    }
+
+    /// Another process on the same tables.
+    pub(crate) async fn beside(&self) -> Self {
+        let place = Place::Postgres(self.postgres().clone());
+        Self::at(place, self.config.clone(), self.now_ms.clone(), self.project.clone()).await
     }
 
     /// The file, where it is one.
