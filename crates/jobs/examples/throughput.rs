@@ -1,10 +1,12 @@
-//! Small jobs from the enqueue to the recorded end, on a file with `synchronous=FULL`: how many in a second.
+//! Small jobs from the enqueue to the recorded end: how many in a second. On a file with `synchronous=FULL`, or on the
+//! PostgreSQL that `DATABASE_URL` names, with `synchronous_commit=on`; there in a schema of its own, which stays.
 //! `cargo run -p jobs --example throughput -- [jobs] [callers] [slots] [jobs of one call]`
 
 use async_trait::async_trait;
 use jobs::{Handler, Job, Jobs, JobsConfig, NewJob, Outcome, QueueName, Recorded, Selector, WorkOptions};
 use service_kit::clock::Clock;
 use service_kit::ids::ProjectId;
+use sql::shared::SharedDatabase;
 use sql::{Database, Durability};
 use std::error::Error;
 use std::num::NonZeroUsize;
@@ -41,7 +43,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (total, callers, slots, batch) =
         (argument(1, 20_000), argument(2, 64), argument(3, 128), argument(4, 1));
     let directory = tempfile::tempdir_in(".")?;
-    let database = Database::open(&directory.path().join("jobs.db"), Durability::Full).await?;
+    let database = match std::env::var("DATABASE_URL") {
+        Ok(url) => SharedDatabase::postgres(&url, "bunbase_throughput").await?,
+        Err(_) => Database::open(&directory.path().join("jobs.db"), Durability::Full).await?.into(),
+    };
     let jobs = Jobs::open(JobsConfig::default(), database, Clock::system()).await?;
     let count = Arc::new(Count { done: AtomicUsize::new(0), total, all: Notify::new() });
     let slots_wanted = NonZeroUsize::new(slots).ok_or("at least one slot")?;

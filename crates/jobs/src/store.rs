@@ -16,6 +16,8 @@ use sql::shared::{Dialect, Query, SharedDatabase, SharedWrite};
 use sql::{Migration, SqlError};
 
 const OWNER: &str = "jobs";
+/// The schema of PostgreSQL that has the tables.
+pub const SCHEMA: &str = "bunbase_jobs";
 /// Rows that one statement removes or moves.
 pub(crate) const SHARE_MAX: i64 = 500;
 
@@ -139,6 +141,10 @@ const INSTANCES: Migration = Migration {
     CREATE TABLE job_instances (
         id TEXT PRIMARY KEY NOT NULL,
         seen_at INTEGER NOT NULL
+    );
+    CREATE TABLE job_projects (
+        application TEXT PRIMARY KEY NOT NULL,
+        project TEXT NOT NULL
     );",
 };
 

@@ -23,6 +23,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Connections for reading, and for listening.
 const READERS_MAX: u32 = 5;
+/// Statements of one connection that stay prepared: an `INSERT` is another one for each number of rows.
+const STATEMENTS_MAX: usize = 256;
 /// Settings of each connection: how long a statement may take, and how long a transaction may wait for its process.
 const SETTINGS: [(&str, &str); 4] = [
     ("synchronous_commit", "on"),
@@ -86,8 +88,8 @@ impl SharedDatabase {
     /// The address is none, it cannot be reached, or the schema may not be made.
     pub async fn postgres(url: &str, schema: &'static str) -> Result<Self, SqlError> {
         let options = options(url).map_err(SqlError::Unreachable)?;
-        let options =
-            options.options([("search_path", schema)]).options(SETTINGS).disable_statement_logging();
+        let options = options.options([("search_path", schema)]).options(SETTINGS);
+        let options = options.statement_cache_capacity(STATEMENTS_MAX).disable_statement_logging();
         let readers = PgPoolOptions::new()
             .max_connections(READERS_MAX)
             .acquire_timeout(CONNECT_TIMEOUT)

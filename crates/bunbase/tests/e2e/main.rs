@@ -34,6 +34,7 @@ mod quickjs;
 mod reference;
 mod revocation;
 mod server;
+mod shared_queue;
 mod sockets;
 mod stacks;
 mod studio;

@@ -8,6 +8,7 @@ use crate::names::QueueName;
 use crate::store::jobs::{self, JobRow};
 use service_kit::ids::ProjectId;
 use sql::SqlError;
+use std::collections::HashMap;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -31,20 +32,52 @@ impl Group<'_> {
                 own.selector.matches(project, queue) && !removed.contains(project)
             };
             let takes = lanes.deal(own.free(), &wants, |project| own.room(project));
+            let mut found = self.candidates_of(&takes).await?;
             for take in takes {
-                self.claim_from(worker, &take).await?;
+                let first = found.remove(&(take.project.clone(), take.queue.clone()));
+                self.claim_from(worker, &take, first).await?;
             }
             self.flush_claims().await?;
         }
         Ok(())
     }
 
-    async fn claim_from(&mut self, worker: usize, take: &Take) -> Result<(), SqlError> {
+    /// What several queues have, where that is one statement.
+    async fn candidates_of(
+        &mut self,
+        takes: &[Take],
+    ) -> Result<HashMap<(ProjectId, QueueName), Vec<Job>>, SqlError> {
+        let mut found: HashMap<_, Vec<Job>> = HashMap::new();
+        if !self.is_shared || takes.len() < 2 {
+            return Ok(found);
+        }
+        for take in takes {
+            found.insert((take.project.clone(), take.queue.clone()), Vec::new());
+        }
+        for row in jobs::candidates_of(&mut self.write, takes).await? {
+            let job = row.job()?;
+            found.entry((job.project.clone(), job.spec.queue.clone())).or_default().push(job);
+        }
+        Ok(found)
+    }
+
+    /// Takes jobs of one queue, those that were found before first.
+    async fn claim_from(
+        &mut self,
+        worker: usize,
+        take: &Take,
+        mut first: Option<Vec<Job>>,
+    ) -> Result<(), SqlError> {
         let mut left = take.count;
         for _ in 0..LOOKS_MAX {
-            let rows = jobs::candidates(&mut self.write, &take.project, &take.queue, left).await?;
-            let is_short = rows.len() < left;
-            let found = rows.into_iter().map(JobRow::job).collect::<Result<Vec<_>, _>>()?;
+            let found = match first.take() {
+                Some(found) => found,
+                None => {
+                    let rows = jobs::candidates(&mut self.write, &take.project, &take.queue, left).await?;
+                    rows.into_iter().map(JobRow::job).collect::<Result<_, _>>()?
+                }
+            };
+            let is_short = found.len() < left;
             if self.is_shared && found.iter().any(|job| job.concurrency_key().is_some()) {
                 self.count_running().await?;
             }

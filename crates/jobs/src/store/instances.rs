@@ -1,7 +1,8 @@
 //! `job_instances`: the processes that share the tables, and when each was seen. Times are those of the database, so
-//! that the clocks of the processes need not agree.
+//! that the clocks of the processes need not agree. And what they agree on. On PostgreSQL alone.
 
 use super::Store;
+use service_kit::ids::ProjectId;
 use sql::SqlError;
 use sql::shared::{SharedDatabase, SharedWrite};
 use sqlx::postgres::PgListener;
@@ -52,6 +53,18 @@ pub(crate) async fn notify(write: &mut SharedWrite, notices: &[&str]) -> Result<
 }
 
 impl Store {
+    /// The project of an application: `own`, unless another process was first.
+    pub(crate) async fn project_of(&self, application: &str, own: &ProjectId) -> Result<ProjectId, SqlError> {
+        let mut write = self.database.write().await?;
+        let sql = "INSERT INTO job_projects (application, project) VALUES ($1, $2)
+                   ON CONFLICT (application) DO NOTHING";
+        write.query(sql).bind(application).bind(own.as_str()).execute().await?;
+        let query = write.query("SELECT project FROM job_projects WHERE application = $1").bind(application);
+        let (project,) = query.one::<(String,)>().await?;
+        write.commit().await?;
+        ProjectId::parse(&project).map_err(super::undecodable)
+    }
+
     /// When the next delayed job, and the next schedule are due.
     pub(crate) async fn next(&self) -> Result<(Option<i64>, Option<i64>), SqlError> {
         let sql = "SELECT (SELECT min(run_at) FROM job_queue WHERE state = 'delayed'),

@@ -2,6 +2,7 @@
 
 use super::{SHARE_MAX, signed, undecodable};
 use crate::job::{Job, JobOptions, JobSpec, ScheduledRun};
+use crate::lanes::Take;
 use crate::names::{QueueName, ScheduleName};
 use service_kit::ids::{JobId, ProjectId};
 use sql::SqlError;
@@ -164,6 +165,22 @@ pub(crate) async fn delete(write: &mut SharedWrite, ids: &[JobId]) -> Result<(),
         write.query("DELETE FROM job_queue WHERE id").push_list(&ids).execute().await?;
     }
     Ok(())
+}
+
+/// The first jobs that may run of several queues at once, so many of each; on PostgreSQL alone, where each statement is
+/// a round trip.
+pub(crate) async fn candidates_of(write: &mut SharedWrite, takes: &[Take]) -> Result<Vec<JobRow>, SqlError> {
+    let skip = write.dialect().skip_locked();
+    let query = write.query(format!(
+        "SELECT job.* FROM unnest($1, $2, $3) AS take (project, queue, count), LATERAL (SELECT {COLUMNS}
+         FROM job_queue WHERE state = 'ready' AND project = take.project AND queue = take.queue
+         ORDER BY priority DESC, run_at, id LIMIT CAST(take.count AS bigint){skip}) AS job"
+    ));
+    let counts: Vec<String> = takes.iter().map(|take| take.count.to_string()).collect();
+    let projects: Vec<&str> = takes.iter().map(|take| take.project.as_str()).collect();
+    let queues: Vec<&str> = takes.iter().map(|take| take.queue.as_str()).collect();
+    let counts: Vec<&str> = counts.iter().map(String::as_str).collect();
+    query.bind_list(&projects).bind_list(&queues).bind_list(&counts).all().await
 }
 
 /// Ids as statements take them.
