@@ -204,20 +204,24 @@ impl Dispatcher {
         &mut self,
         commands: &[Command],
     ) -> Result<Vec<Result<Done, JobsError>>, SqlError> {
-        let workers = self.state.workers.len();
-        for race in 0.. {
-            if !self.store.is_shared() {
-                return self.attempt(commands).await;
+        let (workers, is_shared) = (self.state.workers.len(), self.store.is_shared());
+        let mut races = 0;
+        loop {
+            let attempt = self.attempt(commands);
+            let done = if is_shared {
+                let done = tokio::time::timeout(SHARED_TIME_MAX, attempt).await;
+                done.unwrap_or(Err(SqlError::Unreachable(sqlx::Error::PoolTimedOut)))
+            } else {
+                attempt.await
+            };
+            let Err(error) = done else { return done };
+            self.state.workers.truncate(workers);
+            let is_race = is_shared && matches!(error, SqlError::Raced(_) | SqlError::Taken(_));
+            if !is_race || races == RACES_MAX {
+                return Err(error);
             }
-            let attempt = tokio::time::timeout(SHARED_TIME_MAX, self.attempt(commands)).await;
-            match attempt.unwrap_or(Err(SqlError::Unreachable(sqlx::Error::PoolTimedOut))) {
-                Err(SqlError::Raced(_) | SqlError::Taken(_)) if race < RACES_MAX => {
-                    self.state.workers.truncate(workers);
-                }
-                done => return done,
-            }
+            races += 1;
         }
-        Ok(Vec::new())
     }
 
     /// One transaction. A failure is told once, not for each try.

@@ -16,7 +16,7 @@ pub use query::{FromEither, Query, ToEither};
 use query::{On, from_postgres};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgPool, PgPoolOptions, Postgres};
-use sqlx::{ConnectOptions as _, Sqlite};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Sqlite};
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -192,14 +192,14 @@ impl PostgresSchema {
     async fn begin(&self) -> Result<PostgresWrite, SqlError> {
         let begun = |connection| PostgresWrite { connection, schema: self.clone() };
         let idle = self.idle().take();
-        if let Some(mut connection) = idle
-            && sqlx::raw_sql("BEGIN").execute(&mut connection).await.is_ok()
+        if let Some(mut write) = idle.map(begun)
+            && write.run("BEGIN").await.is_ok()
         {
-            return Ok(begun(connection));
+            return Ok(write);
         }
-        let mut connection = self.connect().await?;
-        sqlx::raw_sql("BEGIN").execute(&mut connection).await.map_err(from_postgres)?;
-        Ok(begun(connection))
+        let mut write = begun(self.connect().await?);
+        write.run("BEGIN").await?;
+        Ok(write)
     }
 }
 
@@ -253,14 +253,31 @@ pub struct PostgresWrite {
     schema: PostgresSchema,
 }
 
+impl PostgresWrite {
+    fn query(&mut self, text: impl Into<Cow<'static, str>>) -> Query<'_> {
+        Query::new(On::Postgres(&mut self.connection), text.into())
+    }
+
+    /// Statements without values.
+    async fn run(&mut self, text: &str) -> Result<(), SqlError> {
+        let statements = sqlx::raw_sql(AssertSqlSafe(text.to_owned()));
+        statements.execute(&mut self.connection).await.map(|_| ()).map_err(from_postgres)
+    }
+
+    async fn commit(mut self) -> Result<(), SqlError> {
+        self.run("COMMIT").await?;
+        *self.schema.idle() = Some(self.connection);
+        Ok(())
+    }
+}
+
 impl SharedWrite {
     /// A statement.
     pub fn query(&mut self, text: impl Into<Cow<'static, str>>) -> Query<'_> {
-        let on = match self {
-            Self::Sqlite(write) => On::Sqlite(write),
-            Self::Postgres(write) => On::Postgres(&mut write.connection),
-        };
-        Query::new(on, text.into())
+        match self {
+            Self::Sqlite(write) => Query::new(On::Sqlite(write), text.into()),
+            Self::Postgres(write) => write.query(text),
+        }
     }
 
     /// Which of the two it is.
@@ -278,11 +295,7 @@ impl SharedWrite {
     pub async fn commit(self) -> Result<(), SqlError> {
         match self {
             Self::Sqlite(write) => Ok(write.commit().await?),
-            Self::Postgres(PostgresWrite { mut connection, schema }) => {
-                sqlx::raw_sql("COMMIT").execute(&mut connection).await.map_err(from_postgres)?;
-                *schema.idle() = Some(connection);
-                Ok(())
-            }
+            Self::Postgres(write) => write.commit().await,
         }
     }
 }

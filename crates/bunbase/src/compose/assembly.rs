@@ -261,7 +261,8 @@ impl<'a> Assembly<'a> {
             return Ok(self.database("jobs.db").await?.into());
         };
         let database = SharedDatabase::postgres(url.expose_secret(), jobs::SCHEMA).await.context(
-            "the queue is kept in PostgreSQL (`jobs.database_url`, or `database.url` and DATABASE_URL of an application)",
+            "the queue is kept in PostgreSQL (`jobs.database_url`, or `database.url` and DATABASE_URL of an application), \
+             where its user needs CREATE on the database, or the schema bunbase_jobs",
         )?;
         self.services.shared_databases.push(database.clone());
         Ok(database)

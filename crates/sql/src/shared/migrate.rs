@@ -1,8 +1,7 @@
 //! Numbered migrations in a schema of PostgreSQL, all in one transaction: processes that start at once wait for each
 //! other, and find them done.
 
-use super::query::from_postgres;
-use super::{PostgresSchema, SharedWrite};
+use super::PostgresSchema;
 use crate::error::SqlError;
 use crate::migrate::{APPLIED, INSERT, Migration, TABLE, check};
 use service_kit::clock::now_ms;
@@ -20,11 +19,11 @@ fn translate(sql: &str) -> String {
 
 /// Makes the schema where it is missing: who may not make schemas can use one that is there.
 pub(super) async fn make_schema(own: &PostgresSchema) -> Result<(), SqlError> {
-    let mut write = SharedWrite::Postgres(own.begin().await?);
-    write.query(LOCK).execute().await?;
+    let mut write = own.begin().await?;
+    write.run(LOCK).await?;
     let found = write.query("SELECT 1::bigint FROM pg_namespace WHERE nspname = $1").bind(own.schema);
     if found.optional::<(i64,)>().await?.is_none() {
-        write.query(format!("CREATE SCHEMA {}", own.schema)).execute().await?;
+        write.run(&format!("CREATE SCHEMA {}", own.schema)).await?;
     }
     write.commit().await
 }
@@ -35,19 +34,12 @@ pub(super) async fn run(
     migrations: &[Migration],
 ) -> Result<(), SqlError> {
     let mut write = own.begin().await?;
-    let mut statements = async |sql: &str| {
-        let text = sqlx::AssertSqlSafe(translate(sql));
-        sqlx::raw_sql(text).execute(&mut write.connection).await.map_err(from_postgres)
-    };
-    statements(LOCK).await?;
-    statements(TABLE).await?;
-    let mut write = SharedWrite::Postgres(write);
+    write.run(LOCK).await?;
+    write.run(&translate(TABLE)).await?;
     let applied: Vec<(i64, String)> = write.query(APPLIED).bind(owner).all().await?;
     check(&format!("the schema {} of PostgreSQL", own.schema), owner, migrations, &applied)?;
     for migration in &migrations[applied.len()..] {
-        let SharedWrite::Postgres(own) = &mut write else { continue };
-        let text = sqlx::AssertSqlSafe(translate(migration.sql));
-        sqlx::raw_sql(text).execute(&mut own.connection).await.map_err(from_postgres)?;
+        write.run(&translate(migration.sql)).await?;
         let query = write.query(INSERT).bind(owner).bind(migration.number).bind(migration.name);
         query.bind(migration.sql).bind(now_ms()).execute().await?;
         tracing::debug!(owner, number = migration.number, name = migration.name, "migration applied");
