@@ -15,6 +15,8 @@ export interface Bench {
   load: string;
   /** The `bench-stores` binary. */
   stores: string;
+  /** The example `throughput` of `jobs`. */
+  jobs: string;
   /** On the disk that is measured; removed at the end. */
   directory: string;
   length: Length;
@@ -23,11 +25,12 @@ export interface Bench {
 /** Reads the environment that `bench/run` sets. */
 export function openBench(length: Length): Bench {
   const { BUNBASE_BIN: binary, BENCH_LOAD: load, BENCH_STORES: stores } = process.env;
-  if (!binary || !load || !stores) throw new Error("start this with bench/run");
+  const { BENCH_JOBS: jobs } = process.env;
+  if (!binary || !load || !stores || !jobs) throw new Error("start this with bench/run");
   const directory = mkdtempSync(join(process.env.BENCH_DIR || "/tmp", "bunbase-bench-"));
   // PostgreSQL runs as a user of its own and has its data in here.
   chmodSync(directory, 0o755);
-  return { binary, load, stores, directory, length };
+  return { binary, load, stores, jobs, directory, length };
 }
 
 export function closeBench(bench: Bench): void {

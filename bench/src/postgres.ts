@@ -36,6 +36,8 @@ export interface PostgresDatabase {
   process: Started;
   /** For clients. */
   connection: string;
+  /** The same as an address. */
+  url: string;
   /** Runs statements as its superuser. */
   execute(statements: string): Promise<void>;
 }
@@ -55,6 +57,7 @@ export async function startDatabase(bench: Bench): Promise<PostgresDatabase> {
   return {
     process,
     connection: `host=${directory} user=postgres dbname=postgres`,
+    url: `postgres://postgres@localhost/postgres?host=${encodeURIComponent(directory)}`,
     execute: async (statements) => {
       await run([...asOwner, `${BIN}/psql`, ...client, "-qc", statements]);
     },

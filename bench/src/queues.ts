@@ -1,4 +1,4 @@
-// Part j: small jobs of an application, from the first push to the last end and drained from a full queue, and how long
+// Part j: small jobs of the queue alone on SQLite and on PostgreSQL; those of an application, from the first push to the last end and drained from a full queue, and how long
 // after it was emitted an event is in its handler.
 
 import { join } from "node:path";
@@ -6,7 +6,9 @@ import type { ProjectKeys } from "../../tools/up/developer.ts";
 import { type Bench, pick, ROUNDS } from "./bench.ts";
 import { type BunbaseServer, Installation, keyHeader, logCounters } from "./bunbase.ts";
 import { median, quantile } from "./numbers.ts";
+import { postgresSettings, startDatabase } from "./postgres.ts";
 import { CpuMeter } from "./proc.ts";
+import { run as runCommand } from "./process.ts";
 import type { Goal, Report, Row } from "./report.ts";
 
 const QUEUES = { nothing: "a handler that does nothing", row: "one that writes a row" };
@@ -44,7 +46,35 @@ interface Reached {
   base: string;
 }
 
+/** What `cargo run -p jobs --example throughput` does, with a handler in the same process that does nothing. */
+async function queueAlone(bench: Bench): Promise<Row[]> {
+  const jobs = pick(bench, 40_000, 10_000);
+  const database = await startDatabase(bench);
+  const rows: Row[] = [];
+  for (const [store, url, least] of [
+    ["SQLite", undefined, 2_000],
+    ["PostgreSQL", database.url, 5_000],
+  ] as const) {
+    const rates: number[] = [];
+    for (let round = 0; round <= ROUNDS; round++) {
+      const command = [bench.jobs, bench.directory, String(jobs), "64", "128"];
+      const said = await runCommand(command, url === undefined ? {} : { DATABASE_URL: url });
+      if (round > 0) rates.push(Number(said.match(/done (\d+)\/s/)?.[1]));
+    }
+    const measurement = `the queue alone on ${store}, from the first enqueue to the last end`;
+    rows.push({
+      measurement,
+      unit: "jobs/s",
+      bunbase: median(rates),
+      goals: [{ of: "bunbase", least }],
+    });
+  }
+  await database.process.stop();
+  return rows;
+}
+
 export async function queues(bench: Bench): Promise<Report> {
+  const alone = await queueAlone(bench);
   const installation = new Installation(bench, "queues");
   const server = await installation.start();
   const keys = await installation.setUp(server);
@@ -68,10 +98,11 @@ export async function queues(bench: Bench): Promise<Report> {
   return {
     part: "j",
     title: "Jobs and events of an application",
-    rows: [...jobRows(runs), ...eventRows(late)],
+    rows: [...alone, ...jobRows(runs), ...eventRows(late)],
     notes: [
-      "Jobs, their ends and durable events are on disk before they are answered (SQLite, synchronous=FULL; the event log is synced).",
+      "Jobs, their ends and durable events are on disk before they are answered (SQLite, synchronous=FULL; PostgreSQL, synchronous_commit=on; the event log is synced).",
       "Writes are serializable: one writer. Rows go to the project's own SQLite file. Each job is enqueued by a call of its own.",
+      `The queue alone: 64 callers enqueue one job with each call, 128 run at once. PostgreSQL 15 with ${postgresSettings}.`,
       "64 jobs at once. CPU is of the server and its workers.",
       ...counters,
     ],

@@ -2,7 +2,7 @@
 //! has its files.
 
 use secrecy::{ExposeSecret, SecretString};
-use service_kit::secret;
+use service_kit::secret::{self, TokenHash};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -107,6 +107,15 @@ impl DataDir {
         let mut file = private(&path).map_err(failed)?;
         file.write_all(token.expose_secret().as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
         Ok(token)
+    }
+
+    /// A name that no other data directory has; it tells nothing of the token.
+    ///
+    /// # Errors
+    /// As `instance_token`.
+    pub(crate) fn installation(&self) -> Result<String, DataDirError> {
+        let hash = TokenHash::of(&self.instance_token()?);
+        Ok(hash.as_bytes()[..16].iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
     /// A path inside.

@@ -1,10 +1,13 @@
-//! Small jobs from the enqueue to the recorded end, on a file with `synchronous=FULL`: how many in a second.
-//! `cargo run -p jobs --example throughput -- [jobs] [callers] [slots] [jobs of one call]`
+//! Small jobs from the enqueue to the recorded end: how many in a second. On a file with `synchronous=FULL`, or on the
+//! PostgreSQL that `DATABASE_URL` names, with `synchronous_commit=on`; there in a schema of its own, which stays.
+//! `cargo run --release -p jobs --example throughput -- DIRECTORY [jobs] [callers] [slots] [jobs of one call]`, where the
+//! file is made in a directory of its own in `DIRECTORY`.
 
 use async_trait::async_trait;
 use jobs::{Handler, Job, Jobs, JobsConfig, NewJob, Outcome, QueueName, Recorded, Selector, WorkOptions};
 use service_kit::clock::Clock;
 use service_kit::ids::ProjectId;
+use sql::shared::SharedDatabase;
 use sql::{Database, Durability};
 use std::error::Error;
 use std::num::NonZeroUsize;
@@ -39,9 +42,12 @@ fn argument(place: usize, default: usize) -> usize {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let (total, callers, slots, batch) =
-        (argument(1, 20_000), argument(2, 64), argument(3, 128), argument(4, 1));
-    let directory = tempfile::tempdir_in(".")?;
-    let database = Database::open(&directory.path().join("jobs.db"), Durability::Full).await?;
+        (argument(2, 20_000), argument(3, 64), argument(4, 128), argument(5, 1));
+    let directory = tempfile::tempdir_in(std::env::args().nth(1).unwrap_or_else(|| ".".to_owned()))?;
+    let database = match std::env::var("DATABASE_URL") {
+        Ok(url) => SharedDatabase::postgres(&url, "bunbase_throughput").await?,
+        Err(_) => Database::open(&directory.path().join("jobs.db"), Durability::Full).await?.into(),
+    };
     let jobs = Jobs::open(JobsConfig::default(), database, Clock::system()).await?;
     let count = Arc::new(Count { done: AtomicUsize::new(0), total, all: Notify::new() });
     let slots_wanted = NonZeroUsize::new(slots).ok_or("at least one slot")?;

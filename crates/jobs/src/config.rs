@@ -1,6 +1,7 @@
 //! Settings of the queue and the schedules (`jobs.*`).
 
-use serde::Deserialize;
+use secrecy::SecretString;
+use serde::{Deserialize, Deserializer};
 use std::num::{NonZeroU64, NonZeroUsize};
 
 const PAYLOAD_BYTES_MAX: usize = 1 << 20;
@@ -14,6 +15,13 @@ const SWEEP_EVERY_MS: NonZeroU64 = NonZeroU64::new(10_000).expect("not zero");
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct JobsConfig {
+    /// The PostgreSQL that keeps the jobs in place of the file `jobs.db`, and may be shared by several processes:
+    /// `postgres://user:password@host/database`.
+    #[serde(deserialize_with = "secret")]
+    pub database_url: Option<SecretString>,
+    /// Whose events this process reads: where tables are shared, cursors are kept apart by it. No setting.
+    #[serde(skip)]
+    pub installation: String,
     /// Bytes of one job's payload.
     pub payload_bytes_max: usize,
     /// Jobs of one project that wait, delayed ones included.
@@ -53,6 +61,8 @@ pub struct JobsConfig {
 impl Default for JobsConfig {
     fn default() -> Self {
         Self {
+            database_url: None,
+            installation: String::new(),
             payload_bytes_max: PAYLOAD_BYTES_MAX,
             jobs_per_project_max: JOBS_PER_PROJECT_MAX,
             enqueue_jobs_max: 1_000,
@@ -72,4 +82,9 @@ impl Default for JobsConfig {
             sweep_every_ms: SWEEP_EVERY_MS,
         }
     }
+}
+
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(text.filter(|text| !text.is_empty()).map(SecretString::from))
 }

@@ -27,7 +27,7 @@ pub struct Delivery {
     pub cursor: CursorKey,
     /// Where it stood when this was read; `None` where there was none.
     pub expected: Option<String>,
-    /// Where it goes; opaque, 1 to 1,024 bytes.
+    /// Where it goes; opaque, 1 to 1,024 bytes without NUL.
     pub position: String,
     /// The jobs for what was read; with the event's id as the unique key, reading it again enqueues nothing.
     /// May be empty.
@@ -38,8 +38,10 @@ impl Delivery {
     pub(crate) fn check(&self) -> Result<(), JobsError> {
         names::check("a source of events", &self.cursor.source)?;
         names::check("a subscriber", &self.cursor.subscriber)?;
-        if self.position.is_empty() || self.position.len() > POSITION_BYTES_MAX {
-            let rule = format!("the position of a cursor has 1 to {POSITION_BYTES_MAX} bytes");
+        let length = self.position.len();
+        if length == 0 || length > POSITION_BYTES_MAX || self.position.contains('\0') {
+            let rule =
+                format!("the position of a cursor has 1 to {POSITION_BYTES_MAX} bytes, none of them 0");
             return Err(JobsError::Invalid(rule));
         }
         Ok(())

@@ -148,6 +148,11 @@ impl Job {
     pub fn idempotency_key(&self) -> &str {
         self.unique_key.as_deref().unwrap_or(self.id.as_str())
     }
+
+    /// The key whose jobs run only so many at once, if it has one.
+    pub(crate) fn concurrency_key(&self) -> Option<&str> {
+        self.spec.options.concurrency.as_ref().map(|concurrency| concurrency.key.as_str())
+    }
 }
 
 /// What a handler answers.

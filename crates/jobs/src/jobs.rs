@@ -19,7 +19,7 @@ use service_kit::admission::{Admission, AdmissionLimits, Admitted};
 use service_kit::clock::Clock;
 use service_kit::drain::Drain;
 use service_kit::ids::{JobId, ProjectId};
-use sql::Database;
+use sql::shared::SharedDatabase;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::mpsc::error::TrySendError;
@@ -37,14 +37,18 @@ pub struct Jobs {
 }
 
 impl Jobs {
-    /// Brings the tables up to date, frees the jobs that an earlier process had, and starts. The database should
-    /// be one with `Durability::Full`, and nobody else's: its one writer is busy with this. No second process may
-    /// have the file open: it would free and run what this one runs.
+    /// Brings the tables up to date, frees the jobs that an earlier process had, and starts. A file should be one
+    /// with `Durability::Full`, and nobody else's: its one writer is busy with this, and a second process that had it
+    /// open would free and run what this one runs. A schema of PostgreSQL is for as many processes as there are.
     ///
     /// # Errors
     /// The database cannot be read, or is newer than this program.
-    pub async fn open(config: JobsConfig, database: Database, clock: Clock) -> Result<Arc<Self>, JobsError> {
-        let store = Store::open(database).await?;
+    pub async fn open(
+        config: JobsConfig,
+        database: impl Into<SharedDatabase>,
+        clock: Clock,
+    ) -> Result<Arc<Self>, JobsError> {
+        let store = Store::open(database.into()).await?;
         let metrics = Arc::new(Metrics::register());
         let drain = Drain::new();
         let (requests, queue) = mpsc::channel(config.queue_max.get());
@@ -82,6 +86,7 @@ impl Jobs {
     /// As `enqueue`; `CursorMoved` where the cursor is not where `expected` says.
     pub async fn deliver(&self, mut delivery: Delivery) -> Result<Vec<Enqueued>, JobsError> {
         delivery.check()?;
+        delivery.cursor = self.own_cursor(&delivery.cursor);
         let (jobs, bytes) = self.prepare(std::mem::take(&mut delivery.jobs))?;
         let admitted = self.admit(&delivery.cursor.project, bytes)?;
         self.enqueued(Command::Deliver { delivery, jobs }, Some(admitted)).await
@@ -92,7 +97,7 @@ impl Jobs {
     /// # Errors
     /// The store failed.
     pub async fn cursor(&self, key: &CursorKey) -> Result<Option<String>, JobsError> {
-        Ok(self.store.cursor(key).await?)
+        Ok(self.store.cursor(&self.own_cursor(key)).await?)
     }
 
     /// Removes the cursor of a subscriber that is no more. Idempotent.
@@ -100,7 +105,7 @@ impl Jobs {
     /// # Errors
     /// The store failed.
     pub async fn forget_cursor(&self, key: &CursorKey) -> Result<(), JobsError> {
-        self.ask(Command::ForgetCursor(key.clone()), None).await.map(|_| ())
+        self.ask(Command::ForgetCursor(self.own_cursor(key)), None).await.map(|_| ())
     }
 
     /// Runs jobs of the queues that `selector` says, from now on. A queue that several handlers want goes to the
@@ -249,6 +254,30 @@ impl Jobs {
             tracing::warn!(in_flight = self.drain.in_flight(), "jobs did not end in time");
         }
         let _ = self.ask(Command::Close, None).await;
+    }
+
+    /// The project under which the processes of one application use these tables, where they are shared: that of the
+    /// first that asks. `None` where this process has them for itself.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn shared_project(
+        &self,
+        application: &str,
+        own: &ProjectId,
+    ) -> Result<Option<ProjectId>, JobsError> {
+        if !self.store.is_shared() {
+            return Ok(None);
+        }
+        Ok(Some(self.store.project_of(application, own).await?))
+    }
+
+    /// A cursor of this installation: another one has other events under the same names.
+    fn own_cursor(&self, key: &CursorKey) -> CursorKey {
+        if !self.store.is_shared() {
+            return key.clone();
+        }
+        CursorKey { source: format!("{}/{}", self.config.installation, key.source), ..key.clone() }
     }
 
     fn admit(&self, project: &ProjectId, bytes: usize) -> Result<Admitted, JobsError> {

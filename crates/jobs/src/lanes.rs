@@ -5,7 +5,7 @@
 use crate::names::QueueName;
 use crate::store::queues::QueueSettings;
 use service_kit::ids::ProjectId;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 /// Slots dealt to one queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,6 +88,8 @@ pub(crate) type Wants<'a> = dyn Fn(&ProjectId, &QueueName) -> bool + 'a;
 #[derive(Debug, Default)]
 pub(crate) struct Lanes {
     projects: HashMap<ProjectId, Project>,
+    /// Queues that have a limit.
+    limited: HashSet<(ProjectId, QueueName)>,
     turns: VecDeque<ProjectId>,
 }
 
@@ -127,15 +129,21 @@ impl Lanes {
         own.waiting = own.waiting.saturating_sub(1);
         let lane = self.queue(project, queue);
         lane.ready = lane.ready.saturating_sub(1);
-        self.add_running(project, queue, key);
+        self.add_running(project, queue, key, 1);
     }
 
     /// A job of a queue runs.
-    pub(crate) fn add_running(&mut self, project: &ProjectId, queue: &QueueName, key: Option<&str>) {
+    pub(crate) fn add_running(
+        &mut self,
+        project: &ProjectId,
+        queue: &QueueName,
+        key: Option<&str>,
+        count: u32,
+    ) {
         let lane = self.queue(project, queue);
-        lane.running += 1;
+        lane.running += u64::from(count);
         if let Some(key) = key {
-            *lane.keys.entry(key.to_owned()).or_default() += 1;
+            *lane.keys.entry(key.to_owned()).or_default() += count;
         }
     }
 
@@ -153,18 +161,44 @@ impl Lanes {
     /// Keeps a queue's settings.
     pub(crate) fn configure(&mut self, project: &ProjectId, queue: &QueueName, settings: QueueSettings) {
         self.queue(project, queue).settings = settings;
+        let place = (project.clone(), queue.clone());
+        match settings.concurrency_max {
+            Some(_) => self.limited.insert(place),
+            None => self.limited.remove(&place),
+        };
     }
 
-    /// The settings of a queue.
-    pub(crate) fn settings(&self, project: &ProjectId, queue: &QueueName) -> QueueSettings {
+    /// Whether a queue that has a limit has jobs that may run.
+    pub(crate) fn has_limited(&self) -> bool {
+        let find = |(project, queue): &(_, _)| self.projects.get(project)?.queues.get(queue);
+        self.limited.iter().filter_map(find).any(|queue| queue.ready > 0 && !queue.settings.paused)
+    }
+
+    /// Whether a queue has a limit.
+    pub(crate) fn is_limited(&self, project: &ProjectId, queue: &QueueName) -> bool {
         let own = self.projects.get(project).and_then(|project| project.queues.get(queue));
-        own.map(|queue| queue.settings).unwrap_or_default()
+        own.is_some_and(|queue| queue.settings.concurrency_max.is_some())
+    }
+
+    /// At least so many jobs of a queue may run, as another process says.
+    pub(crate) fn hear_ready(&mut self, project: &ProjectId, queue: &QueueName, count: u64) {
+        let known = self.queue(project, queue).ready;
+        self.add_ready(project, queue, count.saturating_sub(known));
+    }
+
+    /// Nothing runs; what does is counted anew.
+    pub(crate) fn clear_running(&mut self) {
+        for queue in self.projects.values_mut().flat_map(|project| project.queues.values_mut()) {
+            queue.running = 0;
+            queue.keys.clear();
+        }
     }
 
     /// Forgets a project.
     pub(crate) fn remove(&mut self, project: &ProjectId) {
         self.projects.remove(project);
         self.turns.retain(|other| other != project);
+        self.limited.retain(|(other, _)| other != project);
     }
 
     /// Deals out free slots. `room` says how many of them a project may have.

@@ -1,5 +1,6 @@
-//! The durable queue, schedules and delivery of events, over SQL: owns `jobs.db`. Knows nothing of functions or
-//! HTTP: payloads are bytes, and what runs them is a [`Handler`].
+//! The durable queue, schedules and delivery of events, over SQL: owns `jobs.db`, or the schema [`SCHEMA`] of a
+//! PostgreSQL, which several processes (instances) share. Knows nothing of functions or HTTP: payloads are bytes, and
+//! what runs them is a [`Handler`].
 //!
 //! What must hold:
 //! - An enqueue that was answered is on disk. Calls that wait together share a transaction and its fsync.
@@ -12,6 +13,15 @@
 //! - Projects take turns, and within them queues: one that has many jobs does not stop another.
 //! - One process owns the file, so a lease is the process itself: it needs no renewal while a handler runs, ends
 //!   with `timeout_ms`, and is free when the file is opened again.
+//! - On PostgreSQL each transaction of an instance begins by renewing its lease, of which the row stays locked: an
+//!   instance in the middle of one is never taken to be gone. The jobs of one that was not seen for 30 s run elsewhere,
+//!   and that attempt counted; it finds its lease gone before it writes anything, and stops them.
+//! - There what is in memory is a hint: claims, ends, due schedules and unique keys are decided by the rows (locked, or
+//!   left out where another instance has them), and what holds for all instances together (limits, concurrency keys,
+//!   unique keys, first saves) under one lock. Calls that lose a race are tried again; their callers learn nothing of it.
+//! - Instances tell each other what is ready, cancelled, removed or changed (`NOTIFY`); a notice that is lost costs
+//!   time and nothing else: each counts the tables again every 10 s.
+//! - A pause, a limit and the number of jobs of a project hold in the other instances a moment later.
 //!
 //! Jobs that are done are removed; what ran is told to the handler, for whoever keeps a history of runs.
 
@@ -42,5 +52,6 @@ pub use jobs::Jobs;
 pub use names::{NAME_BYTES_MAX, QueueName, ScheduleName};
 pub use retry::RetryPolicy;
 pub use schedule::{CATCH_UP_MAX, CatchUp, NewSchedule, Overlap, RunOutcome, Schedule, ScheduleRun, When};
+pub use store::SCHEMA;
 pub use store::queues::QueueSettings;
 pub use worker::{Handler, Selector, WorkOptions};

@@ -1,8 +1,10 @@
-//! The tables. The only place with SQL; statements keep to what SQLite and PostgreSQL share.
+//! The tables. The only place with SQL; statements keep to what SQLite and PostgreSQL share, and what differs comes
+//! from `sql::shared::Dialect`.
 
 pub(crate) mod cursors;
 pub(crate) mod failures;
 pub(crate) mod inspect;
+pub(crate) mod instances;
 pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod purge;
@@ -10,14 +12,19 @@ pub(crate) mod queues;
 pub(crate) mod runs;
 pub(crate) mod schedules;
 
-use sql::{Database, Migration, SqlError, Write};
+use sql::shared::{Dialect, Query, SharedDatabase, SharedWrite};
+use sql::{Migration, SqlError};
 
 const OWNER: &str = "jobs";
+/// The schema of PostgreSQL that has the tables.
+pub const SCHEMA: &str = "bunbase_jobs";
 /// Rows that one statement removes or moves.
 pub(crate) const SHARE_MAX: i64 = 500;
 
 /// States that have an index of their own are literals in the statements, so that SQLite finds the index.
-const MIGRATIONS: &[Migration] = &[Migration {
+const MIGRATIONS: &[Migration] = &[FIRST, INSTANCES];
+
+const FIRST: Migration = Migration {
     number: 1,
     name: "queue, dead letters, schedules, cursors",
     sql: "CREATE TABLE job_queue (
@@ -125,25 +132,49 @@ const MIGRATIONS: &[Migration] = &[Migration {
         updated_at INTEGER NOT NULL,
         PRIMARY KEY (project, source, subscriber)
     );",
-}];
+};
+
+const INSTANCES: Migration = Migration {
+    number: 2,
+    name: "instances that share the tables",
+    sql: "ALTER TABLE job_queue ADD COLUMN claimed_by TEXT;
+    CREATE TABLE job_instances (
+        id TEXT PRIMARY KEY NOT NULL,
+        seen_at INTEGER NOT NULL
+    );
+    CREATE TABLE job_projects (
+        application TEXT PRIMARY KEY NOT NULL,
+        project TEXT NOT NULL
+    );",
+};
 
 /// The tables.
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
-    database: Database,
+    database: SharedDatabase,
 }
 
 impl Store {
     /// Brings the tables up to date.
-    pub(crate) async fn open(database: Database) -> Result<Self, SqlError> {
+    pub(crate) async fn open(database: SharedDatabase) -> Result<Self, SqlError> {
         database.migrate(OWNER, MIGRATIONS).await?;
         Ok(Self { database })
     }
 
     /// A transaction; only the dispatcher asks for one.
-    pub(crate) async fn write(&self) -> Result<Write, SqlError> {
+    pub(crate) async fn write(&self) -> Result<SharedWrite, SqlError> {
         self.database.write().await
     }
+
+    /// Whether other processes use the tables too.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.database.dialect() == Dialect::Postgres
+    }
+}
+
+/// The texts of a statement's only column.
+async fn texts(query: Query<'_>) -> Result<Vec<String>, SqlError> {
+    Ok(query.all::<(String,)>().await?.into_iter().map(|row| row.0).collect())
 }
 
 /// A column whose text or number this program did not write.

@@ -9,6 +9,7 @@ use ports::access::{Caller, Grant, KeyKind};
 use secrecy::SecretString;
 use service_kit::clock::now_ms;
 use service_kit::ids::{ProjectId, UserId};
+use std::sync::PoisonError;
 
 /// Rows in one part of a list.
 pub(crate) const PAGE_DEFAULT: u32 = 100;
@@ -37,8 +38,9 @@ impl PlatformService {
         let name = display_name(name)?;
         let public = mint(KeyKind::Public, KEY_NAME_DEFAULT.to_owned())?;
         let secret = mint(KeyKind::Secret, KEY_NAME_DEFAULT.to_owned())?;
+        let expected = self.next_project.lock().unwrap_or_else(PoisonError::into_inner).take();
         let new = NewProject {
-            id: ProjectId::generate(),
+            id: expected.unwrap_or_else(ProjectId::generate),
             name,
             owner,
             keys: [&public.row, &secret.row],

@@ -12,7 +12,8 @@ use ports::access::Access;
 use ports::lifecycle::ProjectLifecycle;
 use routes::ServiceRoutes;
 use service_kit::drain::Drain;
-use std::sync::Arc;
+use service_kit::ids::ProjectId;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -56,6 +57,8 @@ pub struct PlatformService {
     pub(crate) public_url: String,
     pub(crate) cookie: SessionCookie,
     pub(crate) invitations: Attempts,
+    /// The id of the project that is made next, where it was decided elsewhere.
+    pub(crate) next_project: Mutex<Option<ProjectId>>,
     drain: Drain,
 }
 
@@ -88,10 +91,16 @@ impl PlatformService {
             public_url: public_url.trim_end_matches('/').to_owned(),
             cookie,
             invitations: Attempts::per_minute(config.invitations_per_minute_per_account),
+            next_project: Mutex::default(),
             drain,
         });
         tokio::spawn(sweep(service.clone(), service.drain.clone()));
         Ok(service)
+    }
+
+    /// Gives the project that is made next this id: that which other processes of the same application know it by.
+    pub fn expect_project(&self, id: ProjectId) {
+        *self.next_project.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
     }
 
     /// The routes under `/v1/projects`, `/v1/invitations` and `/v1/audit`, and `/v1/project`.

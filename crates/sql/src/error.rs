@@ -53,6 +53,14 @@ pub enum SqlError {
     /// A unique key is taken.
     #[error("the key is taken")]
     Taken(#[source] sqlx::Error),
+    /// PostgreSQL is away.
+    #[error(
+        "PostgreSQL cannot be reached: see that it runs, and that its address, user and password are right"
+    )]
+    Unreachable(#[source] sqlx::Error),
+    /// Another process changed the same rows meanwhile; nothing was kept.
+    #[error("another process was faster: try again")]
+    Raced(#[source] sqlx::Error),
     /// A statement failed.
     #[error("the SQL store failed")]
     Statement(#[source] sqlx::Error),
@@ -87,6 +95,8 @@ impl Classify for SqlError {
         match self {
             Self::DiskFull(_) => ErrorCode::DiskFull,
             Self::Taken(_) => ErrorCode::Conflict,
+            Self::Unreachable(_) => ErrorCode::Unavailable,
+            Self::Raced(_) => ErrorCode::Busy,
             Self::Open { .. }
             | Self::Damaged { .. }
             | Self::Newer { .. }

@@ -11,6 +11,7 @@ mod migrate;
 pub mod postgres;
 mod reach;
 pub mod scripts;
+pub mod shared;
 
 pub use database::{Database, Durability, Write};
 pub use error::SqlError;

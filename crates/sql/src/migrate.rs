@@ -17,9 +17,12 @@ pub struct Migration {
     pub sql: &'static str,
 }
 
-const TABLE: &str = "CREATE TABLE IF NOT EXISTS _migrations (
+pub(crate) const TABLE: &str = "CREATE TABLE IF NOT EXISTS _migrations (
     owner TEXT NOT NULL, number INTEGER NOT NULL, name TEXT NOT NULL, sql TEXT NOT NULL,
     applied_at INTEGER NOT NULL, PRIMARY KEY (owner, number))";
+pub(crate) const APPLIED: &str = "SELECT number, sql FROM _migrations WHERE owner = $1 ORDER BY number";
+pub(crate) const INSERT: &str =
+    "INSERT INTO _migrations (owner, number, name, sql, applied_at) VALUES ($1, $2, $3, $4, $5)";
 
 pub(crate) async fn run(
     database: &Database,
@@ -28,39 +31,33 @@ pub(crate) async fn run(
 ) -> Result<(), SqlError> {
     let mut write = database.write().await?;
     write.execute(TABLE).await?;
-    let applied: Vec<(i64, String)> =
-        sqlx::query_as("SELECT number, sql FROM _migrations WHERE owner = $1 ORDER BY number")
-            .bind(owner)
-            .fetch_all(&mut *write)
-            .await?;
+    let applied: Vec<(i64, String)> = sqlx::query_as(APPLIED).bind(owner).fetch_all(&mut *write).await?;
     write.commit().await?;
-    check(database, owner, migrations, &applied)?;
+    check(&database.path().display().to_string(), owner, migrations, &applied)?;
     for migration in &migrations[applied.len()..] {
         let mut write = database.write().await?;
         write.execute(migration.sql).await?;
-        sqlx::query(
-            "INSERT INTO _migrations (owner, number, name, sql, applied_at) VALUES ($1, $2, $3, $4, $5)",
-        )
-        .bind(owner)
-        .bind(migration.number)
-        .bind(migration.name)
-        .bind(migration.sql)
-        .bind(now_ms())
-        .execute(&mut *write)
-        .await?;
+        sqlx::query(INSERT)
+            .bind(owner)
+            .bind(migration.number)
+            .bind(migration.name)
+            .bind(migration.sql)
+            .bind(now_ms())
+            .execute(&mut *write)
+            .await?;
         write.commit().await?;
         tracing::debug!(owner, number = migration.number, name = migration.name, "migration applied");
     }
     Ok(())
 }
 
-fn check(
-    database: &Database,
+pub(crate) fn check(
+    place: &str,
     owner: &'static str,
     migrations: &[Migration],
     applied: &[(i64, String)],
 ) -> Result<(), SqlError> {
-    let path = || database.path().display().to_string();
+    let path = || place.to_owned();
     let known = migrations.last().map_or(0, |migration| migration.number);
     if let Some((found, _)) = applied.last().filter(|(number, _)| *number > known) {
         return Err(SqlError::Newer { path: path(), owner, found: *found, known });

@@ -94,7 +94,7 @@ pub(crate) async fn connect(url: &str, reach: Option<&Arc<dyn Reach>>) -> Result
 
 /// Without a password in the address there is none: sqlx would take that of the server's own `PGPASSWORD` or
 /// `~/.pgpass` to whatever host the address names.
-fn options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
+pub(crate) fn options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
     let options: PgConnectOptions = url.parse()?;
     let parsed = Url::parse(url).map_err(|error| sqlx::Error::Configuration(Box::new(error)))?;
     let has_password = parsed.password().is_some() || parsed.query_pairs().any(|(key, _)| key == "password");

@@ -12,7 +12,7 @@ use bunder_manager::KeyValueService;
 use bundoc::FjallEngine;
 use bundoc_server::BundocServer;
 use functions::{FunctionsDeps, FunctionsService, TriggersDeps};
-use jobs::Jobs;
+use jobs::{Jobs, JobsConfig};
 use mail::Mailer;
 use platform::{PlatformParts, PlatformService, ProjectAccess, SessionCookie};
 use ports::access::Access;
@@ -26,9 +26,11 @@ use ports::tenant::TenantIdentity;
 use routes::ServiceRoutes;
 use rpc::{RpcServer, Service};
 use run_log::RunLog;
+use secrecy::ExposeSecret as _;
 use service_kit::clock::Clock;
 use service_kit::drain::Drain;
 use service_kit::health::Health;
+use sql::shared::SharedDatabase;
 use sql::{Database, Durability};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -55,7 +57,7 @@ const STORES: &[(Service, &str)] = &[
 #[derive(Default)]
 pub(crate) struct Services {
     pub(crate) functions: Option<Arc<FunctionsService>>,
-    platform: Option<Arc<PlatformService>>,
+    pub(crate) platform: Option<Arc<PlatformService>>,
     end_users: Option<Arc<TenantAuthService>>,
     auth: Option<Arc<AuthService>>,
     kv: Option<Arc<KeyValueService>>,
@@ -66,7 +68,9 @@ pub(crate) struct Services {
     mailer: Option<Arc<Mailer>>,
     pub(crate) logs: Option<Arc<RunLog>>,
     queue: Option<Arc<dyn JobQueue>>,
+    pub(crate) jobs: Option<Arc<Jobs>>,
     databases: Vec<Database>,
+    shared_databases: Vec<SharedDatabase>,
     sockets: Option<tempfile::TempDir>,
 }
 
@@ -235,9 +239,11 @@ impl<'a> Assembly<'a> {
     /// Jobs of functions: opened here, run once the whole surface of the projects is there.
     pub(crate) async fn open_jobs(&mut self) -> anyhow::Result<()> {
         if let Some(functions) = self.services.functions.clone() {
-            let (config, database) = (self.settings.jobs.clone(), self.database("jobs.db").await?);
+            let (config, database) = (self.settings.jobs.clone(), self.jobs_database().await?);
+            let config = JobsConfig { installation: self.data.installation()?, ..config };
             let payload_bytes_max = config.payload_bytes_max;
             let jobs = Jobs::open(config, database, Clock::system()).await?;
+            self.services.jobs = Some(jobs.clone());
             let deps = TriggersDeps { jobs, events: self.events(Service::Functions)?, payload_bytes_max };
             self.services.queue = Some(functions.open_triggers(deps).await?);
         }
@@ -247,6 +253,19 @@ impl<'a> Assembly<'a> {
             documents.bind_jobs(self.queue()?);
         }
         Ok(())
+    }
+
+    /// The file, or the PostgreSQL that the settings or an application name.
+    async fn jobs_database(&mut self) -> anyhow::Result<SharedDatabase> {
+        let Some(url) = self.settings.jobs.database_url.clone() else {
+            return Ok(self.database("jobs.db").await?.into());
+        };
+        let database = SharedDatabase::postgres(url.expose_secret(), jobs::SCHEMA).await.context(
+            "the queue is kept in PostgreSQL (`jobs.database_url`, or `database.url` and DATABASE_URL of an application), \
+             where its user needs CREATE on the database, or the schema bunbase_jobs",
+        )?;
+        self.services.shared_databases.push(database.clone());
+        Ok(database)
     }
 
     fn queue(&self) -> anyhow::Result<Arc<dyn JobQueue>> {
@@ -424,6 +443,9 @@ impl Services {
             logs.close().await;
         }
         for database in &self.databases {
+            database.close().await;
+        }
+        for database in &self.shared_databases {
             database.close().await;
         }
     }

@@ -113,7 +113,7 @@ impl Dev {
         tokio::time::timeout(PATIENCE, asked).await.expect("the answer never came");
     }
 
-    fn pid(&self) -> i32 {
+    pub(crate) fn pid(&self) -> i32 {
         i32::try_from(self.child.id().unwrap()).unwrap()
     }
 

@@ -35,6 +35,7 @@ mod reference;
 mod revocation;
 mod server;
 mod shared_limits;
+mod shared_queue;
 mod sockets;
 mod stacks;
 mod studio;

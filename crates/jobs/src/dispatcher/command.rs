@@ -1,5 +1,6 @@
 //! What the dispatcher is told, and what it answers.
 
+use super::share::Notice;
 use super::state::Worker;
 use crate::delivery::{CursorKey, Delivery};
 use crate::error::JobsError;
@@ -94,6 +95,8 @@ pub(crate) enum Command {
     },
     Purge(ProjectId),
     Work(Worker),
+    /// Another instance said something.
+    Heard(Notice),
     /// Do what is due.
     Tick,
     Close,

@@ -38,10 +38,8 @@ impl Group<'_> {
             enqueued.push(Enqueued { id: owner.unwrap_or_else(|| prepared.id.clone()), existed });
         }
         let fresh = enqueued.iter().filter(|enqueued| !enqueued.existed).count() as u64;
-        let max = self.config.jobs_per_project_max;
-        if fresh > 0 && self.state.lanes.waiting(project) + fresh > max {
-            let setting = "jobs_per_project_max";
-            return Err(JobsError::LimitExceeded { what: "jobs that wait", max, setting }.into());
+        if fresh > 0 {
+            self.check_room(project, fresh).await?;
         }
         for (prepared, enqueued) in jobs.iter().zip(&enqueued) {
             if enqueued.existed {
@@ -51,6 +49,22 @@ impl Group<'_> {
             }
         }
         Ok(enqueued)
+    }
+
+    /// Refuses more jobs than a project may have.
+    pub(super) async fn check_room(&mut self, project: &ProjectId, count: u64) -> Result<(), Failure> {
+        let max = self.config.jobs_per_project_max;
+        if self.state.lanes.waiting(project) + count > max && self.is_shared {
+            // Others may have run some.
+            self.flush_inserts().await?;
+            let waiting = jobs::count_waiting(&mut self.write, project).await?;
+            self.state.lanes.project(project).waiting = unsigned(waiting);
+        }
+        if self.state.lanes.waiting(project) + count > max {
+            let setting = "jobs_per_project_max";
+            return Err(JobsError::LimitExceeded { what: "jobs that wait", max, setting }.into());
+        }
+        Ok(())
     }
 
     /// The job that has a unique key.
@@ -91,11 +105,14 @@ impl Group<'_> {
     pub(super) async fn add_row(&mut self, row: NewRow) -> Result<(), SqlError> {
         let (project, queue) = (&row.project, &row.spec.queue);
         if let Some((key, _)) = &row.unique {
-            keys::take(&mut self.write, Place { project, queue, key }, &row.id).await?;
+            let place = Place { project, queue, key };
+            if !keys::take(&mut self.write, place, &row.id, self.now).await? {
+                return Err(SqlError::Raced(sqlx::Error::RowNotFound));
+            }
         }
         self.state.lanes.project(project).waiting += 1;
         if row.ready {
-            self.state.lanes.add_ready(project, queue, 1);
+            self.add_ready(&row.project, &row.spec.queue, 1);
         } else {
             self.note_delayed(row.run_at);
         }
@@ -113,11 +130,13 @@ impl Group<'_> {
     pub(super) async fn promote(&mut self) -> Result<(), SqlError> {
         self.flush_inserts().await?;
         let due = jobs::promote(&mut self.write, self.now).await?;
+        let is_skipped = due.is_empty();
         for (project, queue) in due {
             let Ok(project) = ProjectId::parse(&project) else { continue };
-            self.state.lanes.add_ready(&project, &QueueName::stored(&queue), 1);
+            self.add_ready(&project, &QueueName::stored(&queue), 1);
         }
-        self.state.next_delayed = jobs::next_delayed(&mut self.write).await?;
+        let next = jobs::next_delayed(&mut self.write).await?;
+        self.state.next_delayed = self.not_skipped(next, is_skipped);
         self.after.has_more |= self.state.next_delayed.is_some_and(|due| due <= self.now);
         Ok(())
     }

@@ -16,13 +16,13 @@ use std::time::Duration;
 /// Bytes of an error that are kept.
 const ERROR_BYTES_MAX: usize = 4 << 10;
 
-/// The part of an error that is kept.
-fn cut(error: &str) -> &str {
+/// The part of an error that is kept. PostgreSQL keeps no text that has NUL in it.
+fn cut(error: &str) -> String {
     let mut end = error.len().min(ERROR_BYTES_MAX);
     while !error.is_char_boundary(end) {
         end -= 1;
     }
-    &error[..end]
+    error[..end].replace('\0', "\u{fffd}")
 }
 
 fn whole_ms(wait: Duration) -> u64 {
@@ -54,10 +54,14 @@ impl Group<'_> {
     /// Takes what a handler answered.
     pub(super) async fn finish(&mut self, ticket: u64, outcome: &Outcome) -> Result<Recorded, SqlError> {
         let Some(entry) = self.state.running.get(&ticket) else { return Ok(Recorded::Removed) };
-        let (job, is_removed, worker) = (Arc::clone(&entry.job), entry.is_removed, entry.worker);
+        let (job, worker) = (Arc::clone(&entry.job), entry.worker);
+        let is_removed = entry.is_removed || !self.is_own(&job);
         self.after.finished.push(ticket);
         self.state.workers[worker].end(&job.project);
-        let key = job.spec.options.concurrency.as_ref().map(|concurrency| concurrency.key.as_str());
+        let key = job.concurrency_key();
+        if self.state.lanes.is_limited(&job.project, &job.spec.queue) {
+            self.touch(&job.project, &job.spec.queue);
+        }
         self.state.lanes.end(&job.project, &job.spec.queue, key);
         let recorded = match outcome {
             _ if is_removed => Recorded::Removed,
@@ -67,11 +71,11 @@ impl Group<'_> {
                 Recorded::Done
             }
             Outcome::Retry { after, error } if job.attempt < job.spec.options.retry.attempts_max => {
-                self.try_again(&job, *after, cut(error)).await?
+                self.try_again(&job, *after, &cut(error)).await?
             }
             Outcome::Later { after } => self.put_off(&job, *after).await?,
             Outcome::Retry { error, .. } | Outcome::Fail { error } => {
-                self.bury(&job, cut(error)).await?;
+                self.bury(&job, &cut(error)).await?;
                 Recorded::Dead
             }
         };
@@ -109,7 +113,7 @@ impl Group<'_> {
         jobs::put_back(&mut self.write, &job.id, again).await?;
         self.state.lanes.project(&job.project).waiting += 1;
         if ready {
-            self.state.lanes.add_ready(&job.project, &job.spec.queue, 1);
+            self.add_ready(&job.project, &job.spec.queue, 1);
         } else {
             self.note_delayed(run_at);
         }
@@ -158,12 +162,13 @@ impl Group<'_> {
         key: Option<&str>,
     ) -> Result<(), SqlError> {
         let Some(key) = key else { return Ok(()) };
-        if self.state.lanes.queue(project, queue).held == 0 {
+        if self.state.lanes.queue(project, queue).held == 0 && !self.is_shared {
             return Ok(());
         }
         if jobs::release(&mut self.write, project, queue, key).await? {
-            self.state.lanes.queue(project, queue).held -= 1;
-            self.state.lanes.add_ready(project, queue, 1);
+            let lane = self.state.lanes.queue(project, queue);
+            lane.held = lane.held.saturating_sub(1);
+            self.add_ready(project, queue, 1);
         }
         Ok(())
     }

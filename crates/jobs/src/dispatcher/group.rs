@@ -1,14 +1,18 @@
 //! The calls that share one transaction.
 
 use super::command::{Command, Done};
+use super::share::Notice;
 use super::state::{Entry, State};
 use crate::config::JobsConfig;
 use crate::error::JobsError;
 use crate::metrics::Counts;
+use crate::names::QueueName;
 use crate::store::Store;
+use crate::store::instances;
 use crate::store::jobs::{self, NewRow};
 use service_kit::ids::{JobId, ProjectId};
-use sql::{SqlError, Write};
+use sql::SqlError;
+use sql::shared::SharedWrite;
 use std::collections::HashSet;
 
 /// Why a call did not do what it asked for.
@@ -52,13 +56,29 @@ pub(super) struct After {
 
 /// One transaction.
 pub(super) struct Group<'a> {
-    pub(super) write: Write,
+    pub(super) write: SharedWrite,
+    /// Whether other processes use the tables too.
+    pub(super) is_shared: bool,
+    /// Whether this process had no lease, so that others may have taken its jobs.
+    pub(super) is_new: bool,
     pub(super) state: &'a mut State,
     pub(super) config: &'a JobsConfig,
     pub(super) now: i64,
     pub(super) after: After,
     /// Jobs to be stored together.
     pub(super) inserts: Vec<NewRow>,
+    /// Jobs to be marked as taken together.
+    pub(super) claims: Vec<JobId>,
+    /// Jobs whose runs end in this group and that are still this process's; `None` where nobody else can take them.
+    pub(super) kept: Option<HashSet<String>>,
+    /// Whether other instances wait for this transaction.
+    pub(super) is_excluding: bool,
+    /// Whether the lanes know what runs in all instances.
+    pub(super) is_counted: bool,
+    /// Queues of which more may run than before.
+    pub(super) touched: HashSet<(ProjectId, QueueName)>,
+    /// What other instances are told.
+    pub(super) notices: Vec<Notice>,
     /// Jobs to be removed together.
     pub(super) deletes: Vec<JobId>,
     /// Projects that got dead letters.
@@ -74,9 +94,32 @@ impl<'a> Group<'a> {
         config: &'a JobsConfig,
         now: i64,
     ) -> Result<Self, SqlError> {
-        let write = store.write().await?;
-        let (after, inserts, deletes, buried, crowded) = Default::default();
-        Ok(Self { write, state, config, now, after, inserts, deletes, buried, crowded })
+        let (mut write, is_shared) = (store.write().await?, store.is_shared());
+        let is_new = is_shared && !instances::renew(&mut write, &state.instance).await?;
+        if is_new {
+            instances::insert(&mut write, &state.instance).await?;
+        }
+        let (after, inserts, claims, deletes) = Default::default();
+        let (buried, crowded, touched, notices) = Default::default();
+        Ok(Self {
+            write,
+            is_shared,
+            is_new,
+            state,
+            config,
+            now,
+            after,
+            inserts,
+            claims,
+            kept: None,
+            is_excluding: false,
+            is_counted: false,
+            touched,
+            notices,
+            deletes,
+            buried,
+            crowded,
+        })
     }
 
     /// Ends of runs first: they give slots and keys free. The rest in the order in which it came.
@@ -84,6 +127,7 @@ impl<'a> Group<'a> {
         &mut self,
         commands: &[Command],
     ) -> Result<Vec<Result<Done, JobsError>>, SqlError> {
+        self.prepare_shared(commands).await?;
         let mut results: Vec<Option<Result<Done, JobsError>>> = Vec::new();
         for command in commands {
             results.push(match command {
@@ -128,7 +172,7 @@ impl<'a> Group<'a> {
                 self.state.workers.push(worker.clone());
                 Ok(Done::Nothing)
             }
-            Command::Finish { .. } | Command::Tick | Command::Close => Ok(Done::Nothing),
+            Command::Finish { .. } | Command::Heard(_) | Command::Tick | Command::Close => Ok(Done::Nothing),
         }
     }
 
@@ -152,7 +196,7 @@ impl<'a> Group<'a> {
         if rows.is_empty() { Ok(()) } else { jobs::insert(&mut self.write, &rows).await }
     }
 
-    async fn flush_deletes(&mut self) -> Result<(), SqlError> {
+    pub(super) async fn flush_deletes(&mut self) -> Result<(), SqlError> {
         let ids = std::mem::take(&mut self.deletes);
         if ids.is_empty() { Ok(()) } else { jobs::delete(&mut self.write, &ids).await }
     }
@@ -166,6 +210,7 @@ impl<'a> Group<'a> {
         self.flush_inserts().await?;
         self.flush_deletes().await?;
         self.trim().await?;
+        self.tell().await?;
         self.write.commit().await?;
         Ok(self.after)
     }

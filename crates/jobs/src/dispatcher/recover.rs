@@ -18,7 +18,11 @@ impl Group<'_> {
     pub(super) async fn reload(&mut self) -> Result<(), SqlError> {
         self.state.lanes = Lanes::default();
         self.match_running().await?;
-        jobs::release_all(&mut self.write).await?;
+        if self.is_shared {
+            jobs::release_idle(&mut self.write).await?;
+        } else {
+            jobs::release_all(&mut self.write).await?;
+        }
         // What was buried above is removed from the queue before it is counted.
         jobs::delete(&mut self.write, &std::mem::take(&mut self.deletes)).await?;
         self.count().await?;
@@ -42,31 +46,31 @@ impl Group<'_> {
         for (ticket, entry) in &self.state.running {
             known.insert((entry.job.id.clone(), entry.job.attempt), *ticket);
         }
-        for row in jobs::running(&mut self.write).await? {
+        let own = [self.state.instance.as_str()];
+        let own = self.is_shared.then_some(&own[..]);
+        let is_lost = !self.state.is_opened;
+        for row in jobs::running(&mut self.write, own).await? {
             let job = row.job()?;
             if known.remove(&(job.id.clone(), job.attempt)).is_none() {
-                self.give_back(&job).await?;
+                self.give_back(&job, is_lost).await?;
             }
         }
-        for ticket in known.into_values() {
-            if let Some(entry) = self.state.running.get_mut(&ticket) {
-                entry.is_removed = true;
-            }
-        }
+        known.into_values().for_each(|ticket| self.state.stop(ticket));
         Ok(())
     }
 
     /// In this process the claim was not answered and no handler saw the job: the attempt does not count. In one
-    /// before it may have run, so it counts.
-    async fn give_back(&mut self, job: &Job) -> Result<(), SqlError> {
-        let is_lost = !self.state.is_opened;
+    /// that is lost it may have run, so it counts. Says whether it may run again.
+    pub(super) async fn give_back(&mut self, job: &Job, is_lost: bool) -> Result<bool, SqlError> {
         if is_lost && job.attempt >= job.spec.options.retry.attempts_max {
-            return self.bury(job, PROCESS_ENDED).await;
+            self.bury(job, PROCESS_ENDED).await?;
+            return Ok(false);
         }
         let attempt = if is_lost { job.attempt } else { job.attempt.saturating_sub(1) };
         let error = is_lost.then_some(PROCESS_ENDED);
         let again = Again { ready: true, run_at: job.run_at_ms, attempt, error };
-        jobs::put_back(&mut self.write, &job.id, again).await
+        jobs::put_back(&mut self.write, &job.id, again).await?;
+        Ok(true)
     }
 
     async fn count(&mut self) -> Result<(), SqlError> {
@@ -98,8 +102,7 @@ impl Group<'_> {
         }
         let (lanes, workers) = (&mut self.state.lanes, &mut self.state.workers);
         for entry in self.state.running.values() {
-            let key = entry.job.spec.options.concurrency.as_ref().map(|concurrency| concurrency.key.as_str());
-            lanes.add_running(&entry.job.project, &entry.job.spec.queue, key);
+            lanes.add_running(&entry.job.project, &entry.job.spec.queue, entry.job.concurrency_key(), 1);
             workers[entry.worker].begin(&entry.job.project);
         }
     }

@@ -3,6 +3,7 @@
 use super::command::{Done, QueueChange};
 use super::finish::Leaving;
 use super::group::{Failure, Group};
+use super::share::Notice;
 use crate::error::JobsError;
 use crate::names::{QueueName, ScheduleName};
 use crate::schedule::RunOutcome;
@@ -15,6 +16,9 @@ impl Group<'_> {
     pub(super) async fn cancel(&mut self, project: &ProjectId, id: &JobId) -> Result<Done, Failure> {
         self.flush_inserts().await?;
         let brief = jobs::brief(&mut self.write, project, id).await?.ok_or(JobsError::JobNotFound)?;
+        if brief.concurrency_key.is_some() {
+            self.exclude().await?;
+        }
         let queue = QueueName::stored(&brief.queue);
         let schedule = brief.schedule.as_deref().map(ScheduleName::stored);
         let (unique_key, schedule) = (brief.unique_key.as_deref(), schedule.as_ref());
@@ -24,7 +28,10 @@ impl Group<'_> {
         jobs::delete(&mut self.write, &std::mem::take(&mut self.deletes)).await?;
         self.after.counts.cancelled += 1;
         if brief.state == "running" {
-            self.after.removed.extend(self.state.ticket_of(id));
+            match self.state.ticket_of(id) {
+                Some(ticket) => self.after.removed.push(ticket),
+                None => self.notices.push(Notice::Cancelled(id.clone())),
+            }
             return Ok(Done::Nothing);
         }
         let own = self.state.lanes.project(project);
@@ -49,7 +56,7 @@ impl Group<'_> {
         change: QueueChange,
     ) -> Result<Done, Failure> {
         self.check_project(project)?;
-        let before = self.state.lanes.settings(project, queue);
+        let before = queues::read(&mut self.write, project, queue).await?;
         let settings = change.of(before);
         let max = self.config.queues_per_project_max;
         let is_new = before == QueueSettings::default() && settings != before;
@@ -59,16 +66,15 @@ impl Group<'_> {
         }
         queues::save(&mut self.write, project, queue, settings).await?;
         self.state.lanes.configure(project, queue, settings);
+        self.notices.push(Notice::Changed);
         Ok(Done::Nothing)
     }
 
     /// Removes a share of what a project has; nothing of it runs or comes in from here on.
     pub(super) async fn purge(&mut self, project: &ProjectId) -> Result<Done, Failure> {
         self.flush_inserts().await?;
-        self.state.removed.insert(project.clone());
-        self.state.lanes.remove(project);
-        let runs = self.state.running.iter().filter(|(_, entry)| entry.job.project == *project);
-        self.after.removed.extend(runs.map(|(ticket, _)| *ticket));
+        self.after.removed.extend(self.state.remove(project));
+        self.notices.push(Notice::Removed(project.clone()));
         Ok(Done::Purged(purge::some(&mut self.write, project).await?))
     }
 }

@@ -23,7 +23,7 @@ impl Group<'_> {
             return Err(JobsError::JobNotFound.into());
         }
         let mut rest = (found.len() == PAGE).then(|| found.last().map(|dead| dead.id.clone())).flatten();
-        let (mut replayed, max) = (0, self.config.jobs_per_project_max);
+        let mut replayed = 0;
         for dead in found {
             if self.has_other_owner(project, &dead).await? {
                 if is_one {
@@ -31,13 +31,12 @@ impl Group<'_> {
                 }
                 continue;
             }
-            if self.state.lanes.waiting(project) >= max {
-                if replayed == 0 {
-                    let setting = "jobs_per_project_max";
-                    return Err(JobsError::LimitExceeded { what: "jobs that wait", max, setting }.into());
+            match self.check_room(project, 1).await {
+                Err(Failure::Refused(_)) if replayed > 0 => {
+                    rest = None;
+                    break;
                 }
-                rest = None;
-                break;
+                checked => checked?,
             }
             self.revive(project, dead).await?;
             replayed += 1;

@@ -26,6 +26,7 @@ impl Group<'_> {
         new: &NewSchedule,
     ) -> Result<Done, Failure> {
         self.check_project(project)?;
+        self.exclude().await?;
         let found = schedules::read(&mut self.write, project, &new.name).await?;
         let max = self.config.schedules_per_project_max;
         if found.is_none() && unsigned(schedules::count(&mut self.write, project).await?) >= max {
@@ -110,7 +111,9 @@ impl Group<'_> {
     /// Fires what is due.
     pub(super) async fn fire_due(&mut self) -> Result<(), SqlError> {
         let mut left = FIRED_MAX;
-        for row in schedules::due(&mut self.write, self.now).await? {
+        let rows = schedules::due(&mut self.write, self.now).await?;
+        let is_skipped = rows.is_empty();
+        for row in rows {
             let Ok(project) = ProjectId::parse(&row.project) else { continue };
             let schedule = row.schedule()?;
             if self.state.removed.contains(&project) {
@@ -122,7 +125,8 @@ impl Group<'_> {
             }
             left -= self.fire(&project, schedule, left).await?;
         }
-        self.state.next_schedule = schedules::next_fire(&mut self.write).await?;
+        let next = schedules::next_fire(&mut self.write).await?;
+        self.state.next_schedule = self.not_skipped(next, is_skipped);
         self.after.has_more |= self.state.next_schedule.is_some_and(|due| due <= self.now);
         Ok(())
     }
@@ -213,11 +217,7 @@ impl Group<'_> {
                 return Ok(Enqueued { id, existed: true });
             }
         }
-        let max = self.config.jobs_per_project_max;
-        if self.state.lanes.waiting(project) >= max {
-            let setting = "jobs_per_project_max";
-            return Err(JobsError::LimitExceeded { what: "jobs that wait", max, setting }.into());
-        }
+        self.check_room(project, 1).await?;
         let prepared = Prepared { id: JobId::generate(), job: NewJob { spec, start: Start::Now, unique } };
         let run = ScheduledRun { schedule: name.clone(), planned_at_ms };
         self.add(project, &prepared, Some(run)).await?;

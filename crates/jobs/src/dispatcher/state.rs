@@ -54,6 +54,8 @@ pub(crate) struct Entry {
 /// All of it.
 #[derive(Default)]
 pub(crate) struct State {
+    /// This process among those that share the tables.
+    pub(crate) instance: String,
     pub(crate) lanes: Lanes,
     pub(crate) workers: Vec<Worker>,
     /// By ticket: a number for each attempt.
@@ -75,6 +77,27 @@ impl State {
     pub(crate) fn next_due(&self) -> i64 {
         let due = [self.next_delayed, self.next_schedule].into_iter().flatten().min();
         due.map_or(self.next_sweep, |due| due.min(self.next_sweep))
+    }
+
+    /// Whether a handler could have another job.
+    pub(crate) fn has_free_slot(&self) -> bool {
+        self.workers.iter().any(|worker| worker.free() > 0)
+    }
+
+    /// The job of a run is no more: its handler stops where it is.
+    pub(crate) fn stop(&mut self, ticket: u64) {
+        if let Some(run) = self.running.get_mut(&ticket) {
+            run.is_removed = true;
+            run.stop.cancel();
+        }
+    }
+
+    /// Nothing of a project runs or comes in from here on; gives its runs.
+    pub(crate) fn remove(&mut self, project: &ProjectId) -> Vec<u64> {
+        self.removed.insert(project.clone());
+        self.lanes.remove(project);
+        let runs = self.running.iter().filter(|(_, entry)| entry.job.project == *project);
+        runs.map(|(ticket, _)| *ticket).collect()
     }
 
     /// The run of a job.

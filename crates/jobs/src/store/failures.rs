@@ -5,7 +5,8 @@ use crate::inspect::DeadJob;
 use crate::job::{JobOptions, JobSpec};
 use crate::names::QueueName;
 use service_kit::ids::{JobId, ProjectId};
-use sql::{SqlError, Write};
+use sql::SqlError;
+use sql::shared::SharedWrite;
 
 /// A stored dead letter.
 #[derive(Debug, sqlx::FromRow)]
@@ -55,81 +56,90 @@ pub(crate) enum Which {
 }
 
 /// Makes a job that stands in the queue a dead letter.
-pub(crate) async fn bury(write: &mut Write, id: &JobId, error: &str, now: i64) -> Result<(), SqlError> {
+pub(crate) async fn bury(write: &mut SharedWrite, id: &JobId, error: &str, now: i64) -> Result<(), SqlError> {
     let sql = "INSERT INTO job_failures (id, project, queue, attempts, created_at, failed_at, unique_key,
                unique_keep_ms, schedule, planned_at, error, options, payload)
                SELECT id, project, queue, attempt, created_at, $2, unique_key,
                unique_keep_ms, schedule, planned_at, $3, options, payload FROM job_queue WHERE id = $1";
-    sqlx::query(sql).bind(id.as_str()).bind(now).bind(error).execute(&mut **write).await?;
+    write.query(sql).bind(id.as_str()).bind(now).bind(error).execute().await?;
     Ok(())
 }
 
 /// Some dead letters of a project, in the order of their ids.
 pub(crate) async fn read(
-    write: &mut Write,
+    write: &mut SharedWrite,
     project: &ProjectId,
     which: &Which,
     count: usize,
 ) -> Result<Vec<DeadJob>, SqlError> {
+    let (lock, skip) = (write.dialect().for_update(), write.dialect().skip_locked());
     let rows: Vec<FailureRow> = match which {
         Which::One(id) => {
-            let sql = format!("SELECT {HEAD}, payload FROM job_failures WHERE project = $1 AND id = $2");
-            let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(project.as_str()).bind(id.as_str());
-            query.fetch_all(&mut **write).await?
+            let sql =
+                format!("SELECT {HEAD}, payload FROM job_failures WHERE project = $1 AND id = $2{lock}");
+            let query = write.query(sql).bind(project.as_str()).bind(id.as_str());
+            query.all().await?
         }
         Which::Queue { queue, after } => {
             let sql = format!(
                 "SELECT {HEAD}, payload FROM job_failures WHERE project = $1 AND queue = $2 AND id > $3
-                 ORDER BY id LIMIT $4"
+                 ORDER BY id LIMIT $4{skip}"
             );
             let after = after.as_ref().map_or("", JobId::as_str);
-            let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(project.as_str()).bind(queue.as_str());
-            query.bind(after).bind(signed(count as u64)).fetch_all(&mut **write).await?
+            let query = write.query(sql).bind(project.as_str()).bind(queue.as_str());
+            query.bind(after).bind(signed(count as u64)).all().await?
         }
     };
     rows.into_iter().map(FailureRow::dead).collect()
 }
 
 /// Removes one.
-pub(crate) async fn delete(write: &mut Write, id: &JobId) -> Result<(), SqlError> {
-    sqlx::query("DELETE FROM job_failures WHERE id = $1").bind(id.as_str()).execute(&mut **write).await?;
+pub(crate) async fn delete(write: &mut SharedWrite, id: &JobId) -> Result<(), SqlError> {
+    write.query("DELETE FROM job_failures WHERE id = $1").bind(id.as_str()).execute().await?;
     Ok(())
 }
 
 /// Removes some of those that are meant; says how many.
-pub(crate) async fn discard(write: &mut Write, project: &ProjectId, which: &Which) -> Result<u64, SqlError> {
+pub(crate) async fn discard(
+    write: &mut SharedWrite,
+    project: &ProjectId,
+    which: &Which,
+) -> Result<u64, SqlError> {
     let done = match which {
         Which::One(id) => {
-            let query = sqlx::query("DELETE FROM job_failures WHERE project = $1 AND id = $2");
-            query.bind(project.as_str()).bind(id.as_str()).execute(&mut **write).await?
+            let query = write.query("DELETE FROM job_failures WHERE project = $1 AND id = $2");
+            query.bind(project.as_str()).bind(id.as_str()).execute().await?
         }
         Which::Queue { queue, after: _ } => {
             let sql = "DELETE FROM job_failures WHERE id IN
                        (SELECT id FROM job_failures WHERE project = $1 AND queue = $2 ORDER BY id LIMIT $3)";
-            let query = sqlx::query(sql).bind(project.as_str()).bind(queue.as_str()).bind(SHARE_MAX);
-            query.execute(&mut **write).await?
+            let query = write.query(sql).bind(project.as_str()).bind(queue.as_str()).bind(SHARE_MAX);
+            query.execute().await?
         }
     };
-    Ok(done.rows_affected())
+    Ok(done)
 }
 
 /// Removes the oldest ones of a project.
-pub(crate) async fn trim(write: &mut Write, project: &ProjectId, count: u64) -> Result<u64, SqlError> {
+pub(crate) async fn trim(write: &mut SharedWrite, project: &ProjectId, count: u64) -> Result<u64, SqlError> {
     let sql = "DELETE FROM job_failures WHERE id IN
                (SELECT id FROM job_failures WHERE project = $1 ORDER BY failed_at LIMIT $2)";
-    let query = sqlx::query(sql).bind(project.as_str()).bind(signed(count));
-    Ok(query.execute(&mut **write).await?.rows_affected())
+    let query = write.query(sql).bind(project.as_str()).bind(signed(count));
+    Ok(query.execute().await?)
 }
 
 /// Removes some that failed before a moment; gives their projects.
-pub(crate) async fn sweep(write: &mut Write, before: i64) -> Result<Vec<String>, SqlError> {
-    let sql = "DELETE FROM job_failures WHERE id IN
-               (SELECT id FROM job_failures WHERE failed_at < $1 ORDER BY failed_at LIMIT $2) RETURNING project";
-    Ok(sqlx::query_scalar(sql).bind(before).bind(SHARE_MAX).fetch_all(&mut **write).await?)
+pub(crate) async fn sweep(write: &mut SharedWrite, before: i64) -> Result<Vec<String>, SqlError> {
+    let skip = write.dialect().skip_locked();
+    let sql = format!(
+        "DELETE FROM job_failures WHERE id IN (SELECT id FROM job_failures
+         WHERE failed_at < $1 ORDER BY failed_at LIMIT $2{skip}) RETURNING project"
+    );
+    super::texts(write.query(sql).bind(before).bind(SHARE_MAX)).await
 }
 
 /// How many each project has.
-pub(crate) async fn count(write: &mut Write) -> Result<Vec<(String, i64)>, SqlError> {
-    let query = sqlx::query_as("SELECT project, count(*) FROM job_failures GROUP BY project");
-    Ok(query.fetch_all(&mut **write).await?)
+pub(crate) async fn count(write: &mut SharedWrite) -> Result<Vec<(String, i64)>, SqlError> {
+    let query = write.query("SELECT project, count(*) FROM job_failures GROUP BY project");
+    Ok(query.all().await?)
 }

@@ -7,7 +7,6 @@ use crate::job::{JobOptions, JobSpec, JobState};
 use crate::names::QueueName;
 use service_kit::ids::{JobId, ProjectId};
 use sql::SqlError;
-use sqlx::{QueryBuilder, Sqlite};
 use std::collections::BTreeMap;
 
 #[derive(sqlx::FromRow)]
@@ -60,9 +59,9 @@ fn columns(payload: &str) -> String {
 impl Store {
     /// One job.
     pub(crate) async fn job(&self, project: &ProjectId, id: &JobId) -> Result<Option<JobView>, SqlError> {
-        let mut query: QueryBuilder<Sqlite> = QueryBuilder::new(columns("payload"));
-        query.push_bind(project.as_str()).push(" AND id = ").push_bind(id.as_str());
-        let row: Option<ViewRow> = query.build_query_as().fetch_optional(self.database.read()).await?;
+        let mut read = self.database.read().await?;
+        let query = read.query(columns("payload")).push_bind(project.as_str());
+        let row: Option<ViewRow> = query.push(" AND id = ").push_bind(id.as_str()).optional().await?;
         row.map(ViewRow::view).transpose()
     }
 
@@ -72,27 +71,29 @@ impl Store {
         project: &ProjectId,
         filter: &JobFilter,
     ) -> Result<Vec<JobView>, SqlError> {
-        let mut query: QueryBuilder<Sqlite> = QueryBuilder::new(columns("x''"));
-        query.push_bind(project.as_str());
+        let mut read = self.database.read().await?;
+        let sql = columns(read.dialect().no_bytes());
+        let mut query = read.query(sql).push_bind(project.as_str());
         if let Some(queue) = &filter.queue {
-            query.push(" AND queue = ").push_bind(queue.as_str());
+            query = query.push(" AND queue = ").push_bind(queue.as_str());
         }
         if let Some(state) = filter.state {
-            query.push(format!(" AND state = '{}'", state.as_str()));
+            query = query.push(&format!(" AND state = '{}'", state.as_str()));
         }
         if let Some(before) = &filter.before {
-            query.push(" AND id < ").push_bind(before.as_str());
+            query = query.push(" AND id < ").push_bind(before.as_str());
         }
-        query.push(" ORDER BY id DESC LIMIT ").push_bind(signed(filter.limit as u64));
-        let rows: Vec<ViewRow> = query.build_query_as().fetch_all(self.database.read()).await?;
+        query = query.push(" ORDER BY id DESC LIMIT ").push_bind(signed(filter.limit as u64));
+        let rows: Vec<ViewRow> = query.all().await?;
         rows.into_iter().map(ViewRow::view).collect()
     }
 
     /// One dead letter.
     pub(crate) async fn failure(&self, project: &ProjectId, id: &JobId) -> Result<Option<DeadJob>, SqlError> {
         let sql = format!("SELECT {HEAD}, payload FROM job_failures WHERE project = $1 AND id = $2");
-        let query = sqlx::query_as::<_, FailureRow>(sqlx::AssertSqlSafe(sql));
-        let row = query.bind(project.as_str()).bind(id.as_str()).fetch_optional(self.database.read()).await?;
+        let mut read = self.database.read().await?;
+        let row: Option<FailureRow> =
+            read.query(sql).bind(project.as_str()).bind(id.as_str()).optional().await?;
         row.map(FailureRow::dead).transpose()
     }
 
@@ -102,17 +103,18 @@ impl Store {
         project: &ProjectId,
         filter: &DeadFilter,
     ) -> Result<Vec<DeadJob>, SqlError> {
-        let mut query: QueryBuilder<Sqlite> =
-            QueryBuilder::new(format!("SELECT {HEAD}, x'' AS payload FROM job_failures WHERE project = "));
-        query.push_bind(project.as_str());
+        let mut read = self.database.read().await?;
+        let payload = read.dialect().no_bytes();
+        let sql = format!("SELECT {HEAD}, {payload} AS payload FROM job_failures WHERE project = ");
+        let mut query = read.query(sql).push_bind(project.as_str());
         if let Some(queue) = &filter.queue {
-            query.push(" AND queue = ").push_bind(queue.as_str());
+            query = query.push(" AND queue = ").push_bind(queue.as_str());
         }
         if let Some(before) = &filter.before {
-            query.push(" AND id < ").push_bind(before.as_str());
+            query = query.push(" AND id < ").push_bind(before.as_str());
         }
-        query.push(" ORDER BY id DESC LIMIT ").push_bind(signed(filter.limit as u64));
-        let rows: Vec<FailureRow> = query.build_query_as().fetch_all(self.database.read()).await?;
+        query = query.push(" ORDER BY id DESC LIMIT ").push_bind(signed(filter.limit as u64));
+        let rows: Vec<FailureRow> = query.all().await?;
         rows.into_iter().map(FailureRow::dead).collect()
     }
 
@@ -122,22 +124,20 @@ impl Store {
         project: &ProjectId,
     ) -> Result<BTreeMap<QueueName, QueueStats>, SqlError> {
         let mut queues: BTreeMap<QueueName, QueueStats> = BTreeMap::new();
+        let mut read = self.database.read().await?;
         let sql = "SELECT queue, state, count(*), min(run_at) FROM job_queue WHERE project = $1
                    GROUP BY queue, state";
-        let counted: Vec<(String, String, i64, i64)> =
-            sqlx::query_as(sql).bind(project.as_str()).fetch_all(self.database.read()).await?;
+        let counted: Vec<(String, String, i64, i64)> = read.query(sql).bind(project.as_str()).all().await?;
         for (queue, state, count, first) in counted {
             queues.entry(QueueName::stored(&queue)).or_default().add(&state, unsigned(count), first);
         }
         let sql = "SELECT queue, count(*) FROM job_failures WHERE project = $1 GROUP BY queue";
-        let dead: Vec<(String, i64)> =
-            sqlx::query_as(sql).bind(project.as_str()).fetch_all(self.database.read()).await?;
+        let dead: Vec<(String, i64)> = read.query(sql).bind(project.as_str()).all().await?;
         for (queue, count) in dead {
             queues.entry(QueueName::stored(&queue)).or_default().dead = unsigned(count);
         }
         let sql = "SELECT queue, paused, concurrency_max FROM job_queue_settings WHERE project = $1";
-        let settings: Vec<(String, bool, Option<i64>)> =
-            sqlx::query_as(sql).bind(project.as_str()).fetch_all(self.database.read()).await?;
+        let settings: Vec<(String, i64, Option<i64>)> = read.query(sql).bind(project.as_str()).all().await?;
         for (queue, paused, max) in settings {
             queues.entry(QueueName::stored(&queue)).or_default().settings = queues::settings(paused, max);
         }

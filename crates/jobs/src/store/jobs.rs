@@ -2,10 +2,12 @@
 
 use super::{SHARE_MAX, signed, undecodable};
 use crate::job::{Job, JobOptions, JobSpec, ScheduledRun};
+use crate::lanes::Take;
 use crate::names::{QueueName, ScheduleName};
 use service_kit::ids::{JobId, ProjectId};
-use sql::{SqlError, Write};
-use sqlx::{QueryBuilder, Sqlite};
+use sql::SqlError;
+use sql::shared::SharedWrite;
+use std::collections::HashSet;
 
 /// Rows of one `INSERT`: 15 values each, and SQLite takes 32,766.
 const INSERT_ROWS_MAX: usize = 100;
@@ -71,94 +73,119 @@ const COLUMNS: &str = "id, project, queue, run_at, attempt, created_at, unique_k
     last_error, options, payload";
 
 /// Stores jobs.
-pub(crate) async fn insert(write: &mut Write, rows: &[NewRow]) -> Result<(), SqlError> {
+pub(crate) async fn insert(write: &mut SharedWrite, rows: &[NewRow]) -> Result<(), SqlError> {
     for rows in rows.chunks(INSERT_ROWS_MAX) {
-        let mut options = Vec::with_capacity(rows.len());
-        for row in rows {
-            options.push(serde_json::to_string(&row.spec.options).map_err(undecodable)?);
-        }
-        let mut query: QueryBuilder<Sqlite> = QueryBuilder::new(
+        let mut query = write.query(
             "INSERT INTO job_queue (id, project, queue, state, priority, run_at, created_at, unique_key,
-             unique_keep_ms, concurrency_key, schedule, planned_at, options, payload) ",
+             unique_keep_ms, concurrency_key, schedule, planned_at, options, payload) VALUES ",
         );
-        query.push_values(rows.iter().zip(options), |mut values, (row, options)| {
+        for (place, row) in rows.iter().enumerate() {
+            let options = serde_json::to_string(&row.spec.options).map_err(undecodable)?;
             let concurrency = row.spec.options.concurrency.as_ref();
             let scheduled = row.scheduled.as_ref();
-            values
+            query = query
+                .push(if place == 0 { "(" } else { "), (" })
                 .push_bind(row.id.as_str())
-                .push_bind(row.project.as_str())
-                .push_bind(row.spec.queue.as_str())
-                .push_bind(if row.ready { "ready" } else { "delayed" })
-                .push_bind(row.spec.options.priority)
-                .push_bind(row.run_at)
-                .push_bind(row.created_at)
-                .push_bind(row.unique.as_ref().map(|(key, _)| key.as_str()))
-                .push_bind(row.unique.as_ref().map_or(0, |(_, keep_ms)| signed(*keep_ms)))
-                .push_bind(concurrency.map(|concurrency| concurrency.key.as_str()))
-                .push_bind(scheduled.map(|run| run.schedule.as_str()))
-                .push_bind(scheduled.map(|run| run.planned_at_ms))
-                .push_bind(options)
-                .push_bind(row.spec.payload.as_ref());
-        });
-        query.build().execute(&mut **write).await?;
+                .push_next(row.project.as_str())
+                .push_next(row.spec.queue.as_str())
+                .push_next(if row.ready { "ready" } else { "delayed" })
+                .push_next(i64::from(row.spec.options.priority))
+                .push_next(row.run_at)
+                .push_next(row.created_at)
+                .push_next(row.unique.as_ref().map(|(key, _)| key.as_str()))
+                .push_next(row.unique.as_ref().map_or(0, |(_, keep_ms)| signed(*keep_ms)))
+                .push_next(concurrency.map(|concurrency| concurrency.key.as_str()))
+                .push_next(scheduled.map(|run| run.schedule.as_str()))
+                .push_next(scheduled.map(|run| run.planned_at_ms))
+                .push_next(options)
+                .push_next(row.spec.payload.as_ref());
+        }
+        query.push(")").execute().await?;
     }
     Ok(())
 }
 
 /// The first jobs of a queue that may run.
 pub(crate) async fn candidates(
-    write: &mut Write,
+    write: &mut SharedWrite,
     project: &ProjectId,
     queue: &QueueName,
     count: usize,
 ) -> Result<Vec<JobRow>, SqlError> {
-    let sql = sqlx::AssertSqlSafe(format!(
+    let skip = write.dialect().skip_locked();
+    let query = write.query(format!(
         "SELECT {COLUMNS} FROM job_queue WHERE state = 'ready' AND project = $1 AND queue = $2
-         ORDER BY priority DESC, run_at, id LIMIT $3"
+         ORDER BY priority DESC, run_at, id LIMIT $3{skip}"
     ));
-    let query = sqlx::query_as(sql).bind(project.as_str()).bind(queue.as_str()).bind(signed(count as u64));
-    Ok(query.fetch_all(&mut **write).await?)
+    query.bind(project.as_str()).bind(queue.as_str()).bind(signed(count as u64)).all().await
 }
 
-fn push_ids<'a>(query: &mut QueryBuilder<Sqlite>, ids: impl IntoIterator<Item = &'a JobId>) {
-    query.push(" WHERE id IN (");
-    let mut list = query.separated(", ");
-    for id in ids {
-        list.push_bind(id.as_str().to_owned());
-    }
-    query.push(")");
-}
-
-/// Gives jobs to a handler: another attempt begins.
-pub(crate) async fn claim(write: &mut Write, ids: &[JobId], now: i64) -> Result<(), SqlError> {
-    for ids in ids.chunks(IDS_MAX) {
-        let mut query: QueryBuilder<Sqlite> =
-            QueryBuilder::new("UPDATE job_queue SET state = 'running', attempt = attempt + 1, claimed_at = ");
-        query.push_bind(now);
-        push_ids(&mut query, ids);
-        query.build().execute(&mut **write).await?;
+/// Gives jobs to a handler of an instance: another attempt begins.
+pub(crate) async fn claim(
+    write: &mut SharedWrite,
+    ids: &[JobId],
+    instance: &str,
+    now: i64,
+) -> Result<(), SqlError> {
+    for ids in lists(ids) {
+        let sql = "UPDATE job_queue SET state = 'running', attempt = attempt + 1, claimed_at = $1,
+                   claimed_by = $2 WHERE id";
+        write.query(sql).bind(now).bind(instance).push_list(&ids).execute().await?;
     }
     Ok(())
 }
 
+/// Those of these jobs that an instance still has; until the transaction ends nobody else removes them.
+pub(crate) async fn keep(
+    write: &mut SharedWrite,
+    ids: &[JobId],
+    instance: &str,
+) -> Result<HashSet<String>, SqlError> {
+    let mut kept = HashSet::with_capacity(ids.len());
+    for ids in lists(ids) {
+        let lock = write.dialect().for_update();
+        let query =
+            write.query("SELECT id FROM job_queue WHERE state = 'running' AND claimed_by = $1 AND id");
+        kept.extend(super::texts(query.bind(instance).push_list(&ids).push(lock)).await?);
+    }
+    Ok(kept)
+}
+
 /// Holds jobs until others with their concurrency key end.
-pub(crate) async fn hold(write: &mut Write, ids: &[JobId]) -> Result<(), SqlError> {
-    for ids in ids.chunks(IDS_MAX) {
-        let mut query: QueryBuilder<Sqlite> = QueryBuilder::new("UPDATE job_queue SET state = 'held'");
-        push_ids(&mut query, ids);
-        query.build().execute(&mut **write).await?;
+pub(crate) async fn hold(write: &mut SharedWrite, ids: &[JobId]) -> Result<(), SqlError> {
+    for ids in lists(ids) {
+        write.query("UPDATE job_queue SET state = 'held' WHERE id").push_list(&ids).execute().await?;
     }
     Ok(())
 }
 
 /// Removes jobs.
-pub(crate) async fn delete(write: &mut Write, ids: &[JobId]) -> Result<(), SqlError> {
-    for ids in ids.chunks(IDS_MAX) {
-        let mut query: QueryBuilder<Sqlite> = QueryBuilder::new("DELETE FROM job_queue");
-        push_ids(&mut query, ids);
-        query.build().execute(&mut **write).await?;
+pub(crate) async fn delete(write: &mut SharedWrite, ids: &[JobId]) -> Result<(), SqlError> {
+    for ids in lists(ids) {
+        write.query("DELETE FROM job_queue WHERE id").push_list(&ids).execute().await?;
     }
     Ok(())
+}
+
+/// The first jobs that may run of several queues at once, so many of each; on PostgreSQL alone, where each statement is
+/// a round trip.
+pub(crate) async fn candidates_of(write: &mut SharedWrite, takes: &[Take]) -> Result<Vec<JobRow>, SqlError> {
+    let skip = write.dialect().skip_locked();
+    let query = write.query(format!(
+        "SELECT job.* FROM unnest($1, $2, $3) AS take (project, queue, count), LATERAL (SELECT {COLUMNS}
+         FROM job_queue WHERE state = 'ready' AND project = take.project AND queue = take.queue
+         ORDER BY priority DESC, run_at, id LIMIT CAST(take.count AS bigint){skip}) AS job"
+    ));
+    let counts: Vec<String> = takes.iter().map(|take| take.count.to_string()).collect();
+    let projects: Vec<&str> = takes.iter().map(|take| take.project.as_str()).collect();
+    let queues: Vec<&str> = takes.iter().map(|take| take.queue.as_str()).collect();
+    let counts: Vec<&str> = counts.iter().map(String::as_str).collect();
+    query.bind_list(&projects).bind_list(&queues).bind_list(&counts).all().await
+}
+
+/// Ids as statements take them.
+fn lists(ids: &[JobId]) -> impl Iterator<Item = Vec<&str>> {
+    ids.chunks(IDS_MAX).map(|ids| ids.iter().map(JobId::as_str).collect())
 }
 
 /// Where a job goes after an attempt that failed.
@@ -170,52 +197,84 @@ pub(crate) struct Again<'a> {
 }
 
 /// Puts a running job back.
-pub(crate) async fn put_back(write: &mut Write, id: &JobId, again: Again<'_>) -> Result<(), SqlError> {
+pub(crate) async fn put_back(write: &mut SharedWrite, id: &JobId, again: Again<'_>) -> Result<(), SqlError> {
     let sql =
         "UPDATE job_queue SET state = $2, run_at = $3, attempt = $4, last_error = coalesce($5, last_error),
-               claimed_at = NULL WHERE id = $1 AND state = 'running'";
-    let query = sqlx::query(sql).bind(id.as_str()).bind(if again.ready { "ready" } else { "delayed" });
-    query.bind(again.run_at).bind(again.attempt).bind(again.error).execute(&mut **write).await?;
+               claimed_at = NULL, claimed_by = NULL WHERE id = $1 AND state = 'running'";
+    let query = write.query(sql).bind(id.as_str()).bind(if again.ready { "ready" } else { "delayed" });
+    query.bind(again.run_at).bind(i64::from(again.attempt)).bind(again.error).execute().await?;
     Ok(())
 }
 
 /// Lets one job go on that is held for a key; says whether there was one.
 pub(crate) async fn release(
-    write: &mut Write,
+    write: &mut SharedWrite,
     project: &ProjectId,
     queue: &QueueName,
     key: &str,
 ) -> Result<bool, SqlError> {
-    let sql = "UPDATE job_queue SET state = 'ready' WHERE id = (SELECT id FROM job_queue
-               WHERE state = 'held' AND project = $1 AND queue = $2 AND concurrency_key = $3
-               ORDER BY priority DESC, run_at, id LIMIT 1)";
-    let query = sqlx::query(sql).bind(project.as_str()).bind(queue.as_str()).bind(key);
-    Ok(query.execute(&mut **write).await?.rows_affected() > 0)
+    let skip = write.dialect().skip_locked();
+    let sql = format!(
+        "UPDATE job_queue SET state = 'ready' WHERE id = (SELECT id FROM job_queue
+         WHERE state = 'held' AND project = $1 AND queue = $2 AND concurrency_key = $3
+         ORDER BY priority DESC, run_at, id LIMIT 1{skip})"
+    );
+    let query = write.query(sql).bind(project.as_str()).bind(queue.as_str()).bind(key);
+    Ok(query.execute().await? > 0)
 }
 
 /// Makes jobs ready whose time has come; gives their projects and queues.
-pub(crate) async fn promote(write: &mut Write, now: i64) -> Result<Vec<(String, String)>, SqlError> {
-    let sql = "UPDATE job_queue SET state = 'ready' WHERE id IN (SELECT id FROM job_queue
-               WHERE state = 'delayed' AND run_at <= $1 ORDER BY run_at, id LIMIT $2)
-               RETURNING project, queue";
-    Ok(sqlx::query_as(sql).bind(now).bind(SHARE_MAX).fetch_all(&mut **write).await?)
+pub(crate) async fn promote(write: &mut SharedWrite, now: i64) -> Result<Vec<(String, String)>, SqlError> {
+    let skip = write.dialect().skip_locked();
+    let sql = format!(
+        "UPDATE job_queue SET state = 'ready' WHERE id IN (SELECT id FROM job_queue
+         WHERE state = 'delayed' AND run_at <= $1 ORDER BY run_at, id LIMIT $2{skip})
+         RETURNING project, queue"
+    );
+    write.query(sql).bind(now).bind(SHARE_MAX).all().await
 }
 
 /// When the next delayed job may run.
-pub(crate) async fn next_delayed(write: &mut Write) -> Result<Option<i64>, SqlError> {
-    let query = sqlx::query_scalar("SELECT min(run_at) FROM job_queue WHERE state = 'delayed'");
-    Ok(query.fetch_one(&mut **write).await?)
+pub(crate) async fn next_delayed(write: &mut SharedWrite) -> Result<Option<i64>, SqlError> {
+    let query = write.query("SELECT min(run_at) FROM job_queue WHERE state = 'delayed'");
+    Ok(query.one::<(Option<i64>,)>().await?.0)
 }
 
-/// Every job that a handler has, or had when the process ended.
-pub(crate) async fn running(write: &mut Write) -> Result<Vec<JobRow>, SqlError> {
-    let sql = sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM job_queue WHERE state = 'running'"));
-    Ok(sqlx::query_as(sql).fetch_all(&mut **write).await?)
+/// Every job that a handler has: of anybody, or of these instances.
+pub(crate) async fn running(write: &mut SharedWrite, of: Option<&[&str]>) -> Result<Vec<JobRow>, SqlError> {
+    let query = write.query(format!("SELECT {COLUMNS} FROM job_queue WHERE state = 'running'"));
+    match of {
+        Some(instances) => query.push(" AND claimed_by").push_list(instances).all().await,
+        None => query.all().await,
+    }
+}
+
+/// Project, queue, concurrency key, and how many jobs run.
+pub(crate) type Running = (String, String, Option<String>, i64);
+
+/// How many jobs run, of all instances.
+pub(crate) async fn count_running(write: &mut SharedWrite) -> Result<Vec<Running>, SqlError> {
+    let sql = "SELECT project, queue, concurrency_key, count(*) FROM job_queue WHERE state = 'running'
+               GROUP BY project, queue, concurrency_key";
+    write.query(sql).all().await
+}
+
+/// Makes ready what is held for a key that no running or ready job has.
+pub(crate) async fn release_idle(write: &mut SharedWrite) -> Result<(), SqlError> {
+    let skip = write.dialect().skip_locked();
+    let sql = format!(
+        "UPDATE job_queue SET state = 'ready' WHERE id IN (SELECT id FROM job_queue AS held
+         WHERE state = 'held' AND NOT EXISTS (SELECT 1 FROM job_queue AS other WHERE other.state IN ('running', 'ready')
+         AND other.project = held.project AND other.queue = held.queue
+         AND other.concurrency_key = held.concurrency_key){skip})"
+    );
+    write.query(sql).execute().await?;
+    Ok(())
 }
 
 /// Makes ready what is held.
-pub(crate) async fn release_all(write: &mut Write) -> Result<(), SqlError> {
-    sqlx::query("UPDATE job_queue SET state = 'ready' WHERE state = 'held'").execute(&mut **write).await?;
+pub(crate) async fn release_all(write: &mut SharedWrite) -> Result<(), SqlError> {
+    write.query("UPDATE job_queue SET state = 'ready' WHERE state = 'held'").execute().await?;
     Ok(())
 }
 
@@ -223,9 +282,15 @@ pub(crate) async fn release_all(write: &mut Write) -> Result<(), SqlError> {
 pub(crate) type Counted = (String, String, String, i64);
 
 /// How many jobs there are.
-pub(crate) async fn count(write: &mut Write) -> Result<Vec<Counted>, SqlError> {
+pub(crate) async fn count(write: &mut SharedWrite) -> Result<Vec<Counted>, SqlError> {
     let sql = "SELECT project, queue, state, count(*) FROM job_queue GROUP BY project, queue, state";
-    Ok(sqlx::query_as(sql).fetch_all(&mut **write).await?)
+    write.query(sql).all().await
+}
+
+/// How many jobs of a project wait.
+pub(crate) async fn count_waiting(write: &mut SharedWrite, project: &ProjectId) -> Result<i64, SqlError> {
+    let query = write.query("SELECT count(*) FROM job_queue WHERE project = $1 AND state <> 'running'");
+    Ok(query.bind(project.as_str()).one::<(i64,)>().await?.0)
 }
 
 /// What the end of a job has to know about it.
@@ -238,23 +303,26 @@ pub(crate) struct Brief {
     pub(crate) schedule: Option<String>,
 }
 
-/// Looks a job up.
+/// Looks a job up; until the transaction ends nobody else changes it.
 pub(crate) async fn brief(
-    write: &mut Write,
+    write: &mut SharedWrite,
     project: &ProjectId,
     id: &JobId,
 ) -> Result<Option<Brief>, SqlError> {
-    let sql = "SELECT queue, state, unique_key, concurrency_key, schedule FROM job_queue
-               WHERE id = $1 AND project = $2";
-    Ok(sqlx::query_as(sql).bind(id.as_str()).bind(project.as_str()).fetch_optional(&mut **write).await?)
+    let lock = write.dialect().for_update();
+    let query = write.query(format!(
+        "SELECT queue, state, unique_key, concurrency_key, schedule FROM job_queue
+         WHERE id = $1 AND project = $2{lock}"
+    ));
+    query.bind(id.as_str()).bind(project.as_str()).optional().await
 }
 
 /// Jobs of a schedule that have not ended.
 pub(crate) async fn of_schedule(
-    write: &mut Write,
+    write: &mut SharedWrite,
     project: &ProjectId,
     schedule: &ScheduleName,
 ) -> Result<i64, SqlError> {
-    let query = sqlx::query_scalar("SELECT count(*) FROM job_queue WHERE project = $1 AND schedule = $2");
-    Ok(query.bind(project.as_str()).bind(schedule.as_str()).fetch_one(&mut **write).await?)
+    let query = write.query("SELECT count(*) FROM job_queue WHERE project = $1 AND schedule = $2");
+    Ok(query.bind(project.as_str()).bind(schedule.as_str()).one::<(i64,)>().await?.0)
 }

@@ -2,7 +2,8 @@
 
 use super::SHARE_MAX;
 use service_kit::ids::ProjectId;
-use sql::{SqlError, Write};
+use sql::SqlError;
+use sql::shared::SharedWrite;
 
 /// Tables that may have many rows of a project, each with a key.
 const SHARES: [&str; 6] = [
@@ -18,13 +19,13 @@ const SHARES: [&str; 6] = [
 ];
 
 /// Removes some rows of a project; says whether there may be more.
-pub(crate) async fn some(write: &mut Write, project: &ProjectId) -> Result<bool, SqlError> {
+pub(crate) async fn some(write: &mut SharedWrite, project: &ProjectId) -> Result<bool, SqlError> {
     let mut more = false;
     for sql in SHARES {
-        let done = sqlx::query(sql).bind(project.as_str()).bind(SHARE_MAX).execute(&mut **write).await?;
-        more |= done.rows_affected() == SHARE_MAX as u64;
+        let done = write.query(sql).bind(project.as_str()).bind(SHARE_MAX).execute().await?;
+        more |= done == SHARE_MAX as u64;
     }
-    let query = sqlx::query("DELETE FROM job_queue_settings WHERE project = $1");
-    query.bind(project.as_str()).execute(&mut **write).await?;
+    let query = write.query("DELETE FROM job_queue_settings WHERE project = $1");
+    query.bind(project.as_str()).execute().await?;
     Ok(more)
 }

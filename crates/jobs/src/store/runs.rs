@@ -4,7 +4,8 @@ use super::{Store, signed, undecodable};
 use crate::names::ScheduleName;
 use crate::schedule::{RunOutcome, ScheduleRun};
 use service_kit::ids::{JobId, ProjectId};
-use sql::{SqlError, Write};
+use sql::SqlError;
+use sql::shared::SharedWrite;
 
 /// A line to be kept.
 pub(crate) struct NewRun<'a> {
@@ -52,38 +53,39 @@ impl Store {
     ) -> Result<Vec<ScheduleRun>, SqlError> {
         let sql = "SELECT id, planned_at, fired_at, job, outcome, finished_at, error FROM schedule_runs
                    WHERE project = $1 AND schedule = $2 AND id < $3 ORDER BY id DESC LIMIT $4";
-        let query = sqlx::query_as::<_, RunRow>(sql).bind(project.as_str()).bind(name.as_str());
+        let mut read = self.database.read().await?;
+        let query = read.query(sql).bind(project.as_str()).bind(name.as_str());
         let query = query.bind(before.unwrap_or(i64::MAX)).bind(signed(count as u64));
-        query.fetch_all(self.database.read()).await?.into_iter().map(RunRow::run).collect()
+        query.all().await?.into_iter().map(RunRow::run).collect()
     }
 }
 
 /// Adds a line.
 pub(crate) async fn insert(
-    write: &mut Write,
+    write: &mut SharedWrite,
     project: &ProjectId,
     name: &ScheduleName,
     run: NewRun<'_>,
 ) -> Result<(), SqlError> {
     let sql = "INSERT INTO schedule_runs (project, schedule, planned_at, fired_at, job, outcome, error)
                VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    let query = sqlx::query(sql).bind(project.as_str()).bind(name.as_str()).bind(run.planned_at);
+    let query = write.query(sql).bind(project.as_str()).bind(name.as_str()).bind(run.planned_at);
     let query = query.bind(run.fired_at).bind(run.job.map(JobId::as_str)).bind(run.outcome.as_str());
-    query.bind(run.error).execute(&mut **write).await?;
+    query.bind(run.error).execute().await?;
     Ok(())
 }
 
 /// Keeps the newest lines only.
 pub(crate) async fn trim(
-    write: &mut Write,
+    write: &mut SharedWrite,
     project: &ProjectId,
     name: &ScheduleName,
     kept: u64,
 ) -> Result<(), SqlError> {
     let sql = "DELETE FROM schedule_runs WHERE project = $1 AND schedule = $2 AND id <= (SELECT id
                FROM schedule_runs WHERE project = $1 AND schedule = $2 ORDER BY id DESC LIMIT 1 OFFSET $3)";
-    let query = sqlx::query(sql).bind(project.as_str()).bind(name.as_str()).bind(signed(kept));
-    query.execute(&mut **write).await?;
+    let query = write.query(sql).bind(project.as_str()).bind(name.as_str()).bind(signed(kept));
+    query.execute().await?;
     Ok(())
 }
 
@@ -97,26 +99,26 @@ pub(crate) struct Ended<'a> {
 
 /// Notes how a run ended.
 pub(crate) async fn end(
-    write: &mut Write,
+    write: &mut SharedWrite,
     project: &ProjectId,
     name: &ScheduleName,
     ended: Ended<'_>,
 ) -> Result<(), SqlError> {
     let sql = "UPDATE schedule_runs SET outcome = $4, finished_at = $5, error = $6
                WHERE project = $1 AND schedule = $2 AND job = $3";
-    let query = sqlx::query(sql).bind(project.as_str()).bind(name.as_str()).bind(ended.job.as_str());
+    let query = write.query(sql).bind(project.as_str()).bind(name.as_str()).bind(ended.job.as_str());
     let query = query.bind(ended.outcome.as_str()).bind(ended.finished_at).bind(ended.error);
-    query.execute(&mut **write).await?;
+    query.execute().await?;
     Ok(())
 }
 
 /// Removes the history of a schedule.
 pub(crate) async fn delete(
-    write: &mut Write,
+    write: &mut SharedWrite,
     project: &ProjectId,
     name: &ScheduleName,
 ) -> Result<(), SqlError> {
-    let query = sqlx::query("DELETE FROM schedule_runs WHERE project = $1 AND schedule = $2");
-    query.bind(project.as_str()).bind(name.as_str()).execute(&mut **write).await?;
+    let query = write.query("DELETE FROM schedule_runs WHERE project = $1 AND schedule = $2");
+    query.bind(project.as_str()).bind(name.as_str()).execute().await?;
     Ok(())
 }

@@ -6,7 +6,8 @@ use crate::names::{QueueName, ScheduleName};
 use crate::schedule::{CatchUp, NewSchedule, Overlap, Schedule, When};
 use serde::{Deserialize, Serialize};
 use service_kit::ids::ProjectId;
-use sql::{SqlError, Write};
+use sql::SqlError;
+use sql::shared::SharedWrite;
 use std::borrow::Cow;
 
 /// Schedules that one cycle fires.
@@ -30,7 +31,7 @@ pub(crate) struct ScheduleRow {
     settings: String,
     queue: String,
     payload: Vec<u8>,
-    paused: bool,
+    paused: i64,
     anchor: i64,
     next_at: Option<i64>,
     last_at: Option<i64>,
@@ -56,7 +57,7 @@ impl ScheduleRow {
         };
         Ok(Schedule {
             saved,
-            paused: self.paused,
+            paused: self.paused != 0,
             next_at_ms: self.next_at,
             last_at_ms: self.last_at,
             created_at_ms: self.created_at,
@@ -65,8 +66,8 @@ impl ScheduleRow {
     }
 }
 
-fn select(filter: &str) -> sqlx::AssertSqlSafe<String> {
-    sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM schedules WHERE {filter}"))
+fn select(filter: &str) -> String {
+    format!("SELECT {COLUMNS} FROM schedules WHERE {filter}")
 }
 
 impl Store {
@@ -76,9 +77,9 @@ impl Store {
         project: &ProjectId,
         name: &ScheduleName,
     ) -> Result<Option<Schedule>, SqlError> {
-        let query = sqlx::query_as::<_, ScheduleRow>(select("project = $1 AND name = $2"));
-        let row =
-            query.bind(project.as_str()).bind(name.as_str()).fetch_optional(self.database.read()).await?;
+        let mut read = self.database.read().await?;
+        let query = read.query(select("project = $1 AND name = $2"));
+        let row = query.bind(project.as_str()).bind(name.as_str()).optional().await?;
         row.map(ScheduleRow::schedule).transpose()
     }
 
@@ -89,46 +90,48 @@ impl Store {
         after: Option<&ScheduleName>,
         count: usize,
     ) -> Result<Vec<Schedule>, SqlError> {
-        let query =
-            sqlx::query_as::<_, ScheduleRow>(select("project = $1 AND name > $2 ORDER BY name LIMIT $3"));
+        let mut read = self.database.read().await?;
+        let query = read.query(select("project = $1 AND name > $2 ORDER BY name LIMIT $3"));
         let after = after.map_or("", ScheduleName::as_str);
         let query = query.bind(project.as_str()).bind(after).bind(signed(count as u64));
-        query.fetch_all(self.database.read()).await?.into_iter().map(ScheduleRow::schedule).collect()
+        query.all().await?.into_iter().map(ScheduleRow::schedule).collect()
     }
 }
 
-/// One schedule, inside a transaction.
+/// One schedule, inside a transaction; it stays as it is until that ends.
 pub(crate) async fn read(
-    write: &mut Write,
+    write: &mut SharedWrite,
     project: &ProjectId,
     name: &ScheduleName,
 ) -> Result<Option<Schedule>, SqlError> {
-    let query = sqlx::query_as::<_, ScheduleRow>(select("project = $1 AND name = $2"));
-    let row = query.bind(project.as_str()).bind(name.as_str()).fetch_optional(&mut **write).await?;
+    let lock = write.dialect().for_update();
+    let query = write.query(select(&format!("project = $1 AND name = $2{lock}")));
+    let row = query.bind(project.as_str()).bind(name.as_str()).optional().await?;
     row.map(ScheduleRow::schedule).transpose()
 }
 
 /// Schedules whose time has come.
-pub(crate) async fn due(write: &mut Write, now: i64) -> Result<Vec<ScheduleRow>, SqlError> {
-    let query = sqlx::query_as(select("fire_at <= $1 ORDER BY fire_at LIMIT $2"));
-    Ok(query.bind(now).bind(DUE_MAX).fetch_all(&mut **write).await?)
+pub(crate) async fn due(write: &mut SharedWrite, now: i64) -> Result<Vec<ScheduleRow>, SqlError> {
+    let skip = write.dialect().skip_locked();
+    let query = write.query(select(&format!("fire_at <= $1 ORDER BY fire_at LIMIT $2{skip}")));
+    query.bind(now).bind(DUE_MAX).all().await
 }
 
 /// When the next one fires.
-pub(crate) async fn next_fire(write: &mut Write) -> Result<Option<i64>, SqlError> {
-    let query = sqlx::query_scalar("SELECT min(fire_at) FROM schedules WHERE fire_at IS NOT NULL");
-    Ok(query.fetch_one(&mut **write).await?)
+pub(crate) async fn next_fire(write: &mut SharedWrite) -> Result<Option<i64>, SqlError> {
+    let query = write.query("SELECT min(fire_at) FROM schedules WHERE fire_at IS NOT NULL");
+    Ok(query.one::<(Option<i64>,)>().await?.0)
 }
 
 /// How many a project has.
-pub(crate) async fn count(write: &mut Write, project: &ProjectId) -> Result<i64, SqlError> {
-    let query = sqlx::query_scalar("SELECT count(*) FROM schedules WHERE project = $1");
-    Ok(query.bind(project.as_str()).fetch_one(&mut **write).await?)
+pub(crate) async fn count(write: &mut SharedWrite, project: &ProjectId) -> Result<i64, SqlError> {
+    let query = write.query("SELECT count(*) FROM schedules WHERE project = $1");
+    Ok(query.bind(project.as_str()).one::<(i64,)>().await?.0)
 }
 
 /// Keeps a schedule.
 pub(crate) async fn save(
-    write: &mut Write,
+    write: &mut SharedWrite,
     project: &ProjectId,
     schedule: &Schedule,
 ) -> Result<(), SqlError> {
@@ -147,36 +150,40 @@ pub(crate) async fn save(
                last_at, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
                ON CONFLICT (project, name) DO UPDATE SET settings = $3, queue = $4, payload = $5, paused = $6,
                anchor = $7, next_at = $8, fire_at = $9, last_at = $10";
-    sqlx::query(sql)
+    write
+        .query(sql)
         .bind(project.as_str())
         .bind(saved.name.as_str())
         .bind(serde_json::to_string(&settings).map_err(undecodable)?)
         .bind(saved.job.queue.as_str())
         .bind(saved.job.payload.as_ref())
-        .bind(schedule.paused)
+        .bind(i64::from(schedule.paused))
         .bind(schedule.anchor_ms)
         .bind(schedule.next_at_ms)
         .bind(fire_at)
         .bind(schedule.last_at_ms)
         .bind(schedule.created_at_ms)
-        .execute(&mut **write)
+        .execute()
         .await?;
     Ok(())
 }
 
 /// Removes a schedule; says whether there was one.
 pub(crate) async fn delete(
-    write: &mut Write,
+    write: &mut SharedWrite,
     project: &ProjectId,
     name: &ScheduleName,
 ) -> Result<bool, SqlError> {
-    let query = sqlx::query("DELETE FROM schedules WHERE project = $1 AND name = $2");
-    Ok(query.bind(project.as_str()).bind(name.as_str()).execute(&mut **write).await?.rows_affected() > 0)
+    let query = write.query("DELETE FROM schedules WHERE project = $1 AND name = $2");
+    Ok(query.bind(project.as_str()).bind(name.as_str()).execute().await? > 0)
 }
 
 /// Removes some that will not fire again and fired last before a moment; gives their projects and names.
-pub(crate) async fn sweep(write: &mut Write, before: i64) -> Result<Vec<(String, String)>, SqlError> {
-    let sql = "DELETE FROM schedules WHERE (project, name) IN (SELECT project, name FROM schedules
-               WHERE next_at IS NULL AND last_at < $1 LIMIT $2) RETURNING project, name";
-    Ok(sqlx::query_as(sql).bind(before).bind(DUE_MAX).fetch_all(&mut **write).await?)
+pub(crate) async fn sweep(write: &mut SharedWrite, before: i64) -> Result<Vec<(String, String)>, SqlError> {
+    let skip = write.dialect().skip_locked();
+    let sql = format!(
+        "DELETE FROM schedules WHERE (project, name) IN (SELECT project, name FROM schedules
+         WHERE next_at IS NULL AND last_at < $1 LIMIT $2{skip}) RETURNING project, name"
+    );
+    Ok(write.query(sql).bind(before).bind(DUE_MAX).all().await?)
 }

@@ -106,3 +106,11 @@ async fn a_queue_keeps_to_its_limit() {
     world.next().await;
     assert!(world.jobs.limit(&world.project, &queue, Some(0)).await.is_err());
 }
+
+crate::support::on_postgres!(
+    jobs_of_a_key_run_one_after_another_and_do_not_stop_others,
+    a_key_has_as_many_as_its_limit,
+    a_job_that_was_let_go_and_is_cancelled_lets_the_next_one_go,
+    held_jobs_go_on_after_a_crash,
+    a_queue_keeps_to_its_limit
+);

@@ -99,3 +99,11 @@ async fn dead_letters_are_bounded_by_number_and_age() {
     world.advance(Duration::from_secs(60)).await;
     assert!(world.jobs.dead_jobs(&world.project, DeadFilter::default()).await.unwrap().is_empty());
 }
+
+crate::support::on_postgres!(
+    dead_letters_are_listed_in_pages,
+    a_replayed_dead_letter_has_all_its_attempts_again,
+    all_of_a_queue_are_replayed_or_discarded,
+    a_dead_letter_whose_key_another_job_has_stays,
+    dead_letters_are_bounded_by_number_and_age
+);

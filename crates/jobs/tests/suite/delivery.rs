@@ -65,3 +65,9 @@ async fn a_delivery_that_does_not_fit_leaves_the_cursor() {
     another.cursor.subscriber = "another".to_owned();
     assert_eq!(world.jobs.deliver(another).await.unwrap_err().code(), ErrorCode::LimitExceeded);
 }
+
+crate::support::on_postgres!(
+    events_and_cursor_survive_together,
+    a_cursor_that_was_moved_refuses_the_delivery,
+    a_delivery_that_does_not_fit_leaves_the_cursor
+);

@@ -12,13 +12,13 @@ async fn after_a_full_disk_everything_goes_on() {
     world.enqueue(job("running")).await;
     let running = world.next().await;
     let waiting = world.enqueue(job("waiting")).await;
-    let mut write = world.database.write().await.unwrap();
+    let mut write = world.file().write().await.unwrap();
     write.execute("PRAGMA max_page_count = 1").await.unwrap();
     write.commit().await.unwrap();
     let large = || NewJob::new(queue("q"), vec![0_u8; 1 << 20]);
     let refused = world.enqueue_all(vec![large()]).await.unwrap_err();
     assert_eq!(refused.code(), ErrorCode::DiskFull);
-    let mut write = world.database.write().await.unwrap();
+    let mut write = world.file().write().await.unwrap();
     write.execute("PRAGMA max_page_count = 1000000").await.unwrap();
     write.commit().await.unwrap();
     world.enqueue(large()).await;

@@ -37,3 +37,5 @@ async fn a_share_keeps_slots_for_others() {
     world.jobs.enqueue(&other, vec![job("short")]).await.unwrap();
     assert_eq!(world.next().await.job.project, other);
 }
+
+crate::support::on_postgres!(many_jobs_of_one_project_do_not_stop_another, a_share_keeps_slots_for_others);

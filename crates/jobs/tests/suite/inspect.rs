@@ -77,3 +77,9 @@ async fn a_purged_project_leaves_nothing_and_does_not_come_back() {
     world.jobs.purge(&world.project).await.unwrap();
     assert_eq!(world.jobs.stats(&other).await.unwrap()[&queue("kept")].running, 1);
 }
+
+crate::support::on_postgres!(
+    jobs_are_listed_in_pages_with_filters,
+    numbers_tell_what_stands_in_each_queue,
+    a_purged_project_leaves_nothing_and_does_not_come_back
+);

@@ -14,5 +14,6 @@ mod queue;
 mod restart;
 mod retry;
 mod schedules;
+mod shared;
 mod support;
 mod unique;

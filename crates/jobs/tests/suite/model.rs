@@ -322,16 +322,29 @@ proptest! {
 
     #[test]
     fn the_queue_does_what_its_model_does(steps in proptest::collection::vec(step(), 1..40)) {
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        runtime.block_on(async {
-            let world = World::new().await;
-            world.work(SLOTS).await;
-            let mut test = Test { world, model: Model::default(), started: BTreeMap::new() };
-            for step in steps {
-                test = test.step(step).await;
-                test.settle().await;
-            }
-        });
-        runtime.shutdown_background();
+        run(steps);
     }
 }
+
+fn run(steps: Vec<Step>) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let world = World::new().await;
+        world.work(SLOTS).await;
+        let mut test = Test { world, model: Model::default(), started: BTreeMap::new() };
+        for step in steps {
+            test = test.step(step).await;
+            test.settle().await;
+        }
+    });
+    runtime.shutdown_background();
+}
+
+/// Fewer of them: each has a database of its own, and after a crash another.
+fn the_queue_does_on_postgresql_what_its_model_does() {
+    let config =
+        ProptestConfig { cases: cases().div_ceil(6), max_shrink_iters: 50, ..ProptestConfig::default() };
+    proptest!(config, |(steps in proptest::collection::vec(step(), 1..40))| run(steps));
+}
+
+crate::support::on_postgres!(the_queue_does_on_postgresql_what_its_model_does);

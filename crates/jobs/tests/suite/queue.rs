@@ -166,3 +166,15 @@ async fn shutting_down_waits_for_what_runs_and_begins_nothing() {
     world.work(1).await;
     assert_eq!(world.next().await.job.id, second);
 }
+
+crate::support::on_postgres!(
+    a_job_runs_once_and_is_removed,
+    higher_priority_runs_first_and_equal_ones_in_order,
+    a_delayed_job_waits_for_its_time,
+    a_batch_over_the_limit_leaves_nothing_behind,
+    what_is_too_large_or_malformed_is_refused,
+    a_cancelled_job_does_not_run_and_a_running_one_is_stopped,
+    a_paused_queue_begins_nothing_and_goes_on,
+    a_handler_gets_the_queues_it_asked_for_and_those_it_wants_later,
+    shutting_down_waits_for_what_runs_and_begins_nothing
+);

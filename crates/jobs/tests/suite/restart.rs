@@ -54,3 +54,9 @@ async fn what_was_recorded_as_done_does_not_run_again() {
     world.work(1).await;
     world.assert_idle().await;
 }
+
+crate::support::on_postgres!(
+    a_job_whose_process_was_killed_runs_again_and_the_attempt_counts,
+    delays_and_pauses_and_order_are_kept,
+    what_was_recorded_as_done_does_not_run_again
+);

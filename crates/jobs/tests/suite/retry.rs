@@ -108,3 +108,12 @@ async fn an_attempt_that_could_not_begin_does_not_count() {
     let last = world.next().await;
     assert_eq!((last.job.attempt, last.job.last_error.as_deref()), (2, Some("first")));
 }
+
+crate::support::on_postgres!(
+    a_failed_job_runs_again_after_its_wait,
+    waits_lie_between_floor_and_ceiling,
+    a_handler_can_ask_for_a_time,
+    the_last_attempt_and_a_failure_for_good_make_a_dead_letter,
+    a_panic_and_a_timeout_count_as_failed_attempts,
+    an_attempt_that_could_not_begin_does_not_count
+);

@@ -254,3 +254,17 @@ async fn a_run_that_is_retried_overlaps_the_next() {
     world.advance(MINUTE).await;
     assert_eq!(world.history().await, [(RunOutcome::Enqueued, 1), (RunOutcome::Overlapped, 2)]);
 }
+
+crate::support::on_postgres!(
+    a_schedule_fires_at_each_of_its_times,
+    overlapping_runs_are_left_out_queued_or_allowed,
+    missed_times_are_made_up_as_the_policy_says,
+    many_missed_times_are_made_up_in_shares,
+    a_paused_schedule_lets_its_times_pass,
+    saving_the_same_times_again_keeps_the_next_one,
+    a_run_by_hand_is_beside_the_planned_ones,
+    a_single_time_fires_once_and_goes,
+    jitter_shifts_each_schedule_by_its_own_share,
+    schedules_are_listed_bounded_and_deleted,
+    a_run_that_is_retried_overlaps_the_next
+);

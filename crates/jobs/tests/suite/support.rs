@@ -1,17 +1,25 @@
-//! A queue on a temporary file, a clock, and a handler whose jobs the test ends by hand.
+//! A queue on a temporary file or on PostgreSQL, a clock, and a handler whose jobs the test ends by hand.
+
+#[path = "../../../sql/tests/support/postgres.rs"]
+mod postgres;
 
 use async_trait::async_trait;
 use jobs::{
     Enqueued, Handler, Job, Jobs, JobsConfig, JobsError, NewJob, Outcome, QueueName, Recorded, RetryPolicy,
     Selector, WorkOptions,
 };
+use postgres::TestPostgres;
 use service_kit::clock::Clock;
 use service_kit::ids::{JobId, ProjectId};
+use sql::shared::SharedDatabase;
 use sql::{Database, Durability};
+use sqlx::{Connection as _, Executor as _, PgConnection};
+use std::cell::RefCell;
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
@@ -66,13 +74,114 @@ impl Handler for Hands {
     }
 }
 
+thread_local! {
+    /// Where the tests of this thread keep their jobs, in place of a file.
+    static POSTGRES: RefCell<Option<Rc<TestPostgres>>> = const { RefCell::new(None) };
+}
+
+/// Runs tests again, on a PostgreSQL.
+pub(crate) fn run_on_postgres(tests: &[(&str, fn())]) {
+    let Some(server) = TestPostgres::start() else { return };
+    POSTGRES.set(Some(Rc::new(server)));
+    for (name, test) in tests {
+        println!("on PostgreSQL: {name}");
+        test();
+    }
+    POSTGRES.set(None);
+}
+
+/// Runs the named tests of the module on PostgreSQL, too.
+macro_rules! on_postgres {
+    ($($test:ident),* $(,)?) => {
+        #[test]
+        fn on_postgres() {
+            crate::support::run_on_postgres(&[$((stringify!($test), $test)),*]);
+        }
+    };
+}
+pub(crate) use on_postgres;
+
+/// A database of PostgreSQL for one world.
+#[derive(Clone)]
+pub(crate) struct PostgresDatabase {
+    server: Rc<TestPostgres>,
+    name: String,
+}
+
+impl PostgresDatabase {
+    async fn create(server: Rc<TestPostgres>, template: &str) -> Self {
+        static LAST: AtomicU32 = AtomicU32::new(0);
+        let name = format!("world{}", LAST.fetch_add(1, Ordering::Relaxed));
+        let made = Self { server, name };
+        made.admin(&format!("CREATE DATABASE {} TEMPLATE {template}", made.name)).await;
+        made
+    }
+
+    async fn admin(&self, sql: &str) {
+        let mut connection = PgConnection::connect(&self.server.url()).await.unwrap();
+        connection.execute(sqlx::AssertSqlSafe(sql.to_owned())).await.unwrap();
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("{}/{}", self.server.url().strip_suffix("/postgres").unwrap(), self.name)
+    }
+
+    /// What is in it now, as another process finds it after this one and its lease have ended.
+    async fn crash(&self) -> Self {
+        self.allow(false).await;
+        let copy = Self::create(self.server.clone(), &self.name).await;
+        copy.expire_leases().await;
+        copy
+    }
+
+    /// Whether anybody is let in; who is in is thrown out where not.
+    pub(crate) async fn allow(&self, is_allowed: bool) {
+        let name = &self.name;
+        self.admin(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {is_allowed}")).await;
+        if !is_allowed {
+            let connected = format!("FROM pg_stat_activity WHERE datname = '{name}'");
+            self.admin(&format!("SELECT pg_terminate_backend(pid, 10000) {connected}")).await;
+        }
+    }
+
+    /// The leases of all instances are over.
+    pub(crate) async fn expire_leases(&self) {
+        let mut connection = PgConnection::connect(&self.url()).await.unwrap();
+        connection.execute("UPDATE bunbase_jobs.job_instances SET seen_at = 0").await.unwrap();
+    }
+}
+
+/// Where a world keeps its jobs.
+enum Place {
+    File(tempfile::TempDir),
+    Postgres(PostgresDatabase),
+}
+
+impl Place {
+    async fn new() -> Self {
+        match POSTGRES.with_borrow(Clone::clone) {
+            Some(server) => Self::Postgres(PostgresDatabase::create(server, "template1").await),
+            None => Self::File(tempfile::tempdir().unwrap()),
+        }
+    }
+
+    async fn open(&self) -> SharedDatabase {
+        match self {
+            Self::File(directory) => database(directory.path()).await.into(),
+            Self::Postgres(database) => {
+                SharedDatabase::postgres(&database.url(), "bunbase_jobs").await.unwrap()
+            }
+        }
+    }
+}
+
 pub(crate) struct World {
     pub(crate) jobs: Arc<Jobs>,
     pub(crate) project: ProjectId,
-    pub(crate) database: Database,
     pub(crate) now_ms: Arc<AtomicI64>,
+    database: SharedDatabase,
     config: JobsConfig,
-    directory: tempfile::TempDir,
+    place: Place,
     hands: Arc<Hands>,
     started: mpsc::UnboundedReceiver<Started>,
     recorded: mpsc::UnboundedReceiver<(JobId, Recorded)>,
@@ -88,37 +197,61 @@ impl World {
     }
 
     pub(crate) async fn with(config: JobsConfig) -> Self {
-        let (directory, now_ms) = (tempfile::tempdir().unwrap(), Arc::new(AtomicI64::new(BEGIN_MS)));
-        Self::at(directory, config, now_ms, ProjectId::generate()).await
+        let (place, now_ms) = (Place::new().await, Arc::new(AtomicI64::new(BEGIN_MS)));
+        Self::at(place, config, now_ms, ProjectId::generate()).await
     }
 
-    async fn at(
-        directory: tempfile::TempDir,
-        config: JobsConfig,
-        now_ms: Arc<AtomicI64>,
-        project: ProjectId,
-    ) -> Self {
-        let database = database(directory.path()).await;
+    async fn at(place: Place, config: JobsConfig, now_ms: Arc<AtomicI64>, project: ProjectId) -> Self {
+        let database = place.open().await;
         let read = now_ms.clone();
         let clock = Clock::reading(move || read.load(Ordering::Relaxed));
         let jobs = Jobs::open(config.clone(), database.clone(), clock).await.unwrap();
         let (started_sender, started) = mpsc::unbounded_channel();
         let (recorded_sender, recorded) = mpsc::unbounded_channel();
         let hands = Arc::new(Hands { started: started_sender, recorded: recorded_sender });
-        Self { jobs, project, database, now_ms, config, directory, hands, started, recorded }
+        Self { jobs, project, now_ms, database, config, place, hands, started, recorded }
     }
 
     /// The state after a kill: what is on disk now, opened by another process.
     pub(crate) async fn crash(self) -> Self {
+        let directory = match &self.place {
+            Place::File(directory) => directory,
+            Place::Postgres(database) => {
+                let copy = Place::Postgres(database.crash().await);
+                return Self::at(copy, self.config, self.now_ms, self.project).await;
+            }
+        };
         let copy = tempfile::tempdir().unwrap();
-        for entry in std::fs::read_dir(self.directory.path()).unwrap() {
+        for entry in std::fs::read_dir(directory.path()).unwrap() {
             let entry = entry.unwrap();
             // The shared memory file is only for living processes.
             if !entry.file_name().to_str().unwrap().ends_with("-shm") {
                 std::fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
             }
         }
-        Self::at(copy, self.config, self.now_ms, self.project).await
+        Self::at(Place::File(copy), self.config, self.now_ms, self.project).await
+    }
+
+    /// Another process on the same tables.
+    pub(crate) async fn beside(&self) -> Self {
+        let place = Place::Postgres(self.postgres().clone());
+        Self::at(place, self.config.clone(), self.now_ms.clone(), self.project.clone()).await
+    }
+
+    /// The file, where it is one.
+    pub(crate) fn file(&self) -> &Database {
+        match &self.database {
+            SharedDatabase::Sqlite(database) => database,
+            SharedDatabase::Postgres(_) => panic!("it has no file"),
+        }
+    }
+
+    /// Its database, where it is on PostgreSQL.
+    pub(crate) fn postgres(&self) -> &PostgresDatabase {
+        match &self.place {
+            Place::Postgres(database) => database,
+            Place::File(_) => panic!("it is on a file"),
+        }
     }
 
     pub(crate) async fn work(&self, concurrency: usize) {

@@ -96,3 +96,12 @@ async fn keys_of_ended_jobs_are_bounded() {
     let existed: Vec<_> = world.enqueue_all(again).await.unwrap().iter().map(|one| one.existed).collect();
     assert_eq!(existed, [[false; 2].as_slice(), &[true; 9]].concat());
 }
+
+crate::support::on_postgres!(
+    a_key_finds_its_job_while_it_waits_runs_and_for_a_time_after,
+    a_key_that_is_not_kept_is_free_at_the_end,
+    keys_belong_to_their_queue_and_project,
+    one_call_enqueues_a_key_once_and_the_rest_all_the_same,
+    a_key_outlives_retries_crashes_and_dead_letters,
+    keys_of_ended_jobs_are_bounded
+);

@@ -6,6 +6,7 @@ mod console;
 mod follow;
 mod place;
 mod running;
+mod shared;
 mod variables;
 mod watch;
 
@@ -23,7 +24,7 @@ pub(crate) use place::Mode;
 use place::Place;
 use rpc::Service;
 use running::Functions;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::ids::ProjectId;
 use service_kit::telemetry;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -138,10 +139,15 @@ async fn serve(
         let RunsBuffer { flush_interval_ms, max_buffer_size } = application.config().runs;
         settings.function_logs.flush_interval_ms = flush_interval_ms;
         settings.function_logs.batch_lines_max = max_buffer_size;
+        let url = &mut settings.jobs.database_url;
+        *url = url.take().or_else(|| application.config().database_url.clone().map(SecretString::from));
     }
     telemetry::init(&settings.log.filter, settings.log.format);
     let mut server = Box::pin(Server::start(settings, listener)).await?;
     let logs = server.services.logs.clone().context("the log of functions was not started")?;
+    if let Some(application) = &application {
+        shared::agree(&server.services, (application, &place.data, mode), &console).await?;
+    }
     let url = format!("http://{}", server.address);
     let executor = server.services.functions.clone();
     let work = Box::pin(async {
