@@ -155,6 +155,15 @@ impl Job {
     }
 }
 
+/// A change of a job that waits; what is `None` stays.
+#[derive(Debug, Clone, Default)]
+pub struct JobChange {
+    /// The higher is first.
+    pub priority: Option<i32>,
+    /// What the handler gets.
+    pub payload: Option<Bytes>,
+}
+
 /// What a handler answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {

@@ -9,12 +9,13 @@ use crate::delivery::{CursorKey, Delivery};
 use crate::dispatcher::command::QueueChange;
 use crate::dispatcher::{Command, Dispatcher, Done, Request, Worker};
 use crate::error::JobsError;
-use crate::job::{Enqueued, NewJob};
+use crate::job::{Enqueued, JobChange, NewJob};
 use crate::metrics::Metrics;
 use crate::names::QueueName;
 use crate::store::Store;
 use crate::store::failures::Which;
 use crate::worker::{Handler, Selector, WorkOptions};
+use bytes::Bytes;
 use service_kit::admission::{Admission, AdmissionLimits, Admitted};
 use service_kit::clock::Clock;
 use service_kit::drain::Drain;
@@ -121,6 +122,21 @@ impl Jobs {
     ) -> Result<(), JobsError> {
         let worker = Worker { handler, selector, options, running: 0, by_project: HashMap::new() };
         self.ask(Command::Work(worker), None).await.map(|_| ())
+    }
+
+    /// Changes a job that waits for an attempt.
+    ///
+    /// # Errors
+    /// `JobNotFound` where there is none that waits; `PayloadTooLarge`; too much waits to be written.
+    pub async fn update(&self, project: &ProjectId, id: &JobId, change: JobChange) -> Result<(), JobsError> {
+        let (bytes, bytes_max) =
+            (change.payload.as_ref().map_or(0, Bytes::len), self.config.payload_bytes_max);
+        if bytes > bytes_max {
+            return Err(JobsError::PayloadTooLarge { bytes_max });
+        }
+        let admitted = self.admit(project, bytes)?;
+        let command = Command::Update { project: project.clone(), id: id.clone(), change };
+        self.ask(command, Some(admitted)).await.map(|_| ())
     }
 
     /// Removes a job that has not ended. Where it runs its handler is dropped at its next `await`; what it did

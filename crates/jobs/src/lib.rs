@@ -45,8 +45,8 @@ pub use delivery::{CursorKey, Delivery};
 pub use error::JobsError;
 pub use inspect::{DeadFilter, DeadJob, JobFilter, JobView, PAGE_MAX, QueueStats};
 pub use job::{
-    ConcurrencyKey, Enqueued, Job, JobOptions, JobSpec, JobState, NewJob, Outcome, Recorded, ScheduledRun,
-    Start, UniqueKey,
+    ConcurrencyKey, Enqueued, Job, JobChange, JobOptions, JobSpec, JobState, NewJob, Outcome, Recorded,
+    ScheduledRun, Start, UniqueKey,
 };
 pub use jobs::Jobs;
 pub use names::{NAME_BYTES_MAX, QueueName, ScheduleName};

@@ -138,6 +138,8 @@ export interface QueueAPI {
     /** 1 to 1000; 50 where absent. */
     limit?: number;
   }): Promise<QueuedJobInfo[]>;
+  /** Changes a job that waits for its first attempt, or for another one. Whether there was one. */
+  update(id: string, changes: { data?: unknown; priority?: number }): Promise<boolean>;
   /** Removes a job, or a dead letter; where it runs its attempt is given up. Whether there was one. */
   delete(id: string): Promise<boolean>;
   remove(id: string): Promise<boolean>;

@@ -15,8 +15,11 @@ export default action(
     const id = await ctx.queue.push("nobody", { n: 1 }, { delay: 3_600_000 });
     const found = await ctx.queue.get(id);
     const listed = await ctx.queue.getAll({ name: "nobody", status: "delayed" });
+    const changed = await ctx.queue.update(id, { data: { changed: true }, priority: 7 });
+    const now = await ctx.queue.get(id);
     const gone = await ctx.queue.delete(id);
-    return { found, ids: listed.map((job) => job.id), gone, after: await ctx.queue.get(id) };
+    const lost = await ctx.queue.update(id, { priority: 1 });
+    return { found, ids: listed.map((job) => job.id), changed, now, gone, lost, after: await ctx.queue.get(id) };
   },
 );
 "#;
@@ -188,6 +191,8 @@ async fn runs_are_shown_as_they_end_and_schedules_run_at_once() {
     let found = &later["found"];
     assert_eq!((&found["name"], &found["status"]), (&json!("nobody"), &json!("delayed")), "{later}");
     assert_eq!((&found["data"], &later["ids"]), (&json!({ "n": 1 }), &json!([found["id"]])));
+    let changed = (&later["changed"], &later["now"]["data"], &later["lost"]);
+    assert_eq!(changed, (&json!(true), &json!({ "changed": true }), &json!(false)), "{later}");
     assert_eq!((&later["gone"], &later["after"]), (&json!(true), &Value::Null));
     let (status, missing) = studio.post("/queue/jobs/job_0/cancel", json!({})).await;
     assert_eq!(status, StatusCode::NOT_FOUND, "{missing}");

@@ -3,8 +3,9 @@
 
 use crate::triggers::{DeadJobView, JobView, Triggers};
 use bytes::Bytes;
-use jobs::{DeadFilter, JobFilter, JobState, JobsError, QueueName};
+use jobs::{DeadFilter, JobChange, JobFilter, JobState, JobsError, QueueName};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use service_kit::error::{ApiError, ErrorCode};
 use service_kit::ids::{JobId, ProjectId};
@@ -21,6 +22,8 @@ enum Wanted {
     Get { id: String },
     /// Without their payloads.
     List { queue: Option<String>, state: Option<String>, limit: Option<usize> },
+    /// Whether there was one that waits.
+    Update { id: String, priority: Option<i32>, payload: Option<Box<RawValue>> },
     /// Whether there was one.
     Delete { id: String },
 }
@@ -38,6 +41,11 @@ pub(super) async fn answer(
             Err(_) => Value::Null,
         },
         Wanted::List { queue, state, limit } => list(triggers, project, (queue, state, limit)).await?,
+        Wanted::Update { id, priority, payload } => {
+            let Ok(id) = JobId::parse(&id) else { return Ok(http::Response::new("false".into())) };
+            let payload = payload.map(|json| Bytes::from(String::from(Box::<str>::from(json))));
+            json!(found(jobs.update(project, &id, JobChange { priority, payload }).await)?.is_some())
+        }
         Wanted::Delete { id } => {
             let Ok(id) = JobId::parse(&id) else { return Ok(http::Response::new("false".into())) };
             let gone = match jobs.cancel(project, &id).await {

@@ -4,7 +4,7 @@ use super::share::Notice;
 use super::state::Worker;
 use crate::delivery::{CursorKey, Delivery};
 use crate::error::JobsError;
-use crate::job::{Enqueued, NewJob, Outcome, Recorded};
+use crate::job::{Enqueued, JobChange, NewJob, Outcome, Recorded};
 use crate::names::{QueueName, ScheduleName};
 use crate::schedule::{NewSchedule, Schedule};
 use crate::store::failures::Which;
@@ -58,6 +58,11 @@ pub(crate) enum Command {
     Finish {
         ticket: u64,
         outcome: Outcome,
+    },
+    Update {
+        project: ProjectId,
+        id: JobId,
+        change: JobChange,
     },
     Cancel {
         project: ProjectId,

@@ -157,6 +157,7 @@ impl<'a> Group<'a> {
             Command::Enqueue { project, jobs } => Ok(Done::Enqueued(self.enqueue(project, jobs).await?)),
             Command::Deliver { delivery, jobs } => Ok(Done::Enqueued(self.deliver(delivery, jobs).await?)),
             Command::ForgetCursor(cursor) => self.forget_cursor(cursor).await,
+            Command::Update { project, id, change } => self.update(project, id, change).await,
             Command::Cancel { project, id } => self.cancel(project, id).await,
             Command::Configure { project, queue, change } => self.configure(project, queue, *change).await,
             Command::Replay { project, which } => self.replay(project, which).await,

@@ -5,6 +5,7 @@ use super::finish::Leaving;
 use super::group::{Failure, Group};
 use super::share::Notice;
 use crate::error::JobsError;
+use crate::job::JobChange;
 use crate::names::{QueueName, ScheduleName};
 use crate::schedule::RunOutcome;
 use crate::store::queues::QueueSettings;
@@ -12,6 +13,20 @@ use crate::store::{jobs, purge, queues, unsigned};
 use service_kit::ids::{JobId, ProjectId};
 
 impl Group<'_> {
+    /// Changes a job that no handler has.
+    pub(super) async fn update(
+        &mut self,
+        project: &ProjectId,
+        id: &JobId,
+        change: &JobChange,
+    ) -> Result<Done, Failure> {
+        self.flush_inserts().await?;
+        if !jobs::update(&mut self.write, project, id, change).await? {
+            return Err(JobsError::JobNotFound.into());
+        }
+        Ok(Done::Nothing)
+    }
+
     /// Removes a job; where it runs its handler is stopped after the commit.
     pub(super) async fn cancel(&mut self, project: &ProjectId, id: &JobId) -> Result<Done, Failure> {
         self.flush_inserts().await?;

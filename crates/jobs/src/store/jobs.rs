@@ -1,7 +1,7 @@
 //! `job_queue`: jobs that have not ended.
 
 use super::{SHARE_MAX, signed, undecodable};
-use crate::job::{Job, JobOptions, JobSpec, ScheduledRun};
+use crate::job::{Job, JobChange, JobOptions, JobSpec, ScheduledRun};
 use crate::lanes::Take;
 use crate::names::{QueueName, ScheduleName};
 use service_kit::ids::{JobId, ProjectId};
@@ -204,6 +204,27 @@ pub(crate) async fn put_back(write: &mut SharedWrite, id: &JobId, again: Again<'
     let query = write.query(sql).bind(id.as_str()).bind(if again.ready { "ready" } else { "delayed" });
     query.bind(again.run_at).bind(i64::from(again.attempt)).bind(again.error).execute().await?;
     Ok(())
+}
+
+/// Changes a job that no handler has; says whether there was one.
+pub(crate) async fn update(
+    write: &mut SharedWrite,
+    project: &ProjectId,
+    id: &JobId,
+    change: &JobChange,
+) -> Result<bool, SqlError> {
+    let lock = write.dialect().for_update();
+    let sql =
+        format!("SELECT options FROM job_queue WHERE id = $1 AND project = $2 AND state <> 'running'{lock}");
+    let found = write.query(sql).bind(id.as_str()).bind(project.as_str()).optional::<(String,)>().await?;
+    let Some((options,)) = found else { return Ok(false) };
+    let mut options: JobOptions = serde_json::from_str(&options).map_err(undecodable)?;
+    options.priority = change.priority.unwrap_or(options.priority);
+    let sql =
+        "UPDATE job_queue SET priority = $2, options = $3, payload = coalesce($4, payload) WHERE id = $1";
+    let query = write.query(sql).bind(id.as_str()).bind(i64::from(options.priority));
+    let query = query.bind(serde_json::to_string(&options).map_err(undecodable)?);
+    Ok(query.bind(change.payload.as_deref()).execute().await? > 0)
 }
 
 /// Lets one job go on that is held for a key; says whether there was one.

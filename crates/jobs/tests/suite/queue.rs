@@ -1,7 +1,7 @@
 //! Jobs come in, run in order, and end.
 
 use crate::support::{World, job, queue, soon};
-use jobs::{JobState, JobsConfig, JobsError, NewJob, QueueName, Recorded, Selector, Start};
+use jobs::{JobChange, JobState, JobsConfig, JobsError, NewJob, QueueName, Recorded, Selector, Start};
 use service_kit::error::{Classify as _, ErrorCode};
 use service_kit::ids::ProjectId;
 use std::sync::Arc;
@@ -22,6 +22,32 @@ async fn a_job_runs_once_and_is_removed() {
     let gone = world.jobs.job(&world.project, &id).await.unwrap_err();
     assert_eq!(gone.code(), ErrorCode::JobNotFound);
     world.assert_idle().await;
+}
+
+#[tokio::test]
+async fn a_job_that_waits_is_changed_and_others_are_not() {
+    let mut world = World::new().await;
+    let (first, second) = (world.enqueue(job("first")).await, world.enqueue(job("second")).await);
+    let change = JobChange { priority: Some(3), payload: Some("changed".into()) };
+    world.jobs.update(&world.project, &second, change.clone()).await.unwrap();
+    world
+        .jobs
+        .update(&world.project, &second, JobChange { priority: Some(4), ..JobChange::default() })
+        .await
+        .unwrap();
+    let too_large = JobChange { payload: Some(vec![0; (1 << 20) + 1].into()), ..JobChange::default() };
+    let refused = world.jobs.update(&world.project, &first, too_large).await.unwrap_err();
+    assert!(matches!(refused, JobsError::PayloadTooLarge { .. }));
+    world.work(1).await;
+    let started = world.next().await;
+    assert_eq!((&started.job.id, &*started.job.spec.payload), (&second, &b"changed"[..]));
+    assert_eq!(started.job.spec.options.priority, 4);
+    for (project, id) in [(world.project.clone(), &second), (ProjectId::generate(), &first)] {
+        let missing = world.jobs.update(&project, id, change.clone()).await.unwrap_err();
+        assert!(matches!(missing, JobsError::JobNotFound));
+    }
+    started.done();
+    assert_eq!(world.next().await.job.spec.payload, "first");
 }
 
 #[tokio::test]
@@ -173,6 +199,7 @@ crate::support::on_postgres!(
     a_delayed_job_waits_for_its_time,
     a_batch_over_the_limit_leaves_nothing_behind,
     what_is_too_large_or_malformed_is_refused,
+    a_job_that_waits_is_changed_and_others_are_not,
     a_cancelled_job_does_not_run_and_a_running_one_is_stopped,
     a_paused_queue_begins_nothing_and_goes_on,
     a_handler_gets_the_queues_it_asked_for_and_those_it_wants_later,

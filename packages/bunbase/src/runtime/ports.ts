@@ -140,6 +140,10 @@ const queue: QueueAPI = {
     const found = await askQueue<WireJob[]>({ op: "list", queue: name, state: status, limit });
     return found.map(jobOf);
   },
+  update: (id, { data, priority }) => {
+    const payload = data === undefined ? {} : { payload: data };
+    return askQueue<boolean>({ op: "update", id, priority, ...payload });
+  },
   delete: remove,
   remove,
 };

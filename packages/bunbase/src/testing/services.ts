@@ -86,6 +86,13 @@ function memoryQueue(jobs: QueuedJob[]): QueueAPI {
       const wanted = jobs.filter((job) => status === "ready" && (name ?? job.name) === job.name);
       return wanted.reverse().slice(0, limit).map(known);
     },
+    async update(id, { data, priority }) {
+      const found = jobs.find((job) => job.id === id);
+      if (found === undefined) return false;
+      if (data !== undefined) found.data = copied(data);
+      if (priority !== undefined) found.options = { ...found.options, priority };
+      return true;
+    },
     delete: remove,
     remove,
   };
