@@ -78,7 +78,7 @@ async fn two_processes_with_one_database_share_the_queue_and_the_times() {
     let (one, two) = (application(), application());
     let first = start(&one.path().join("notes"), "first", &postgres.url()).await;
     let second = start(&two.path().join("notes"), "second", &postgres.url()).await;
-    let database = PostgresPool::new(&postgres.url()).unwrap();
+    let database = PostgresPool::new(&postgres.url(), None).unwrap();
 
     for n in 0..40 {
         push(&first, n, false).await;
