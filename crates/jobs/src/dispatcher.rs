@@ -139,7 +139,7 @@ impl Dispatcher {
             }
             Notice::Ready { .. } => {}
             Notice::Cancelled(id) => {
-                self.state.ticket_of(id).into_iter().for_each(|ticket| self.state.stop(ticket))
+                self.state.ticket_of(id).into_iter().for_each(|ticket| self.state.stop(ticket));
             }
             Notice::Removed(project) => {
                 self.state.remove(project).into_iter().for_each(|ticket| self.state.stop(ticket));

@@ -72,7 +72,7 @@ pub enum SharedDatabase {
     /// A file, which belongs to this process.
     Sqlite(Database),
     /// A schema, which other processes use too.
-    Postgres(PostgresSchema),
+    Postgres(Arc<PostgresSchema>),
 }
 
 impl From<Database> for SharedDatabase {
@@ -94,7 +94,7 @@ impl SharedDatabase {
             .max_connections(READERS_MAX)
             .acquire_timeout(CONNECT_TIMEOUT)
             .connect_lazy_with(options.clone());
-        let own = PostgresSchema { schema, options, readers, idle: Arc::default() };
+        let own = Arc::new(PostgresSchema { schema, options, readers, idle: Mutex::default() });
         migrate::make_schema(&own).await?;
         Ok(Self::Postgres(own))
     }
@@ -156,13 +156,12 @@ impl SharedDatabase {
 }
 
 /// A schema of PostgreSQL.
-#[derive(Clone)]
 pub struct PostgresSchema {
     schema: &'static str,
     options: PgConnectOptions,
     readers: PgPool,
     /// The connection that writes, between two transactions.
-    idle: Arc<Mutex<Option<PgConnection>>>,
+    idle: Mutex<Option<PgConnection>>,
 }
 
 impl PostgresSchema {
@@ -189,7 +188,7 @@ impl PostgresSchema {
     }
 
     /// On the connection of the transaction before, if it still works.
-    async fn begin(&self) -> Result<PostgresWrite, SqlError> {
+    async fn begin(self: &Arc<Self>) -> Result<PostgresWrite, SqlError> {
         let begun = |connection| PostgresWrite { connection, schema: self.clone() };
         let idle = self.idle().take();
         if let Some(mut write) = idle.map(begun)
@@ -250,7 +249,7 @@ pub enum SharedWrite {
 #[derive(Debug)]
 pub struct PostgresWrite {
     connection: PgConnection,
-    schema: PostgresSchema,
+    schema: Arc<PostgresSchema>,
 }
 
 impl PostgresWrite {

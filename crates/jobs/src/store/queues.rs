@@ -28,7 +28,7 @@ pub(crate) fn settings(paused: i64, concurrency_max: Option<i64>) -> QueueSettin
 /// All settings of all projects.
 pub(crate) async fn all(write: &mut SharedWrite) -> Result<Vec<SettingsRow>, SqlError> {
     let sql = "SELECT project, queue, paused, concurrency_max FROM job_queue_settings";
-    Ok(write.query(sql).all().await?)
+    write.query(sql).all().await
 }
 
 /// The settings of a queue.

@@ -5,6 +5,7 @@ use super::PostgresSchema;
 use crate::error::SqlError;
 use crate::migrate::{APPLIED, INSERT, Migration, TABLE, check};
 use service_kit::clock::now_ms;
+use std::sync::Arc;
 
 /// Waits for other processes that bring tables up to date.
 const LOCK: &str = "SELECT 1::bigint FROM pg_advisory_xact_lock(hashtextextended('bunbase migrations', 0))";
@@ -18,7 +19,7 @@ fn translate(sql: &str) -> String {
 }
 
 /// Makes the schema where it is missing: who may not make schemas can use one that is there.
-pub(super) async fn make_schema(own: &PostgresSchema) -> Result<(), SqlError> {
+pub(super) async fn make_schema(own: &Arc<PostgresSchema>) -> Result<(), SqlError> {
     let mut write = own.begin().await?;
     write.run(LOCK).await?;
     let found = write.query("SELECT 1::bigint FROM pg_namespace WHERE nspname = $1").bind(own.schema);
@@ -29,7 +30,7 @@ pub(super) async fn make_schema(own: &PostgresSchema) -> Result<(), SqlError> {
 }
 
 pub(super) async fn run(
-    own: &PostgresSchema,
+    own: &Arc<PostgresSchema>,
     owner: &'static str,
     migrations: &[Migration],
 ) -> Result<(), SqlError> {
