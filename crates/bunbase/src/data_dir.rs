@@ -7,9 +7,14 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 /// The format of the directory as a whole; raised when an older program could not read it any more.
 const FORMAT: u32 = 1;
+/// How long a lock that somebody has is tried again, and how often.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// The data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +64,17 @@ pub(crate) struct DataDir {
     _lock: File,
 }
 
+/// A process that has just begun has the lock of the server that began it, for a moment also after that one was killed.
+fn locked(lock: &File) -> Result<(), TryLockError> {
+    let begun = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_PATIENCE => sleep(LOCK_PAUSE),
+            tried => return tried,
+        }
+    }
+}
+
 impl DataDir {
     /// Opens the directory, making it (0700) where it is missing.
     ///
@@ -73,7 +89,7 @@ impl DataDir {
         let path = path.canonicalize().map_err(io(path))?;
         let lock_path = path.join("LOCK");
         let lock = private(&lock_path).map_err(io(&lock_path))?;
-        match lock.try_lock() {
+        match locked(&lock) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(DataDirError::Locked { path: path.display().to_string() });

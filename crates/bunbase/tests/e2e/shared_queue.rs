@@ -81,13 +81,11 @@ async fn two_processes_with_one_database_share_the_queue_and_the_times() {
     let database = PostgresPool::new(&postgres.url(), None).unwrap();
 
     for n in 0..40 {
-        // Whoever ends a job of a queue with a limit takes the next one itself.
         push(if n % 2 == 0 { &first } else { &second }, n, false).await;
     }
     let who = ran(&database, "n < 40", 40).await;
+    // By whom is not said: whoever ends a job of a queue with a limit takes the next one itself.
     assert_eq!(who.len(), 40, "each ran once");
-    let of_first = who.iter().filter(|who| *who == "first").count();
-    assert!((1..40).contains(&of_first), "{of_first} of 40 ran in the first process");
 
     // The process that began it is killed: the other one runs it again.
     push(&first, 100, true).await;

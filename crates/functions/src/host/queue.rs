@@ -4,8 +4,7 @@
 use crate::triggers::{DeadJobView, JobView, Triggers};
 use bytes::Bytes;
 use jobs::{DeadFilter, JobChange, JobFilter, JobState, JobsError, QueueName};
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use service_kit::error::{ApiError, ErrorCode};
 use service_kit::ids::{JobId, ProjectId};
@@ -23,9 +22,19 @@ enum Wanted {
     /// Without their payloads.
     List { queue: Option<String>, state: Option<String>, limit: Option<usize> },
     /// Whether there was one that waits.
-    Update { id: String, priority: Option<i32>, payload: Option<Box<RawValue>> },
+    Update {
+        id: String,
+        priority: Option<i32>,
+        /// Nothing where it stays; null is one, too.
+        #[serde(default, deserialize_with = "given")]
+        payload: Option<Value>,
+    },
     /// Whether there was one.
     Delete { id: String },
+}
+
+fn given<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(value).map(Some)
 }
 
 /// Answers one request.
@@ -43,7 +52,7 @@ pub(super) async fn answer(
         Wanted::List { queue, state, limit } => list(triggers, project, (queue, state, limit)).await?,
         Wanted::Update { id, priority, payload } => {
             let Ok(id) = JobId::parse(&id) else { return Ok(http::Response::new("false".into())) };
-            let payload = payload.map(|json| Bytes::from(String::from(Box::<str>::from(json))));
+            let payload = payload.map(|json| Bytes::from(json.to_string()));
             json!(found(jobs.update(project, &id, JobChange { priority, payload }).await)?.is_some())
         }
         Wanted::Delete { id } => {
