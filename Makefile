@@ -15,10 +15,12 @@ help: ## What there is
 
 npm: node_modules/.package-lock.json
 
-# npm writes this file last, so it stands for a finished installation.
+# npm writes this file last, so it stands for a finished installation. The packages of Bun are bare: they have no names of
+# programs, which the README's PATH finds.
 node_modules/.package-lock.json: package.json package-lock.json
 	@echo "==> npm packages (Bun comes with them)"
 	npm ci --no-audit --no-fund --loglevel=error
+	@bun=$$($(BUN) -e 'console.log(process.execPath)') && ln -sf "$$bun" node_modules/.bin/bun && ln -sf bun node_modules/.bin/bunx
 	@touch $@
 
 # Built again only where a source changed: the Rust build embeds them and looks at their times.

@@ -4,13 +4,16 @@ use serde_json::Value;
 use std::fs;
 use std::path::Path;
 
-/// What the dependency on `bunbase` has to say: the file or address that brought the package with this `program` in it,
-/// else a range of versions for the registry.
+/// What the dependency on `bunbase` has to say: the file or address that brought the package with this `program` in it, the
+/// archive that was packed beside it (`make package`), else a range of versions for the registry.
 pub(super) fn reference(program: &Path) -> String {
     let program = program.canonicalize().unwrap_or_default();
     let is_installed = program.components().any(|part| part.as_os_str() == "node_modules");
     let brought = is_installed.then(|| program.ancestors().skip(1).find_map(elsewhere)).flatten();
-    brought.unwrap_or_else(|| format!("^{}", env!("CARGO_PKG_VERSION")))
+    let version = env!("CARGO_PKG_VERSION");
+    let packed = program.with_file_name(format!("bunbase-{version}.tgz"));
+    let packed = packed.is_file().then(|| format!("file:{}", packed.display()));
+    brought.or(packed).unwrap_or_else(|| format!("^{version}"))
 }
 
 /// What a directory's own dependency says, where that is no version.
@@ -54,5 +57,8 @@ mod tests {
         let elsewhere = root.path().join("bunbase");
         fs::write(&elsewhere, "").unwrap();
         assert_eq!(reference(&elsewhere), range);
+        let packed = elsewhere.canonicalize().unwrap().with_file_name(format!("bunbase-{}.tgz", &range[1..]));
+        fs::write(&packed, "").unwrap();
+        assert_eq!(reference(&elsewhere), format!("file:{}", packed.display()));
     }
 }
