@@ -8,7 +8,7 @@ import { freePort, run, type Started, start, untilReady } from "./process.ts";
 
 const BIN = "/usr/lib/postgresql/15/bin";
 const SETTINGS = {
-  listen_addresses: "",
+  listen_addresses: "127.0.0.1",
   fsync: "on",
   synchronous_commit: "on",
   full_page_writes: "on",
@@ -36,7 +36,7 @@ export interface PostgresDatabase {
   process: Started;
   /** For clients. */
   connection: string;
-  /** The same as an address. */
+  /** The same as an address, over TCP. */
   url: string;
   /** Runs statements as its superuser. */
   execute(statements: string): Promise<void>;
@@ -47,17 +47,18 @@ export async function startDatabase(bench: Bench): Promise<PostgresDatabase> {
   const asOwner = await owner(directory);
   const encoding = ["-A", "trust", "-E", "UTF8"];
   await run([...asOwner, `${BIN}/initdb`, "-D", directory, "-U", "postgres", ...encoding]);
-  const settings = { ...SETTINGS, unix_socket_directories: directory };
+  const port = `${freePort()}`;
+  const settings = { ...SETTINGS, port, unix_socket_directories: directory };
   const options = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
   const command = [...asOwner, `${BIN}/postgres`, "-D", directory, ...options];
   const log = join(bench.directory, "postgres.log");
   const process = start("postgres", command, { log, stopSignal: "SIGINT" });
-  const client = ["-h", directory, "-U", "postgres"];
+  const client = ["-h", directory, "-p", port, "-U", "postgres"];
   await untilAccepts(process, [...asOwner, `${BIN}/pg_isready`, ...client]);
   return {
     process,
-    connection: `host=${directory} user=postgres dbname=postgres`,
-    url: `postgres://postgres@localhost/postgres?host=${encodeURIComponent(directory)}`,
+    connection: `host=${directory} port=${port} user=postgres dbname=postgres`,
+    url: `postgres://postgres:trusted@127.0.0.1:${port}/postgres`,
     execute: async (statements) => {
       await run([...asOwner, `${BIN}/psql`, ...client, "-qc", statements]);
     },

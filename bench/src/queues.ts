@@ -1,5 +1,5 @@
-// Part j: small jobs of the queue alone on SQLite and on PostgreSQL; those of an application, from the first push to the last end and drained from a full queue, and how long
-// after it was emitted an event is in its handler.
+// Part j, on SQLite and on PostgreSQL: small jobs of the queue alone; those of an application, from the first push to the last
+// end and drained from a full queue; and how long after it was emitted an event is in its handler.
 
 import { join } from "node:path";
 import type { ProjectKeys } from "../../tools/up/developer.ts";
@@ -28,9 +28,15 @@ const CALLS = 4;
 /** Seldom enough that looking costs nothing beside the jobs. */
 const POLL_MS = 50;
 const JOBS_MS_MAX = 180_000;
-const GOAL: Goal = { of: "bunbase", least: 2_000 };
+const STORES = ["SQLite", "PostgreSQL"] as const;
+type Store = (typeof STORES)[number];
+const GOALS: Record<Store, Goal> = {
+  SQLite: { of: "bunbase", least: 2_000 },
+  PostgreSQL: { of: "bunbase", least: 5_000 },
+};
 
 interface JobRun {
+  store: Store;
   queue: Queue;
   shape: Shape;
   jobs: number;
@@ -40,6 +46,7 @@ interface JobRun {
 }
 
 interface Reached {
+  store: Store;
   server: BunbaseServer;
   keys: ProjectKeys;
   /** The application. */
@@ -47,39 +54,44 @@ interface Reached {
 }
 
 /** What `cargo run -p jobs --example throughput` does, with a handler in the same process that does nothing. */
-async function queueAlone(bench: Bench): Promise<Row[]> {
+async function queueAlone(bench: Bench, databaseUrl: string): Promise<Row[]> {
   const jobs = pick(bench, 40_000, 10_000);
-  const database = await startDatabase(bench);
   const rows: Row[] = [];
-  for (const [store, url, least] of [
-    ["SQLite", undefined, 2_000],
-    ["PostgreSQL", database.url, 5_000],
-  ] as const) {
+  for (const store of STORES) {
     const rates: number[] = [];
+    const environment = store === "SQLite" ? {} : { DATABASE_URL: databaseUrl };
     for (let round = 0; round <= ROUNDS; round++) {
       const command = [bench.jobs, bench.directory, String(jobs), "64", "128"];
-      const said = await runCommand(command, url === undefined ? {} : { DATABASE_URL: url });
+      const said = await runCommand(command, environment);
       if (round > 0) rates.push(Number(said.match(/done (\d+)\/s/)?.[1]));
     }
     const measurement = `the queue alone on ${store}, from the first enqueue to the last end`;
-    rows.push({
-      measurement,
-      unit: "jobs/s",
-      bunbase: median(rates),
-      goals: [{ of: "bunbase", least }],
-    });
+    rows.push({ measurement, unit: "jobs/s", bunbase: median(rates), goals: [GOALS[store]] });
   }
-  await database.process.stop();
   return rows;
 }
 
-export async function queues(bench: Bench): Promise<Report> {
-  const alone = await queueAlone(bench);
-  const installation = new Installation(bench, "queues");
-  const server = await installation.start();
+/** Starts a server with the application on it, whose queue and rows are in `store`. */
+async function withApplication(bench: Bench, store: Store, databaseUrl: string): Promise<Reached> {
+  const installation = new Installation(bench, `queues-${store}`);
+  const settings = {
+    BUNBASE_JOBS__DATABASE_URL: databaseUrl,
+    BUNBASE_FUNCTIONS__PRIVATE_HOSTS: '["127.0.0.1"]',
+  };
+  const server = await installation.start(store === "SQLite" ? {} : settings);
   const keys = await installation.setUp(server);
+  if (store !== "SQLite") {
+    await answered(`${server.url}/v1/projects/${keys.project}/env/DATABASE_URL`, {
+      method: "PUT",
+      headers: { ...keyHeader(keys.secret_key), "content-type": "application/json" },
+      body: JSON.stringify({ value: databaseUrl }),
+    });
+  }
   await installation.deploy(server, keys, "bench-queues", join(import.meta.dir, "../queues"));
-  const reached = { server, keys, base: `${server.url}/v1/apps/${keys.project}` };
+  return { store, server, keys, base: `${server.url}/v1/apps/${keys.project}` };
+}
+
+async function jobRuns(bench: Bench, reached: Reached): Promise<JobRun[]> {
   const jobs = pick(bench, 20_000, 4_000);
   const runs: JobRun[] = [];
   for (let round = 0; round <= ROUNDS; round++) {
@@ -90,20 +102,38 @@ export async function queues(bench: Bench): Promise<Report> {
         if (round > 0) runs.push(measured);
       }
     }
-    if (round > 0) console.log(`    jobs, round ${round} of ${ROUNDS}`);
+    if (round > 0) console.log(`    jobs on ${reached.store}, round ${round} of ${ROUNDS}`);
   }
-  const late = await latencies(reached, pick(bench, 2_000, 400));
-  const counters = await logCounters(server.url);
-  await server.process.stop();
+  return runs;
+}
+
+export async function queues(bench: Bench): Promise<Report> {
+  const database = await startDatabase(bench);
+  const alone = await queueAlone(bench, database.url);
+  const runs: JobRun[] = [];
+  let late: Record<Topic, number[]> | undefined;
+  const counters: string[] = [];
+  for (const store of STORES) {
+    const reached = await withApplication(bench, store, database.url);
+    runs.push(...(await jobRuns(bench, reached)));
+    late ??= await latencies(reached, pick(bench, 2_000, 400));
+    counters.push(...(await logCounters(reached.server.url)));
+    await reached.server.process.stop();
+  }
+  await database.process.stop();
   return {
     part: "j",
     title: "Jobs and events of an application",
-    rows: [...alone, ...jobRows(runs), ...eventRows(late)],
+    rows: [
+      ...alone,
+      ...STORES.flatMap((store) => jobRows(runs, store)),
+      ...(late === undefined ? [] : eventRows(late)),
+    ],
     notes: [
       "Jobs, their ends and durable events are on disk before they are answered (SQLite, synchronous=FULL; PostgreSQL, synchronous_commit=on; the event log is synced).",
-      "Writes are serializable: one writer. Rows go to the project's own SQLite file. Each job is enqueued by a call of its own.",
+      "SQLite: serializable, one writer; rows go to the project's own file. PostgreSQL: read committed, over TCP; rows go there through the worker's pool. Each job is enqueued by a call of its own.",
       `The queue alone: 64 callers enqueue one job with each call, 128 run at once. PostgreSQL 15 with ${postgresSettings}.`,
-      "64 jobs at once. CPU is of the server and its workers.",
+      "64 jobs at once. CPU is of the server and its workers, without PostgreSQL.",
       ...counters,
     ],
     runs: { jobs: runs, late },
@@ -128,7 +158,7 @@ async function run(
   const seconds = (performance.now() - since) / 1_000;
   const cpuUs = meter.read().total / jobs;
   if (queue === "row") await check(reached, jobs);
-  return { queue, shape, jobs, rate: jobs / seconds, cpuUs };
+  return { store: reached.store, queue, shape, jobs, rate: jobs / seconds, cpuUs };
 }
 
 async function push(reached: Reached, queue: Queue, jobs: number): Promise<void> {
@@ -210,15 +240,16 @@ async function answered<T = unknown>(url: string, init?: RequestInit): Promise<T
   return (text === "" ? undefined : JSON.parse(text).data) as T;
 }
 
-function jobRows(runs: JobRun[]): Row[] {
+function jobRows(all: JobRun[], store: Store): Row[] {
+  const runs = all.filter((run) => run.store === store);
   return (Object.keys(QUEUES) as Queue[]).flatMap((queue) =>
     (Object.keys(SHAPES) as Shape[]).flatMap((shape) => {
       const own = runs.filter((run) => run.queue === queue && run.shape === shape);
-      const name = `${QUEUES[queue]}, ${SHAPES[shape]}`;
+      const name = `${store}: ${QUEUES[queue]}, ${SHAPES[shape]}`;
       const rate = median(own.map((run) => run.rate));
       const cpuUs = median(own.map((run) => run.cpuUs));
       return [
-        { measurement: name, unit: "jobs/s", bunbase: rate, goals: [GOAL] },
+        { measurement: name, unit: "jobs/s", bunbase: rate, goals: [GOALS[store]] },
         { measurement: `${name}, CPU for each`, unit: "µs", bunbase: cpuUs },
       ];
     }),

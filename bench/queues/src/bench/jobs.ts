@@ -56,7 +56,8 @@ export const rows = action(
   },
   async (_input, { db }) => {
     const [found] = await db.sql<{ all: number; different: number }>`
-      SELECT count(*) AS "all", count(DISTINCT number) AS different FROM done`;
+      SELECT CAST(count(*) AS INTEGER) AS "all", CAST(count(DISTINCT number) AS INTEGER) AS different
+      FROM done`;
     return found ?? { all: 0, different: 0 };
   },
 );
