@@ -25,8 +25,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 const READERS_MAX: u32 = 5;
 /// Statements of one connection that stay prepared: an `INSERT` is another one for each number of rows.
 const STATEMENTS_MAX: usize = 256;
-/// Settings of each connection: how long a statement may take, and how long a transaction may wait for its process.
-const SETTINGS: [(&str, &str); 4] = [
+/// Settings of each connection: how long a statement may take, and how long a transaction may wait for its process. Every
+/// statement here has an index. Without `enable_seqscan` off, what is prepared while a table is empty goes on reading the
+/// whole of it, for as long as the connection lives.
+const SETTINGS: [(&str, &str); 5] = [
+    ("enable_seqscan", "off"),
     ("synchronous_commit", "on"),
     ("default_transaction_isolation", "read committed"),
     ("statement_timeout", "30s"),
