@@ -5,6 +5,7 @@
 
 use crate::application::Application;
 use crate::bundle::{Bundled, Bundles, Staged, Upload};
+use crate::environment::Environment;
 use crate::error::FunctionsError;
 use crate::handlers::Handlers;
 use crate::manifest::{DEFAULT_EXPORT, Manifest, ManifestError};
@@ -151,13 +152,7 @@ impl FunctionsService {
         self.bundles.write(&row.id, &version.id, bundled).await?;
         self.compile_if_large(row, &version).await;
         let environment = self.environment(&row.project, &row.id).await?;
-        let order = Order {
-            row,
-            version: &version,
-            terms: self.terms((row, &version), true, Some(&environment))?,
-            environment: Some(&environment),
-        };
-        let mut deployment = self.load(&order).await?;
+        let mut deployment = self.load_first(row, (declared, &version), &environment).await?;
         let report = deployment.pool.as_ref().and_then(Pool::report);
         let manifest = match declared.complete(report, runtime) {
             Ok(Some(manifest)) => manifest,
@@ -171,6 +166,36 @@ impl FunctionsService {
         deployment.application = self.application(&row.project, &manifest);
         version.manifest = Arc::new(manifest);
         Ok(Some(Built { version, is_new: true, ready: Some(Arc::new(deployment)) }))
+    }
+
+    /// Imports code whose handlers only it can tell. Most often they are those of the version before: what was loaded with
+    /// them can stay. Where that fails, nothing is taken for granted.
+    async fn load_first(
+        &self,
+        row: &FunctionRow,
+        (declared, version): (&Declared, &VersionRow),
+        environment: &Environment,
+    ) -> Result<Deployment, FunctionsError> {
+        let runtime = version.manifest.runtime();
+        let before = row.version.as_ref().map(|before| before.manifest.clone());
+        let before = before.filter(|before| declared.manifest.is_none() && before.runtime() == runtime);
+        if let Some(manifest) = before {
+            let guess = VersionRow { manifest, ..version.clone() };
+            if let Ok(deployment) = self.load_as(row, &guess, environment).await {
+                return Ok(deployment);
+            }
+        }
+        self.load_as(row, version, environment).await
+    }
+
+    async fn load_as(
+        &self,
+        row: &FunctionRow,
+        version: &VersionRow,
+        environment: &Environment,
+    ) -> Result<Deployment, FunctionsError> {
+        let terms = self.terms((row, version), true, Some(environment))?;
+        self.load(&Order { row, version, terms, environment: Some(environment) }).await
     }
 
     /// Removes the files of a version that has no row.

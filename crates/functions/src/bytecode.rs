@@ -12,7 +12,7 @@ use std::sync::Arc;
 impl FunctionsService {
     /// Makes the bytecode of a large bundle, where that was not tried before. The project's lock is held.
     pub(crate) async fn compile_if_large(&self, row: &FunctionRow, version: &VersionRow) {
-        if !takes_bytecode(version) {
+        if !self.config.makes_bytecode || !takes_bytecode(version) {
             return;
         }
         if let Err(error) = self.compile(row, version).await {

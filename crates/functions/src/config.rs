@@ -19,6 +19,10 @@ pub struct FunctionsConfig {
     /// The server runs one application, which is of whoever runs it: no setting, but what `bunbase dev` and `start` are.
     #[serde(skip)]
     pub is_one_application: bool,
+    /// Large bundles are compiled, so that further workers start faster with them: not in `bunbase dev`, where every save
+    /// makes a version that has to answer at once.
+    #[serde(skip)]
+    pub makes_bytecode: bool,
     /// Workers that stand ready to load a bundle.
     pub spare_workers: usize,
     /// A worker that needs longer to start, or to import a bundle, is given up.
@@ -105,6 +109,7 @@ impl Default for FunctionsConfig {
     fn default() -> Self {
         Self {
             is_one_application: false,
+            makes_bytecode: true,
             spare_workers: 2,
             startup_timeout_ms: 10_000,
             drain_timeout_ms: 10_000,

@@ -256,6 +256,7 @@ fn settings(place: &Place, bun: &BunBinary, mode: Mode) -> anyhow::Result<Settin
     settings.functions.is_one_application = true;
     if mode == Mode::Dev {
         settings.functions.versions_max = VERSIONS_MAX;
+        settings.functions.makes_bytecode = false;
         settings.mail.captures_applications = true;
     }
     Ok(settings)
