@@ -7,12 +7,16 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Beyond anonymous memory, which the limit is about: pages of files and the kernel's own memory count in a
 /// group too.
 const SLACK_BYTES: u64 = 64 * 1024 * 1024;
 /// Processes and threads of one worker (v2).
 const PIDS_MAX: &str = "512";
+/// How often, and how far apart, the kernel is asked to remove a group that it holds.
+const REMOVALS: u32 = 100;
+const REMOVAL_PAUSE: Duration = Duration::from_millis(20);
 
 /// Names of groups go on with the process of the server, `-w` and the number of the worker.
 const PREFIX: &str = "bunbase-";
@@ -118,11 +122,26 @@ impl Cgroup {
 }
 
 impl Drop for Cgroup {
+    /// The kernel may hold a group for a moment after its last process was waited for (`EBUSY`): it is asked again
+    /// then, beside everything else.
     fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir(&self.path) {
-            tracing::debug!(path = %self.path.display(), %error, "control group could not be removed");
+        if let Err(error) = std::fs::remove_dir(&self.path)
+            && error.kind() == io::ErrorKind::ResourceBusy
+        {
+            let path = std::mem::take(&mut self.path);
+            std::thread::spawn(move || remove_when_empty(&path));
         }
     }
+}
+
+fn remove_when_empty(path: &Path) {
+    for _ in 0..REMOVALS {
+        std::thread::sleep(REMOVAL_PAUSE);
+        if std::fs::remove_dir(path).is_ok() {
+            return;
+        }
+    }
+    tracing::warn!(path = %path.display(), "control group of a worker that ended could not be removed");
 }
 
 /// The group of a service with `Delegate=memory` and `DelegateSubgroup=`: systemd marks what it gave away, and has
