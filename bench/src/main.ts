@@ -13,6 +13,7 @@ import { machine } from "./machine.ts";
 import { stopAll } from "./process.ts";
 import { queues } from "./queues.ts";
 import { publish, type Report } from "./report.ts";
+import { saves } from "./saves.ts";
 import { stores } from "./stores.ts";
 
 const PARTS: Record<string, (bench: Bench) => Promise<Report>> = {
@@ -26,6 +27,7 @@ const PARTS: Record<string, (bench: Bench) => Promise<Report>> = {
   h: functionPeers,
   i: actions,
   j: queues,
+  k: saves,
 };
 /** What another part does as well. */
 const BY_ITSELF: typeof PARTS = { "h-memory": functionMemory };
