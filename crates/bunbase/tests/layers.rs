@@ -37,7 +37,7 @@ struct Dependency {
 }
 
 fn workspace() -> (Layers, Vec<Package>) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("../..");
     let layers = toml::from_str(&std::fs::read_to_string(root.join("layers.toml")).unwrap()).unwrap();
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--no-deps", "--format-version", "1", "--offline"])

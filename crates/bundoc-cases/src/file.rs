@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 /// Why the cases cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum CasesError {
+    /// Nothing says where the cases are.
+    #[error("CARGO_MANIFEST_DIR is not set: start this with cargo")]
+    NoPackage,
     /// The directory or a file.
     #[error("could not read {path}")]
     Read {
@@ -74,12 +77,13 @@ fn even_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<Ra
     Box::<RawValue>::deserialize(deserializer).map(Some)
 }
 
-/// All cases, in the order of files.
+/// All cases, in the order of files; of the tree that the test that runs is of, which cargo tells it.
 ///
 /// # Errors
 /// Where a file cannot be read, or a case in it is not whole.
 pub fn load() -> Result<Vec<Case>, CasesError> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").ok_or(CasesError::NoPackage)?;
+    let root = Path::new(&package).join("../bundoc-cases/cases");
     let mut cases = Vec::new();
     for area in entries(&root)? {
         for path in entries(&area)? {

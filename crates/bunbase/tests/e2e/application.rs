@@ -3,6 +3,7 @@
 use crate::commands::bun;
 use crate::dev::{Dev, save};
 use crate::postgres::TestPostgres;
+use crate::server::repository;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use std::os::unix::fs::symlink;
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 pub(crate) fn application() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path().join("notes");
-    let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../node_modules").canonicalize().unwrap();
+    let packages = repository().join("node_modules").canonicalize().unwrap();
     let written = Command::new(env!("CARGO_BIN_EXE_bunbase")).arg("init").arg(&root).output().unwrap();
     assert!(written.status.success(), "{}", String::from_utf8_lossy(&written.stderr));
     let installed = root.join("node_modules");
@@ -25,8 +26,7 @@ pub(crate) fn application() -> tempfile::TempDir {
             symlink(package.path(), installed.join(package.file_name())).unwrap();
         }
     }
-    symlink(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packages/bunbase"), installed.join("bunbase"))
-        .unwrap();
+    symlink(repository().join("packages/bunbase"), installed.join("bunbase")).unwrap();
     directory
 }
 

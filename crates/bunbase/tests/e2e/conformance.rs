@@ -1,8 +1,7 @@
 //! The conformance suite of `Request` and `Response`: the same handlers, with applications of Hono, Elysia and tRPC
 //! among them, in a function and in `Bun.serve`, give the same answers (`packages/worker/conformance`).
 
-use crate::server::{Data, Server};
-use std::path::Path;
+use crate::server::{Data, Server, repository};
 use tokio::process::Command;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -10,7 +9,7 @@ async fn a_function_answers_as_bun_serve_does() {
     let data = Data::new();
     let server = Server::start(&data).await;
     let project = server.client().set_up().await.project("conformance").await;
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = repository();
     let run = Command::new(root.join("tools/bun"))
         .args(["test", "./packages/worker/conformance/conformance.ts"])
         .current_dir(&root)

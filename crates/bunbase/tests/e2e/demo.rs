@@ -2,11 +2,9 @@
 //! `examples/cities`, all places; and what a newcomer does next.
 
 use crate::client::Client;
-use crate::server::Data;
-use crate::server::free_address;
+use crate::server::{Data, free_address, repository};
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -18,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Starts `tools/up.ts` and reads what it prints until `last`.
 async fn up(data: &Data, listen: &str, last: &str) -> (Child, String) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = repository();
     let mut child = Command::new(root.join("tools/bun"))
         .args(["tools/up.ts", env!("CARGO_BIN_EXE_bunbase")])
         .current_dir(&root)

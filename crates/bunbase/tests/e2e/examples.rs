@@ -2,7 +2,7 @@
 
 use crate::client::{Answer, Client, Project};
 use crate::commands::bun;
-use crate::server::{Data, Server};
+use crate::server::{Data, Server, repository};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::Value;
@@ -137,7 +137,7 @@ fn holds(found: &Value, wanted: &Value) -> bool {
 }
 
 fn examples() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/functions");
+    let root = repository().join("examples/functions");
     let entries = std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path());
     let mut directories: Vec<_> = entries.filter(|path| path.is_dir()).collect();
     directories.retain(|path| path.file_name().is_some_and(|name| name != "node_modules"));

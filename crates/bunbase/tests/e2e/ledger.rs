@@ -4,7 +4,7 @@
 use crate::client::{Client, Project};
 use crate::commands::bun;
 use crate::dev::{Dev, save};
-use crate::server::{Data, Server};
+use crate::server::{Data, Server, repository};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::{Command, Output};
@@ -37,7 +37,7 @@ pub(crate) fn ledger() -> TempDir {
     ] {
         save(directory.path(), path, text);
     }
-    let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../node_modules").canonicalize().unwrap();
+    let packages = repository().join("node_modules").canonicalize().unwrap();
     std::os::unix::fs::symlink(packages, directory.path().join("node_modules")).unwrap();
     directory
 }

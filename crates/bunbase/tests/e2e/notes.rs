@@ -3,6 +3,7 @@
 
 use crate::application::Browser;
 use crate::dev::{Dev, save};
+use crate::server::repository;
 use reqwest::multipart::{Form, Part};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
@@ -22,7 +23,7 @@ const SIGNATURE: &str = "sha256=6f389ae3bbde87b0255e9e7a1037ed83cccf9bf9725567d1
 /// A copy of an example: what runs there writes beside it.
 fn example(name: &str) -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
+    let repository = repository().canonicalize().unwrap();
     copy(&repository.join("examples").join(name), &directory.path().join(name));
     std::os::unix::fs::symlink(
         repository.join("node_modules"),

@@ -4,9 +4,10 @@
 use crate::application::Browser;
 use crate::commands::bun;
 use crate::dev::Dev;
+use crate::server::repository;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -26,7 +27,7 @@ impl Machine {
         std::fs::copy(env!("CARGO_BIN_EXE_bunbase"), &program).unwrap();
         // What debuggers read would be most of the archive; without `strip` it is only larger.
         let _ = Command::new("strip").arg(&program).status();
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tools/package.ts");
+        let script = repository().join("tools/package.ts");
         let packed = Command::new(bun()).arg(script).arg(&program).arg(directory.path()).output().unwrap();
         assert!(packed.status.success(), "{}", String::from_utf8_lossy(&packed.stderr));
         let archive = PathBuf::from(String::from_utf8(packed.stdout).unwrap().trim());

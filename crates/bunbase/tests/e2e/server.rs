@@ -19,6 +19,11 @@ pub(crate) struct Server {
     stderr: Option<Lines<BufReader<ChildStderr>>>,
 }
 
+/// The tree that the tests are of. It is asked for when they run: what was compiled may have been so for another one.
+pub(crate) fn repository() -> PathBuf {
+    PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("../..")
+}
+
 /// A data directory that is removed at the end.
 pub(crate) struct Data(TempDir);
 
@@ -54,7 +59,7 @@ pub(crate) fn command(data: &Path, arguments: &[&str]) -> Command {
         .arg(data)
         .args(free_port)
         .args(arguments)
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
+        .current_dir(repository())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -2,9 +2,8 @@
 
 use crate::client::{Client, Project};
 use crate::commands::bun;
-use crate::server::{Data, Server};
+use crate::server::{Data, Server, repository};
 use serde_json::{Value, json};
-use std::path::Path;
 use tokio::process::Command;
 
 const CALC: &str = r#"
@@ -61,7 +60,7 @@ async fn seen(world: &World, way: &str, key: &str) -> Value {
     let home = tempfile::tempdir().unwrap();
     let done = Command::new(bun())
         .args(["crates/bunbase/tests/e2e/tools.ts", way, &world.server.url, env!("CARGO_BIN_EXE_bunbase")])
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
+        .current_dir(repository())
         .env("KEY", key)
         .env("HOME", home.path())
         .kill_on_drop(true)

@@ -4,9 +4,9 @@
 use crate::application::{Browser, application, run};
 use crate::commands::bun;
 use crate::dev::{Dev, save};
+use crate::server::repository;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use std::path::Path;
 use tokio::process::Command;
 
 /// Inputs from everywhere, and answers of each kind.
@@ -81,7 +81,7 @@ async fn the_document_says_what_is_on_the_wire() {
     let account = json!({ "email": "ada@example.com", "password": "correct horse" });
     assert_eq!(ada.post("/api/auth/signup", account).await.0, StatusCode::OK);
     let output = Command::new(bun())
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/wire.ts"))
+        .arg(repository().join("crates/bunbase/tests/e2e/wire.ts"))
         .args([dev.url.as_str(), "/api/openapi.json"])
         .env("COOKIE", &ada.cookie)
         .output()

@@ -44,7 +44,8 @@ fn library() -> &'static Path {
     let (_, path) = LIBRARY.get_or_init(|| {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("recorder.so");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults/recorder.c");
+        let source =
+            Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("tests/faults/recorder.c");
         let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
         let compiled = Command::new(compiler)
             // Bound at once: the handler cannot have a name looked up for it.

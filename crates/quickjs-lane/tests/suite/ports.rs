@@ -82,7 +82,8 @@ async fn the_sdk_works_inside() {
 
 /// As a deployment bundles it, with the SDK of this repository.
 fn bundle(directory: &Path, source: &str) -> String {
-    let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packages/bunbase-js");
+    let packages =
+        Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("../../packages/bunbase-js");
     let modules = directory.join("node_modules");
     std::fs::create_dir_all(&modules).unwrap();
     std::os::unix::fs::symlink(packages.canonicalize().unwrap(), modules.join("bunbase-js")).unwrap();
