@@ -1,11 +1,12 @@
-// Bundles one function: `bun bundler.js <entry> <small|plain> <package bunbase-js>`, in the directory that paths are told
-// from. On standard output is JSON: `{ code, inputs }`, with a source map at the end of `code` and the absolute paths of
-// what is in it, or `{ errors: [{ message, file, line, column, text }] }`.
+// Bundles functions, until its input ends: `bun bundler.js <package bunbase-js>`. Each line of standard input is one as JSON,
+// `{ root, entry, style: "small" | "plain" }`: paths are told from `root` on. Each is answered by a line of JSON on standard
+// output: `{ code, inputs }`, with a source map at the end of `code` and the absolute paths of what is in it, or
+// `{ errors: [{ message, file, line, column, text }] }`.
 import { dirname, join, relative, resolve } from "node:path";
 
 const ERRORS_MAX = 10;
 const TEXT_CHARACTERS_MAX = 200;
-const [entry, style, sdk] = process.argv.slice(2);
+const [sdk] = process.argv.slice(2);
 
 /** The client, from this program where the function's own packages do not have it. */
 const provided = {
@@ -37,7 +38,8 @@ function problem({ message, position }) {
   return { message, file: file && relative(".", file), line, column, text };
 }
 
-async function bundle() {
+async function bundle({ root, entry, style }) {
+  process.chdir(root);
   const { success, outputs, logs, metafile } = await Bun.build({
     entrypoints: [entry],
     target: "bun",
@@ -55,5 +57,8 @@ async function bundle() {
   return { code: (await code.text()) + inline(await map.text()), inputs };
 }
 
-const answer = await bundle().catch((error) => ({ errors: [{ message: String(error?.message ?? error) }] }));
-await Bun.write(Bun.stdout, JSON.stringify(answer));
+for await (const line of console) {
+  const failed = (error) => ({ errors: [{ message: String(error?.message ?? error) }] });
+  const answer = await bundle(JSON.parse(line)).catch(failed);
+  await Bun.write(Bun.stdout, `${JSON.stringify(answer)}\n`);
+}

@@ -168,7 +168,11 @@ async fn serve(
         let watch = Watch::start(&place.root)?;
         let variables = Variables::new(&project, (&place.root, mode), bun.clone());
         let of = (place.path.clone(), application);
-        let functions = Functions::new(&project, of, Bundler::new(bun.clone())?);
+        let bundler = match then {
+            Then::Follow => Bundler::staying(bun.clone())?,
+            Then::Stay | Then::Call(..) => Bundler::new(bun.clone())?,
+        };
+        let functions = Functions::new(&project, of, bundler);
         let names = functions.names();
         tokio::select! {
             done = follow_files((functions, variables, watch), (&url, &console), (&place.data, then)) => done,

@@ -158,6 +158,9 @@ impl<'a> Functions<'a> {
 
     /// Brings what changed.
     pub(super) async fn follow(&mut self, changes: &Changes, console: &Console) -> anyhow::Result<()> {
+        if changes.paths.iter().any(|path| is_shared(path)) {
+            self.bundler.forget().await;
+        }
         let concerns = |function: &Function| {
             function.is_failing
                 || changes.paths.iter().any(|path| function.inputs.contains(path) || is_shared(path))
