@@ -9,6 +9,8 @@ use service_kit::error::{ApiError, ErrorCode};
 
 /// What a handler did to sessions, as a list in JSON; never passed on.
 pub const SESSION_HEADER: HeaderName = HeaderName::from_static("x-bunbase-session");
+/// `no` where another attempt would fail too: for jobs alone.
+const RETRY_HEADER: HeaderName = HeaderName::from_static("x-bunbase-retry");
 /// Bytes of a user agent that are kept.
 const AGENT_BYTES_MAX: usize = 255;
 
@@ -36,10 +38,10 @@ impl Application {
     /// # Errors
     /// Where the tables did not answer, or the application has no secret to sign with.
     pub async fn after(&self, trail: &Trail, headers: &mut HeaderMap) -> Result<(), ApiError> {
-        let Some(said) = headers.remove(SESSION_HEADER) else { return Ok(()) };
-        if !trail.is_request {
-            return Ok(());
+        if trail.is_request {
+            headers.remove(RETRY_HEADER);
         }
+        let Some(said) = headers.remove(SESSION_HEADER).filter(|_| trail.is_request) else { return Ok(()) };
         let ops: Vec<SessionOp> = serde_json::from_slice(said.as_bytes()).map_err(|error| {
             ApiError::new(ErrorCode::HandlerError, format!("the handler's sessions cannot be read: {error}"))
         })?;

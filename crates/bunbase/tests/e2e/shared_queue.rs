@@ -1,4 +1,4 @@
-//! Two processes of one application on one PostgreSQL: they share its queue and its times.
+//! Two processes of one application on one PostgreSQL: they share its queue, its times and its events.
 
 use crate::application::application;
 use crate::commands::bun;
@@ -34,7 +34,16 @@ const WORK: &str = r#"
         name: "tick", input: t.Object({}), output: t.Object({}), triggers: [triggers.cron("* * * * * *")],
     }, async () => ({}));
 
-    export default module({ name: "shared", apiPrefix: "/api/shared", actions: [push, work, tick] });
+    const emit = action({ name: "emit", input: job, output: t.Object({}), triggers: [triggers.api("POST", "/emit")] },
+        async (input, ctx) => { ctx.event.emit("shared.happened", input); return {}; });
+    const heard = action({
+        name: "heard", input: job, output: t.Object({}), triggers: [triggers.event("shared.happened")],
+    }, async ({ n }, ctx) => {
+        await ctx.db.from("ran").insert({ n, who: process.env.WHO });
+        return {};
+    });
+
+    export default module({ name: "shared", apiPrefix: "/api/shared", actions: [push, work, tick, emit, heard] });
 "#;
 
 /// An application whose data are its own, beside others with the same database.
@@ -51,7 +60,11 @@ async fn start(root: &Path, who: &str, database: &str) -> Dev {
 }
 
 async fn push(server: &Dev, n: u32, slow: bool) {
-    let request = server.http.post(format!("{}/api/shared/push", server.url));
+    post(server, "push", n, slow).await;
+}
+
+async fn post(server: &Dev, path: &str, n: u32, slow: bool) {
+    let request = server.http.post(format!("{}/api/shared/{path}", server.url));
     let answer = request.json(&json!({ "n": n, "slow": slow })).send().await.unwrap();
     let status = answer.status();
     assert_eq!(status, 200, "{}", answer.json::<Value>().await.unwrap_or_default());
@@ -86,6 +99,13 @@ async fn two_processes_with_one_database_share_the_queue_and_the_times() {
     let who = ran(&database, "n < 40", 40).await;
     // By whom is not said: whoever ends a job of a queue with a limit takes the next one itself.
     assert_eq!(who.len(), 40, "each ran once");
+
+    // What one of them emits is a job of the queue that they share.
+    for n in 300..340 {
+        post(if n % 2 == 0 { &first } else { &second }, "emit", n, false).await;
+    }
+    let who = ran(&database, "n >= 300", 40).await;
+    assert_eq!(who.len(), 40, "each was heard once");
 
     // The process that began it is killed: the other one runs it again.
     push(&first, 100, true).await;

@@ -126,6 +126,8 @@ async function check(name: string, operation: Operation, url: string, init: Requ
     problems.push(`${told}: the document does not know this status`);
     return answer.status;
   }
+  for (const header of ["x-bunbase-retry", "x-bunbase-session"])
+    if (answer.headers.has(header)) problems.push(`${told}: ${header} is for the server alone`);
   for (const header of Object.keys(says.headers ?? {}))
     if (!answer.headers.has(header)) problems.push(`${told}: the header ${header} is missing`);
   const schema = says.content?.["application/json"]?.schema;
