@@ -1,5 +1,9 @@
 //! fjall: opens the keyspaces, reads, commits batches, and turns its errors into ours. Owns the handles;
 //! knows keys only as bytes.
+//!
+//! What must hold: a view sees a batch in whole or not at all. fjall 3.1 alone does not see to that: a table that is
+//! written out or merged while a batch is applied gets the next number and makes everything below it visible, the half
+//! of the batch that is applied too. So a view that may have been taken then is taken again behind the batch.
 
 use crate::error::EngineError;
 use crate::layout::{LAST_COMMIT, Space};
@@ -8,6 +12,7 @@ use crate::statistics::Statistics;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Slice, Snapshot};
 use std::ops::Bound;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 /// How often it is looked whether tables are written out: fjall tells nobody.
@@ -19,11 +24,27 @@ const UNMERGED_MAX: usize = 24;
 /// How long a commit waits for merging: it is asked for with the next table only.
 const MERGE_WAIT_MAX: Duration = Duration::from_secs(1);
 
+/// How often a reader looks whether the batch that is in its way is applied.
+const APPLY_POLL: Duration = Duration::from_micros(50);
+/// No batch is being applied.
+const NONE: u64 = u64::MAX;
+
 /// The open keyspaces.
 pub(crate) struct Store {
     database: Database,
     spaces: Vec<Keyspace>,
     statistics: Statistics,
+    /// The batch that is being applied has this sequence number or a higher one.
+    applying: AtomicU64,
+}
+
+/// While it lives, a batch is being applied.
+struct Applying<'a>(&'a AtomicU64);
+
+impl Drop for Applying<'_> {
+    fn drop(&mut self) {
+        self.0.store(NONE, SeqCst);
+    }
 }
 
 /// A consistent view of all keyspaces.
@@ -67,7 +88,7 @@ impl Store {
             .iter()
             .map(|(_, name)| database.keyspace(name, create).map_err(|error| storage_error(error, path)))
             .collect::<Result<_, _>>()?;
-        Ok(Self { database, spaces, statistics: Statistics::default() })
+        Ok(Self { database, spaces, statistics: Statistics::default(), applying: AtomicU64::new(NONE) })
     }
 
     /// What is known of the indexes in it.
@@ -91,7 +112,15 @@ impl Store {
 
     /// What a view is of. While it lives, old values that it sees are kept.
     pub(crate) fn snapshot(&self) -> Snapshot {
-        self.database.snapshot()
+        loop {
+            let snapshot = self.database.snapshot();
+            // What is visible only grows: the snapshot sees what is below this, and so nothing of the batch.
+            if self.database.visible_seqno() <= self.applying.load(SeqCst) {
+                return snapshot;
+            }
+            drop(snapshot);
+            std::thread::sleep(APPLY_POLL);
+        }
     }
 
     /// The view of a snapshot.
@@ -118,6 +147,8 @@ impl Store {
                 None => batch.remove(self.space(space), key),
             }
         }
+        self.applying.store(self.database.seqno(), SeqCst);
+        let _applying = Applying(&self.applying);
         batch.commit().map_err(|error| write_error(&error))
     }
 
@@ -274,3 +305,6 @@ fn write_error(error: &fjall::Error) -> EngineError {
     tracing::error!(%error, "commit failed, the document store takes no more writes");
     if is_disk_full(error) { EngineError::DiskFull } else { EngineError::WritesStopped }
 }
+
+#[cfg(test)]
+mod tests;
