@@ -161,10 +161,15 @@ impl FunctionsService {
                 return other.map(|_| None);
             }
         };
-        deployment.handlers = Handlers::of(&manifest, &deployment.terms.handlers, Some(&environment));
-        deployment.tools = crate::tools::declared(&manifest);
-        deployment.application = self.application(&row.project, &manifest);
         version.manifest = Arc::new(manifest);
+        if deployment.terms != self.terms((row, &version), true, Some(&environment))? {
+            // What it says about itself was not known: only now it shows whether its handlers are there.
+            self.executor.registry.disown(&deployment.key);
+            deployment = self.load_as(row, &version, &environment).await?;
+        }
+        deployment.handlers = Handlers::of(&version.manifest, &deployment.terms.handlers, Some(&environment));
+        deployment.tools = crate::tools::declared(&version.manifest);
+        deployment.application = self.application(&row.project, &version.manifest);
         Ok(Some(Built { version, is_new: true, ready: Some(Arc::new(deployment)) }))
     }
 

@@ -195,3 +195,20 @@ async fn a_function_reaches_its_own_project_and_its_siblings() {
     assert_eq!(seen["found"]["project"], server.a.as_str(), "{seen}");
     server.stop().await;
 }
+
+/// What is imported is tried with the handlers of the version before; that they are there says nothing of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_is_only_built_needs_its_own_handlers_and_not_those_before() {
+    let server = Server::start().await;
+    let before = r#"
+        export const config = { handlers: [{ name: "a", triggers: [{ kind: "http", path: "/" }] }] };
+        export const a = () => new Response("a");"#;
+    server.deploy("f", before).await.is(201);
+    // `export const a = () => new Response("a");`
+    let lacking =
+        json!({ "version": "v2", "bundle": "ZXhwb3J0IGNvbnN0IGEgPSAoKSA9PiBuZXcgUmVzcG9uc2UoImEiKTs=" });
+    server.manage(Method::POST, "/f/versions", Some(lacking)).await.is_error(400, "invalid_bundle");
+    assert_eq!(server.get("/v1/functions/f").await.is(200).text(), "a");
+    assert_eq!(server.bundles(), 1);
+    server.stop().await;
+}
