@@ -4,14 +4,16 @@ use super::error::ConfinedError;
 use rusqlite::config::DbConfig;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a statement waits for another process's lock.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Between two attempts at what SQLite does not wait for by itself.
+const BUSY_PAUSE: Duration = Duration::from_millis(5);
 /// Bytes of one statement.
 const SQL_BYTES_MAX: i32 = 1 << 20;
 /// Bytes of one value, and of one row.
@@ -59,10 +61,13 @@ impl Confined {
         let flags = if access == Access::Write { flags | OpenFlags::SQLITE_OPEN_CREATE } else { flags };
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
-        connection.execute_batch(match access {
-            Access::Read => "PRAGMA query_only = ON",
-            Access::Write => "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON",
-        })?;
+        match access {
+            Access::Read => connection.execute_batch("PRAGMA query_only = ON")?,
+            Access::Write => {
+                log_ahead(&connection)?;
+                connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON")?;
+            }
+        }
         connection.pragma_update(None, "max_page_count", PAGES_MAX)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
@@ -98,6 +103,22 @@ impl Confined {
     /// Takes back what was not committed. Cheap: what a transaction wrote is forgotten in the log (WAL).
     pub(super) fn reset(&self) -> Result<(), ConfinedError> {
         if self.connection.is_autocommit() { Ok(()) } else { self.ours("ROLLBACK") }
+    }
+}
+
+/// Has the file's writes go to a log first (WAL). Of two that open a new file at once SQLite refuses one without
+/// waiting: each holds what the other needs to turn the file around.
+fn log_ahead(connection: &Connection) -> rusqlite::Result<()> {
+    let until = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        match connection.execute_batch("PRAGMA journal_mode = WAL") {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && Instant::now() < until =>
+            {
+                std::thread::sleep(BUSY_PAUSE);
+            }
+            done => return done,
+        }
     }
 }
 
