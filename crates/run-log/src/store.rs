@@ -12,8 +12,8 @@ pub(crate) use schema::{MIGRATIONS, OWNER};
 use crate::error::RunLogError;
 use sql::Database;
 
-/// Rows that one statement inserts: within SQLite's number of parameters for every table.
-const INSERT_ROWS: usize = 500;
+/// Rows that one statement inserts. A statement runs through: with 500 rows it kept a processor from calls for 2.5 ms.
+const INSERT_ROWS: usize = 50;
 
 /// A number as SQLite keeps it.
 fn stored(number: u64) -> i64 {

@@ -49,7 +49,10 @@ pub(crate) async fn start_worker(shared: &Arc<Shared>, network: Network) -> Resu
     let session = Session { shared: Arc::clone(shared), worker: Arc::clone(&worker) };
     tokio::spawn(async move {
         let writer = Arc::clone(&session.worker);
-        let writing = tokio::spawn(async move { writer.outbox.run(writing).await });
+        let writing = tokio::spawn(async move {
+            let is_shared = || writer.slots.load(Ordering::Relaxed) > 1;
+            writer.outbox.run(writing, is_shared).await;
+        });
         session.run(reading, buffer, child).await;
         writing.abort();
     });

@@ -2,6 +2,7 @@
 
 use super::api::segment;
 use super::context::Context;
+use super::duration;
 use super::listing::Listing;
 use futures_util::StreamExt;
 use reqwest::Method;
@@ -20,11 +21,11 @@ pub(crate) struct AuditArgs {
     /// Changes of this kind, such as "POST /v1/projects/{project}/keys"
     #[arg(long)]
     action: Option<String>,
-    /// Since this moment (RFC 3339)
-    #[arg(long, value_name = "TIME")]
+    /// Since then: so long ago (2h, 30d), or RFC 3339, such as 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = duration::moment)]
     since: Option<String>,
-    /// Before this moment (RFC 3339)
-    #[arg(long, value_name = "TIME")]
+    /// Before then
+    #[arg(long, value_name = "TIME", value_parser = duration::moment)]
     until: Option<String>,
     /// At most so many
     #[arg(long, default_value_t = 50)]

@@ -1,4 +1,6 @@
-//! Lengths of time as people write them: `45s`, `15m`, `12h`, `30d`.
+//! Lengths of time as people write them (`45s`, `15m`, `12h`, `30d`), and moments: so long ago.
+
+use service_kit::clock::{now_ms, rfc3339};
 
 /// The seconds of `text`; a plain number is seconds. For `clap`.
 pub(crate) fn seconds(text: &str) -> Result<u64, String> {
@@ -14,9 +16,28 @@ pub(crate) fn seconds(text: &str) -> Result<u64, String> {
     number.checked_mul(unit).ok_or_else(wrong)
 }
 
+/// The moment that `text` names: so long ago (`15m`), or what the server understands (RFC 3339). For `clap`.
+pub(crate) fn moment(text: &str) -> Result<String, String> {
+    if !text.ends_with(['s', 'm', 'h', 'd']) {
+        return Ok(text.to_owned());
+    }
+    let ago = seconds(text)?.checked_mul(1_000).and_then(|ago| now_ms().checked_sub_unsigned(ago));
+    ago.filter(|at| *at >= 0).map(rfc3339).ok_or_else(|| format!("{text:?} ago is before 1970"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_moment_is_so_long_ago_or_as_it_was_written() {
+        // Both look at the clock; within the same millisecond sooner or later.
+        assert!((0..1_000).any(|_| moment("1m").unwrap() == rfc3339(now_ms() - 60_000)));
+        assert_eq!(moment("2026-01-31T12:00:00Z").unwrap(), "2026-01-31T12:00:00Z");
+        for wrong in ["m", "-1m", "60000d", "99999999999999999d"] {
+            assert!(moment(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn units_are_understood_and_others_are_not() {

@@ -2,6 +2,7 @@
 
 use crate::cli::api::segment;
 use crate::cli::context::Context;
+use crate::cli::duration;
 use crate::cli::failure::UsageError;
 use crate::cli::output::{Colour, Output, printable};
 use clap::ValueEnum;
@@ -34,9 +35,12 @@ pub(crate) struct LogsArgs {
     /// Lines with this value in this field, such as user.id=7
     #[arg(long = "field", value_name = "NAME=VALUE", value_parser = parse_field)]
     fields: Vec<(String, String)>,
-    /// Lines since this moment (RFC 3339, such as 2026-01-31T12:00:00Z)
-    #[arg(long, value_name = "TIME")]
+    /// Lines since then: so long ago (15m, 2h), or RFC 3339, such as 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = duration::moment)]
     since: Option<String>,
+    /// Lines before then
+    #[arg(long, value_name = "TIME", value_parser = duration::moment, conflicts_with = "follow")]
+    until: Option<String>,
     /// At most so many of the newest lines
     #[arg(long, default_value_t = 100)]
     limit: usize,
@@ -109,6 +113,7 @@ fn with_query(path: &str, args: &LogsArgs, after: Option<i64>) -> Result<String,
         ("version", args.version.as_deref()),
         ("text", args.text.as_deref()),
         ("since", args.since.as_deref()),
+        ("until", args.until.as_deref()),
         ("after", after.as_deref()),
     ];
     for (name, value) in optional {

@@ -3,6 +3,7 @@
 use super::versions::path_of;
 use crate::cli::api::segment;
 use crate::cli::context::Context;
+use crate::cli::duration;
 use crate::cli::failure::UsageError;
 use crate::cli::listing::Listing;
 use crate::cli::output::{Output, printable};
@@ -21,11 +22,11 @@ pub(crate) struct RunsArgs {
     /// Calls that were made so: http, function, cron, event, queue, …
     #[arg(long)]
     trigger: Option<String>,
-    /// Calls since this moment (RFC 3339, such as 2026-01-31T12:00:00Z)
-    #[arg(long, value_name = "TIME")]
+    /// Calls since then: so long ago (15m, 2h), or RFC 3339, such as 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = duration::moment)]
     since: Option<String>,
-    /// Calls before this moment
-    #[arg(long, value_name = "TIME")]
+    /// Calls before then
+    #[arg(long, value_name = "TIME", value_parser = duration::moment)]
     until: Option<String>,
     /// At most so many of the newest calls
     #[arg(long, default_value_t = 50)]
