@@ -76,7 +76,10 @@ async fn migrations_go_live_with_their_version_and_one_that_fails_refuses_it() {
     let ada = server.client().set_up().await;
     let project = ada.project("books").await;
     let nobody = server.client();
-    done(&run(&server, &project, root, &["deploy"]));
+    let deployed = run(&server, &project, root, &["deploy"]);
+    done(&deployed);
+    let (said, address) = (String::from_utf8_lossy(&deployed.stdout), entries(&project));
+    assert!(said.contains(address.trim_end_matches("/api/entries")), "{said}");
     nobody.post(&entries(&project), json!({ "id": "a" })).await.expect(200);
     assert_eq!(all(&nobody, &project).await, json!([{ "id": "a" }]));
     let shown = ada.get(&format!("/v1/projects/{}/functions/ledger", project.id)).await.expect(200);

@@ -104,17 +104,20 @@ pub(crate) struct FunctionView {
     built_at: Option<String>,
     /// When the active version began to take calls.
     deployed_at: Option<String>,
-    /// Where it is called on this server: with a key, or, where `access` is `public`, by everybody.
+    /// Where it is called on this server: with a key, or, where `access` is `public`, by everybody. The routes of an
+    /// application begin there.
     pub(crate) url: String,
 }
 
 impl FunctionView {
     pub(crate) fn of(row: FunctionRow, config: &FunctionsConfig) -> Self {
+        let version = row.version;
+        let is_application = version.as_ref().is_some_and(|version| version.manifest.application.is_some());
         let url = match row.access {
+            _ if is_application => format!("/v1/apps/{}", row.project),
             AccessSetting::Public => format!("/v1/projects/{}/functions/{}/invoke", row.project, row.name),
             AccessSetting::Key | AccessSetting::Secret => format!("/v1/functions/{}", row.name),
         };
-        let version = row.version;
         let of_version = version.as_ref().map_or_else(Overrides::default, |version| {
             version.manifest.version_settings(config.execution_timeout_ms)
         });

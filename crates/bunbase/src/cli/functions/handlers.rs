@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 /// Every path, which goes without saying.
 const EVERY_PATH: &str = "/*";
 
+/// So many triggers are named in a cell of a table.
+const TRIGGERS_TOLD: usize = 4;
+
 /// A list for a table: `name`, `export`, `triggers` and `timeout`.
 pub(super) fn listed(manifest: &Value) -> Value {
     let listed: Vec<Value> = handlers(manifest)
@@ -34,6 +37,23 @@ pub(super) fn told(manifest: &Value) -> Vec<String> {
             .map(move |text| if are_several { format!("{name}: {text}") } else { text })
     });
     lines.collect()
+}
+
+/// What `told` says in a cell of a table: many triggers are counted by their kind.
+pub(super) fn brief(told: &[String]) -> String {
+    if told.len() <= TRIGGERS_TOLD {
+        return told.join(", ");
+    }
+    let mut kinds: Vec<(&str, usize)> = Vec::new();
+    for line in told {
+        let text = line.split_once(": ").map_or(line.as_str(), |(_, text)| text);
+        let kind = text.split(' ').next().unwrap_or(text);
+        match kinds.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, count)) => *count += 1,
+            None => kinds.push((kind, 1)),
+        }
+    }
+    kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect::<Vec<_>>().join(", ")
 }
 
 fn handlers(manifest: &Value) -> impl Iterator<Item = &Value> {
@@ -71,6 +91,11 @@ mod tests {
             { "name": "rest", "export": "rest", "triggers": [{ "kind": "http", "path": "/*" }] },
         ] });
         assert_eq!(told(&manifest), ["get: http GET,HEAD /orders/:id", "get: cron @daily", "rest: http"]);
+        assert_eq!(brief(&told(&manifest)), "get: http GET,HEAD /orders/:id, get: cron @daily, rest: http");
+        let many: Vec<String> = ["a: http GET /a", "a: cron @daily", "b: http GET /b", "http", "c: tool c"]
+            .map(str::to_owned)
+            .into();
+        assert_eq!(brief(&many), "3 http, 1 cron, 1 tool");
         let first = &listed(&manifest)["handlers"][0];
         assert_eq!(
             (&first["triggers"], &first["timeout"]),

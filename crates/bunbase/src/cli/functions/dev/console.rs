@@ -2,6 +2,7 @@
 
 use super::running::Live;
 use crate::cli::functions::bundle::{Problem, Unsound};
+use crate::cli::functions::handlers::brief;
 use crate::cli::output::{Colour, Output, printable};
 use run_log::{Level, StoredLine};
 use serde_json::{Value, json};
@@ -67,8 +68,9 @@ impl Console {
     ) -> anyhow::Result<()> {
         let rows: Vec<_> = functions
             .map(|live| {
-                let triggers = live.triggers.join(", ");
-                [live.name.clone(), live.access.clone(), format!("{url}{}", live.url), triggers]
+                let address =
+                    if live.is_application() { url.to_owned() } else { format!("{url}{}", live.url) };
+                [live.name.clone(), live.access.clone(), address, brief(&live.triggers)]
             })
             .collect();
         if self.output.is_json() || self.is_aside || rows.is_empty() {

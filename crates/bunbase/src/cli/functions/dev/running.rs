@@ -45,6 +45,13 @@ pub(super) struct Live {
     pub(super) triggers: Vec<String>,
 }
 
+impl Live {
+    /// An application of actions, whose routes begin at the root here.
+    pub(super) fn is_application(&self) -> bool {
+        self.url.starts_with("/v1/apps/")
+    }
+}
+
 #[derive(Deserialize)]
 struct List {
     functions: Vec<Live>,
