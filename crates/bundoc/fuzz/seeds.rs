@@ -10,7 +10,7 @@ pub fn all(target: &str) -> Vec<String> {
     // Asked when it runs: a binary that another checkout compiled is run here as well. Fuzzers run without cargo.
     let here = std::env::var_os("CARGO_MANIFEST_DIR")
         .map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
-    let here = if here.ends_with("fuzz") { here.to_owned() } else { here.join("fuzz") };
+    let here = if here.ends_with("fuzz") { here } else { here.join("fuzz") };
     let kept = std::fs::read_to_string(here.join("seeds").join(format!("{target}.txt"))).unwrap_or_default();
     let kept = kept.split("\n\n").map(|input| input.trim().to_owned()).filter(|input| !input.is_empty());
     let mut inputs: Vec<String> = kept.collect();

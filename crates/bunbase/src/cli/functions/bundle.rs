@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
@@ -15,6 +16,8 @@ use worker_pool::BunBinary;
 
 const SCRIPT: &str = include_str!("bundler.js");
 const BUN_VARIABLE: &str = "BUNBASE_BUN_PATH";
+/// A Bun that bundles for longer is ended.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// How code is written.
 #[derive(Debug, Clone, Copy)]
@@ -209,6 +212,15 @@ struct Process {
 
 impl Process {
     async fn ask(&mut self, order: &Value, bytes_max: u64) -> anyhow::Result<Answer> {
+        tokio::time::timeout(ANSWER_TIME_MAX, self.answer(order, bytes_max)).await.unwrap_or_else(|_| {
+            bail!(
+                "bun has not bundled it within {} seconds: does a macro wait for something?",
+                ANSWER_TIME_MAX.as_secs()
+            )
+        })
+    }
+
+    async fn answer(&mut self, order: &Value, bytes_max: u64) -> anyhow::Result<Answer> {
         self.orders.write_all(format!("{order}\n").as_bytes()).await.context("bun takes no more")?;
         // JSON needs more than the code itself, but seldom twice as much.
         let bytes_max_json = bytes_max.saturating_mul(2);
